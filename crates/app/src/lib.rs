@@ -1,0 +1,1 @@
+//! Naru's use cases on the host, without a window.

@@ -1,0 +1,143 @@
+//! Containers as the window sees them.
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+/// One container in the list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct ContainerSummary {
+    /// 64 hex digits.
+    pub id: String,
+    /// Without a leading slash.
+    pub name: String,
+    /// The image as it was named.
+    pub image: String,
+    /// The engine's word: `created`, `running`, `paused`, `restarting`, `removing`, `exited`, `dead`.
+    pub state: String,
+    /// The engine's sentence: `Up 3 minutes`, `Exited (0) 2 hours ago`.
+    pub status: String,
+    /// The command line.
+    pub command: String,
+    /// Unix seconds.
+    #[ts(type = "number")]
+    pub created: i64,
+    /// Published ports.
+    pub ports: Vec<PublishedPort>,
+    /// Whether it has a terminal (its log is raw then).
+    pub tty: bool,
+}
+
+/// One published port.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct PublishedPort {
+    /// The host's address, such as `0.0.0.0`.
+    pub host_ip: String,
+    /// The host's port; 0 asks for any free one.
+    pub host_port: u16,
+    /// The container's port.
+    pub container_port: u16,
+}
+
+/// `container.run`: creates and starts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct ContainerRun {
+    /// The image's name or id.
+    pub image: String,
+    /// The container's name; the engine makes one up when it is empty.
+    pub name: String,
+    /// Command and arguments; the image's own when empty.
+    pub command: Vec<String>,
+    /// `KEY=value` each.
+    pub env: Vec<String>,
+    /// Ports to publish.
+    pub ports: Vec<PublishedPort>,
+    /// Give it a terminal and keep its input open.
+    pub interactive: bool,
+}
+
+/// Names one container, by name or id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct ContainerRef {
+    /// Name, id or unique id prefix.
+    pub id: String,
+}
+
+/// `container.remove`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct ContainerRemove {
+    /// Name, id or unique id prefix.
+    pub id: String,
+    /// Also when it runs: it is killed first.
+    pub force: bool,
+}
+
+/// `container.logs`: what there is, then what comes, until `stream.close`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct ContainerLogs {
+    /// Name, id or unique id prefix.
+    pub id: String,
+    /// Chosen by the window; `stream.close` names it.
+    pub stream_id: String,
+    /// How many of the last lines to begin with.
+    pub tail: u32,
+}
+
+/// A piece of a container's output.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct OutputChunk {
+    /// `stdout`, `stderr`, or `end` (empty text) when there is no more.
+    pub source: String,
+    /// Base64 of the bytes: they need not be UTF-8, and may end within a character.
+    pub data: String,
+}
+
+/// `stream.close`: ends a log stream or a terminal's connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct StreamClose {
+    /// The stream to end; an unknown one is no error.
+    pub stream_id: String,
+}
+
+/// `terminal.open`: an interactive shell in a running container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct TerminalOpen {
+    /// Name, id or unique id prefix.
+    pub id: String,
+    /// Chosen by the window; names the terminal from now on.
+    pub stream_id: String,
+    /// Its height in characters.
+    pub rows: u16,
+    /// Its width in characters.
+    pub cols: u16,
+}
+
+/// `terminal.write`: what the person typed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct TerminalWrite {
+    /// The terminal.
+    pub stream_id: String,
+    /// UTF-8 text.
+    pub text: String,
+}
+
+/// `terminal.resize`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct TerminalResize {
+    /// The terminal.
+    pub stream_id: String,
+    /// Its height in characters.
+    pub rows: u16,
+    /// Its width in characters.
+    pub cols: u16,
+}

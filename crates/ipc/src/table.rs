@@ -1,0 +1,33 @@
+//! The table of commands.
+
+/// Calls the macro `$with` with every command as
+/// `"window name" method_name(Request) -> Response;`, or, for a command that also
+/// sends a stream of items, `"window name" method_name(Request, stream Item) -> Response;`.
+#[macro_export]
+macro_rules! commands {
+    ($with:ident) => {
+        $with! {
+            "app.info" app_info(()) -> AppInfo;
+            "settings.get" settings_get(()) -> Settings;
+            "settings.set" settings_set(Settings) -> Settings;
+            "machine.status" machine_status(()) -> MachineStatus;
+            "machine.start" machine_start(()) -> ();
+            "machine.stop" machine_stop(()) -> ();
+            "image.list" image_list(()) -> Vec<ImageSummary>;
+            "image.pull" image_pull(ImagePull, stream PullProgress) -> ();
+            "image.pull_cancel" image_pull_cancel(ImagePullCancel) -> ();
+            "image.remove" image_remove(ImageRemove) -> ();
+            "container.list" container_list(()) -> Vec<ContainerSummary>;
+            "container.run" container_run(ContainerRun) -> ContainerRef;
+            "container.start" container_start(ContainerRef) -> ();
+            "container.stop" container_stop(ContainerRef) -> ();
+            "container.restart" container_restart(ContainerRef) -> ();
+            "container.remove" container_remove(ContainerRemove) -> ();
+            "container.logs" container_logs(ContainerLogs, stream OutputChunk) -> ();
+            "terminal.open" terminal_open(TerminalOpen, stream OutputChunk) -> ();
+            "terminal.write" terminal_write(TerminalWrite) -> ();
+            "terminal.resize" terminal_resize(TerminalResize) -> ();
+            "stream.close" stream_close(StreamClose) -> ();
+        }
+    };
+}

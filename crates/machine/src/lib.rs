@@ -1,0 +1,1 @@
+//! The virtual machine: QEMU, its disks and its life.

@@ -1,0 +1,1 @@
+//! Byte streams between the host and the guest agent.

@@ -1,0 +1,3 @@
+//! Naru's developer commands.
+
+fn main() {}

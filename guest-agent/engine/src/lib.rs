@@ -1,0 +1,1 @@
+//! The container engine: the Docker Engine API and the services behind it.

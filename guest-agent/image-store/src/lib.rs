@@ -1,0 +1,1 @@
+//! Content-addressed OCI images: registry client, blobs, unpacked layers.

@@ -1,0 +1,1 @@
+//! An OCI runtime: namespaces, cgroup v2, overlayfs, seccomp, capabilities.

@@ -1,0 +1,1 @@
+//! One small process per container process: its stdio, its log, its exit status.

@@ -1,0 +1,3 @@
+//! The one program that runs in the VM: init, engine and shim.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The desktop shell: windows, tray, commands.
+
+fn main() {}

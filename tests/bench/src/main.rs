@@ -1,0 +1,3 @@
+//! Naru against its peers, measured in one run.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Stock Docker clients against the engine.

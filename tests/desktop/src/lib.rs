@@ -1,0 +1,1 @@
+//! Cases that drive the real window.

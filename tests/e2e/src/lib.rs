@@ -1,0 +1,1 @@
+//! Cases that boot the VM.
