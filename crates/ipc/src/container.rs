@@ -93,6 +93,7 @@ pub struct ContainerLogs {
 #[ts(export)]
 pub struct OutputChunk {
     /// `stdout`, `stderr`, or `end` (empty text) when there is no more.
+    #[ts(type = "\"stdout\" | \"stderr\" | \"end\"")]
     pub source: String,
     /// Base64 of the bytes: they need not be UTF-8, and may end within a character.
     pub data: String,

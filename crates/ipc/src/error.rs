@@ -9,6 +9,9 @@ use ts_rs::TS;
 #[ts(export)]
 pub struct IpcError {
     /// [`ErrorKind::as_str`]; the window chooses its wording and buttons by it.
+    #[ts(
+        type = "\"not_found\" | \"invalid_argument\" | \"conflict\" | \"already_exists\" | \"precondition\" | \"unavailable\" | \"unauthorized\" | \"unsupported\" | \"cancelled\" | \"deadline\" | \"internal\""
+    )]
     pub kind: String,
     /// One sentence, causes included, in English (the engine's or the machine's words).
     pub message: String,

@@ -5,9 +5,16 @@
 //! `Commands` that types `call(…)` in the window is generated from it by
 //! `cargo xtask bindings`, so a row that one side lacks does not compile.
 //!
+//! A command answers when what it asks for is done, with these exceptions:
+//! `machine.start` and `machine.stop` answer when the machine has accepted (its
+//! status comes as events), and `container.logs` and `terminal.open` answer when
+//! their stream is open; its items follow, the last one with the source `end`.
+//!
 //! Numbers are JSON numbers: 64-bit fields are exported as `number` and stay below
 //! 2^53 (bytes, seconds, milliseconds).
 
+#[cfg(test)]
+mod bindings;
 mod container;
 mod error;
 mod event;
