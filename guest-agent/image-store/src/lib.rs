@@ -1,1 +1,43 @@
-//! Content-addressed OCI images: registry client, blobs, unpacked layers.
+//! Content-addressed OCI images: registry client, index, unpacked layers.
+//!
+//! A pull is one stream per layer, many at once: socket → digest check → decompression →
+//! `diff_id` check → unpacking straight into a directory that overlayfs takes as a
+//! `lowerdir`. What is on disk under the store's root:
+//!
+//! ```text
+//! index.db      SQLite: images, manifests, configurations, names, layers
+//! layers/<n>/   unpacked layers; short names, because overlay's options are one page long
+//! ingest/       half-done work, swept when the store opens
+//! ```
+//!
+//! A layer exists when its row in `index.db` does. The row is written after the layer's
+//! files were synced and its directory renamed out of `ingest/`; a removal takes the row away
+//! first. So a crash at any instruction leaves at worst a directory without a row, which
+//! is swept. Layers are known by `diff_id`, so that images share them whatever they stand on.
+//!
+//! The crate knows nothing of containers and nothing of the Docker API; what it needs to
+//! know of either it is told through closures.
+
+mod archive;
+mod digest;
+mod error;
+mod image;
+mod platform;
+mod progress;
+mod reference;
+mod registry;
+mod remove;
+mod store;
+mod unpack;
+
+pub use archive::ArchiveError;
+pub use digest::{Digest, DigestError};
+pub use error::ImageError;
+pub use image::{Image, InUse, LayerBlob, LayerInfo, Loaded, Pulled, Removed};
+pub use platform::{Platform, PlatformError};
+pub use progress::{LayerState, Progress, PullEvent};
+pub use reference::{ImageReference, ReferenceError};
+pub use registry::{Credentials, RegistryConfig, RegistryError};
+pub use remove::RemoveConflict;
+pub use store::{ImageStore, Users};
+pub use unpack::UnpackError;

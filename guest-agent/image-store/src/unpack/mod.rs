@@ -1,0 +1,5 @@
+//! Layer archives become overlayfs directories.
+
+mod error;
+
+pub use error::UnpackError;
