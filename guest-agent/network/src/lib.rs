@@ -1,1 +1,43 @@
 //! Container networks: bridges, veth pairs, addresses, nftables.
+//!
+//! Everything is said to the kernel over netlink; no program is started. The
+//! crate knows nothing of containers: a caller names network namespaces by path
+//! and published ports by a key of its own.
+//!
+//! ```text
+//!            host                            │        namespace
+//!  uplink ◄─ routing, NAT ◄─ bridge ◄─ veth ─┼─ eth0 ◄─ process
+//!               ▲ nftables table "naru"
+//!  port 8080 ───┘ one element in a map per published port
+//! ```
+//!
+//! [`Networks`] is the whole of it for the engine (feature `engine`, on by
+//! default). Without that feature only [`uplink`] remains, which needs no tokio.
+
+mod address;
+mod error;
+mod netlink;
+mod route;
+pub mod uplink;
+
+#[cfg(feature = "engine")]
+mod ipam;
+#[cfg(feature = "engine")]
+mod namespace;
+#[cfg(feature = "engine")]
+mod networks;
+#[cfg(feature = "engine")]
+mod nftables;
+#[cfg(feature = "engine")]
+mod port;
+#[cfg(feature = "engine")]
+mod sys;
+
+pub use address::{Ipv4Subnet, MacAddress};
+pub use error::NetworkError;
+#[cfg(feature = "engine")]
+pub use ipam::Ipam;
+#[cfg(feature = "engine")]
+pub use networks::{BridgeConfig, Endpoint, Networks, NetworksConfig, Publication};
+#[cfg(feature = "engine")]
+pub use port::{PortMapping, Protocol};

@@ -1,0 +1,428 @@
+//! The engine's handle on all of it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::io;
+use std::net::Ipv4Addr;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::address::{Ipv4Subnet, MacAddress};
+use crate::error::NetworkError;
+use crate::namespace::{self, file_error, on_own_thread};
+use crate::nftables::{Ruleset, Table};
+use crate::port::{PortMapping, PublishedPort};
+use crate::route::{self, RouteRequests, VethPair};
+
+/// Prefixes shorter than this are ways of writing "everything", as VPNs do, and not
+/// networks that a container's could collide with.
+const SHORTEST_NETWORK_PREFIX: u8 = 8;
+
+/// How a set of networks differs from another engine's on the same host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworksConfig {
+    /// The name of the nftables table of family `ip`. Nobody else's rules stand in it.
+    pub table: String,
+}
+
+impl Default for NetworksConfig {
+    fn default() -> Self {
+        Self { table: "naru".to_owned() }
+    }
+}
+
+/// A bridge and the subnet behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BridgeConfig {
+    /// The interface's name, at most 15 bytes.
+    pub name: String,
+    /// Where the endpoints' addresses lie.
+    pub subnet: Ipv4Subnet,
+    /// The bridge's own address, which is the endpoints' way out.
+    pub gateway: Ipv4Addr,
+    /// The largest packet, in bytes.
+    pub mtu: u32,
+    /// Whether what leaves the subnet gets the host's address.
+    pub masquerade: bool,
+    /// Whether endpoints reach each other directly.
+    pub inter_container: bool,
+}
+
+/// One end of a connected namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The address inside.
+    pub address: Ipv4Addr,
+    /// The length of its network's prefix.
+    pub prefix_len: u8,
+    /// Where the default route leads.
+    pub gateway: Ipv4Addr,
+    /// The hardware address inside.
+    pub mac: MacAddress,
+    /// The name of the veth end on the bridge, for [`Networks::disconnect`].
+    pub host_interface: String,
+}
+
+/// Ports published under one key, to be published again after a restart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publication {
+    /// The caller's name for them.
+    pub key: String,
+    /// The ports, with the host ports that were chosen.
+    pub mappings: Vec<PortMapping>,
+}
+
+/// Bridges, namespaces and published ports of this host. Clones share their state.
+///
+/// It works in the network namespace of the threads it is called from. Every method
+/// runs to its end even if its future is dropped; what it did can then be undone with
+/// its counterpart.
+#[derive(Clone, Debug)]
+pub struct Networks {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    table: String,
+    /// Held while the table changes, so that table and state agree. Only threads of
+    /// [`on_own_thread`] take it.
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    bridges: BTreeMap<String, BridgeConfig>,
+    published: HashMap<String, Vec<PublishedPort>>,
+}
+
+impl Networks {
+    /// Takes charge of the table. What an earlier process left in it stays in force
+    /// until the first of `restore`, `ensure_bridge`, `publish`.
+    pub fn open(config: NetworksConfig) -> Self {
+        let shared = Shared { table: config.table, state: Mutex::default() };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Brings bridges and published ports back after a restart. The table is replaced
+    /// in one step, so that ports which stay published never close. Returns the keys
+    /// whose ports somebody else took meanwhile, and why; none of their ports is
+    /// published.
+    pub async fn restore(
+        &self,
+        bridges: Vec<BridgeConfig>,
+        publications: Vec<Publication>,
+    ) -> Result<Vec<(String, NetworkError)>, NetworkError> {
+        self.locked(move |table, state| {
+            for bridge in bridges {
+                set_up_bridge(&bridge)?;
+                state.bridges.insert(bridge.name.clone(), bridge);
+            }
+            let mut failures = Vec::new();
+            for Publication { key, mappings } in publications {
+                match state.reserve(&key, &mappings) {
+                    Ok(ports) => {
+                        state.published.insert(key, ports);
+                    }
+                    Err(error) => failures.push((key, error)),
+                }
+            }
+            table.replace(&state.ruleset())?;
+            Ok(failures)
+        })
+        .await
+    }
+
+    /// Creates the bridge, or adjusts one of that name, with its address, forwarding
+    /// and rules. It can be called again.
+    pub async fn ensure_bridge(&self, bridge: &BridgeConfig) -> Result<(), NetworkError> {
+        self.restore(vec![bridge.clone()], Vec::new()).await.map(|_no_failures| ())
+    }
+
+    /// Deletes the bridge and its rules. One that is not there is no error.
+    pub async fn remove_bridge(&self, name: &str) -> Result<(), NetworkError> {
+        let name = name.to_owned();
+        self.locked(move |table, state| {
+            state.bridges.remove(&name);
+            table.replace(&state.ruleset())?;
+            delete_link(&name)
+        })
+        .await
+    }
+
+    /// Unpublishes everything and deletes the table. Bridges stay.
+    pub async fn clear(&self) -> Result<(), NetworkError> {
+        self.locked(|table, state| {
+            *state = State::default();
+            table.remove()
+        })
+        .await
+    }
+
+    /// Creates a network namespace with `lo` up and mounts it at `path`, where no file
+    /// may be; missing directories are created. It lives without a process in it.
+    pub async fn create_namespace(&self, path: &Path) -> Result<(), NetworkError> {
+        let path = path.to_owned();
+        on_own_thread(move || namespace::create(&path)).await
+    }
+
+    /// Removes a namespace and its interfaces. One that is not there is no error.
+    pub async fn remove_namespace(&self, path: &Path) -> Result<(), NetworkError> {
+        let path = path.to_owned();
+        on_own_thread(move || namespace::remove(&path)).await
+    }
+
+    /// Gives the namespace at `netns` an interface on the bridge, with address and
+    /// default route, all up. The bridge must be there.
+    pub async fn connect(
+        &self,
+        netns: &Path,
+        bridge: &BridgeConfig,
+        interface: &str,
+        address: Ipv4Addr,
+        mac: MacAddress,
+    ) -> Result<Endpoint, NetworkError> {
+        let connection = Connection {
+            netns: netns.to_owned(),
+            bridge: bridge.clone(),
+            interface: interface.to_owned(),
+            endpoint: Endpoint {
+                address,
+                prefix_len: bridge.subnet.prefix_len(),
+                gateway: bridge.gateway,
+                mac,
+                host_interface: format!("veth{:08x}", rand::random::<u32>()),
+            },
+        };
+        on_own_thread(move || connection.make()).await
+    }
+
+    /// Deletes the interface pair at once. A pair that is not there, for instance
+    /// because its namespace is gone, is no error.
+    pub async fn disconnect(&self, host_interface: &str) -> Result<(), NetworkError> {
+        let name = host_interface.to_owned();
+        on_own_thread(move || delete_link(&name)).await
+    }
+
+    /// Publishes ports under a key and returns them with the host ports that were
+    /// chosen for port 0. Either all are published or none.
+    pub async fn publish(
+        &self,
+        key: &str,
+        mappings: &[PortMapping],
+    ) -> Result<Vec<PortMapping>, NetworkError> {
+        let (key, mappings) = (key.to_owned(), mappings.to_vec());
+        self.locked(move |table, state| {
+            let ports = state.reserve(&key, &mappings)?;
+            let filled = ports.iter().map(|port| port.mapping).collect();
+            let added = table.add_ports(&ports.iter().collect::<Vec<_>>());
+            state.published.insert(key.clone(), ports);
+            if let Err(error) = added.or_else(|error| state.replace(table, &error)) {
+                state.published.remove(&key);
+                return Err(error);
+            }
+            Ok(filled)
+        })
+        .await
+    }
+
+    /// Ends what `publish` did for this key. New connections are refused from then on;
+    /// those that stand are left alone. An unknown key is no error.
+    pub async fn unpublish(&self, key: &str) -> Result<(), NetworkError> {
+        let key = key.to_owned();
+        self.locked(move |table, state| {
+            let Some(ports) = state.published.remove(&key) else { return Ok(()) };
+            table
+                .delete_ports(&ports.iter().collect::<Vec<_>>())
+                .or_else(|error| state.replace(table, &error))
+        })
+        .await
+    }
+
+    /// The first of `candidates` that no network of this host overlaps. The network of
+    /// `bridge` itself does not count: after a restart it is there already.
+    pub async fn free_subnet(
+        &self,
+        candidates: &[Ipv4Subnet],
+        bridge: &str,
+    ) -> Result<Option<Ipv4Subnet>, NetworkError> {
+        let (candidates, bridge) = (candidates.to_vec(), bridge.to_owned());
+        on_own_thread(move || {
+            let own = route::interface_index(&bridge).ok();
+            let routed = route::routed_subnets(&route::open()?, own)?;
+            let is_free = |candidate: &Ipv4Subnet| {
+                !routed.iter().any(|subnet| {
+                    subnet.prefix_len() >= SHORTEST_NETWORK_PREFIX && subnet.overlaps(*candidate)
+                })
+            };
+            Ok(candidates.into_iter().find(is_free))
+        })
+        .await
+    }
+
+    /// The subnets Docker tries for its bridges, in its order.
+    pub fn default_subnets() -> Vec<Ipv4Subnet> {
+        let large = (17..32).map(|second| (Ipv4Addr::new(172, second, 0, 0), 16));
+        let small = (0..16).map(|third| (Ipv4Addr::new(192, 168, third * 16, 0), 20));
+        large
+            .chain(small)
+            .map(|(network, prefix)| Ipv4Subnet::containing(network, prefix))
+            .collect()
+    }
+
+    /// Runs `work` on a thread of its own with table and state for itself.
+    async fn locked<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Table<'_>, &mut State) -> Result<T, NetworkError> + Send + 'static,
+    ) -> Result<T, NetworkError> {
+        let shared = Arc::clone(&self.shared);
+        on_own_thread(move || work(&Table { name: &shared.table }, &mut shared.lock())).await
+    }
+}
+
+impl Shared {
+    /// Every step leaves the state whole, so that a panic elsewhere does not spoil it.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn ruleset(&self) -> Ruleset<'_> {
+        Ruleset {
+            bridges: self.bridges.values().collect(),
+            ports: self.published.values().flatten().collect(),
+        }
+    }
+
+    /// Writes the whole table after a change to it was refused: somebody has flushed
+    /// the host's rules, ours among them.
+    fn replace(&self, table: &Table<'_>, refusal: &NetworkError) -> Result<(), NetworkError> {
+        tracing::warn!(table = table.name, error = %refusal, "writing the nftables table anew");
+        table.replace(&self.ruleset())
+    }
+
+    fn reserve(
+        &self,
+        key: &str,
+        mappings: &[PortMapping],
+    ) -> Result<Vec<PublishedPort>, NetworkError> {
+        if self.published.contains_key(key) {
+            return Err(NetworkError::AlreadyPublished(key.to_owned()));
+        }
+        let mut ports: Vec<PublishedPort> = Vec::with_capacity(mappings.len());
+        for mapping in mappings {
+            let mut taken = self.published.values().flatten().chain(&ports);
+            if taken.any(|port| port.mapping.clashes_with(mapping)) {
+                return Err(NetworkError::PortAllocated {
+                    host_ip: mapping.host_ip,
+                    port: mapping.host_port,
+                });
+            }
+            ports.push(PublishedPort::reserve(mapping)?);
+        }
+        Ok(ports)
+    }
+}
+
+/// What `connect` needs on its thread.
+struct Connection {
+    netns: PathBuf,
+    bridge: BridgeConfig,
+    interface: String,
+    endpoint: Endpoint,
+}
+
+impl Connection {
+    fn make(self) -> Result<Endpoint, NetworkError> {
+        route::check_interface_name(&self.interface)?;
+        let host = route::open()?;
+        let namespace = namespace::open(&self.netns)?;
+        let mut requests = RouteRequests::default();
+        requests.add_veth(&VethPair {
+            host_interface: &self.endpoint.host_interface,
+            bridge_index: route::interface_index(&self.bridge.name)?,
+            namespace: namespace.as_fd(),
+            peer_interface: &self.interface,
+            peer_mac: self.endpoint.mac,
+            mtu: self.bridge.mtu,
+            isolated: !self.bridge.inter_container,
+        });
+        let made = requests
+            .send(&host, &self.interface)
+            .and_then(|()| namespace::enter(&namespace, &self.netns))
+            .and_then(|()| self.configure());
+        if let Err(error) = made {
+            // The socket still speaks to the host's namespace.
+            let mut requests = RouteRequests::default();
+            requests.delete_link(&self.endpoint.host_interface);
+            if let Err(error) = requests.send(&host, &self.endpoint.host_interface) {
+                tracing::debug!(%error, "no half-made interface to delete");
+            }
+            return Err(error);
+        }
+        Ok(self.endpoint)
+    }
+
+    /// Address and route, seen from inside.
+    fn configure(&self) -> Result<(), NetworkError> {
+        let index = route::interface_index(&self.interface)?;
+        let mut requests = RouteRequests::default();
+        requests.add_address(index, self.endpoint.address, self.endpoint.prefix_len);
+        requests.add_default_route(self.endpoint.gateway);
+        requests.send(&route::open()?, &self.interface)
+    }
+}
+
+fn set_up_bridge(bridge: &BridgeConfig) -> Result<(), NetworkError> {
+    route::check_interface_name(&bridge.name)?;
+    let socket = route::open()?;
+    let mut requests = RouteRequests::default();
+    requests.ensure_bridge(&bridge.name, MacAddress::for_address(bridge.gateway), bridge.mtu);
+    requests.send(&socket, &bridge.name)?;
+    let mut requests = RouteRequests::default();
+    let index = route::interface_index(&bridge.name)?;
+    requests.add_address(index, bridge.gateway, bridge.subnet.prefix_len());
+    requests.send(&socket, &bridge.name)?;
+    let sysctl = Path::new("/proc/sys/net/ipv4");
+    switch_on(&sysctl.join("ip_forward"))?;
+    // So that what comes from 127.0.0.1 may leave by the bridge.
+    switch_on(&sysctl.join("conf").join(&bridge.name).join("route_localnet"))
+}
+
+/// Writes 1 unless it is there, since writing may be forbidden where it is.
+fn switch_on(path: &Path) -> Result<(), NetworkError> {
+    let value = fs::read_to_string(path).map_err(file_error("read", path))?;
+    if value.trim() == "1" {
+        return Ok(());
+    }
+    fs::write(path, "1").map_err(file_error("write", path))
+}
+
+fn delete_link(name: &str) -> Result<(), NetworkError> {
+    let mut requests = RouteRequests::default();
+    requests.delete_link(name);
+    match requests.send(&route::open()?, name) {
+        Err(NetworkError::Netlink { source, .. }) if is_no_device(&source) => Ok(()),
+        result => result,
+    }
+}
+
+fn is_no_device(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ENODEV)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn default_subnets_begin_as_dockers_do() {
+        let subnets = Networks::default_subnets();
+        assert_eq!(subnets.len(), 31);
+        assert_eq!(subnets[0].to_string(), "172.17.0.0/16");
+        assert_eq!(subnets[15].to_string(), "192.168.0.0/20");
+        assert_eq!(subnets[30].to_string(), "192.168.240.0/20");
+    }
+}
