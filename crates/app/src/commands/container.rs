@@ -1,0 +1,181 @@
+//! `container.*` except the logs.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bollard::Docker;
+use bollard::models::{ContainerCreateBody, HostConfig, PortBinding, PortSummary};
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
+    RemoveContainerOptionsBuilder, RestartContainerOptions, StartContainerOptions,
+    StopContainerOptions,
+};
+use futures::{StreamExt, stream};
+use naru_ipc::{
+    ContainerRef, ContainerRemove, ContainerRun, ContainerSummary, IpcError, PublishedPort,
+};
+
+use super::{check_container, check_image};
+use crate::{App, Error, demo};
+
+/// How many containers are asked about at a time.
+const PARALLEL_INSPECTIONS: usize = 8;
+
+/// Which containers have a terminal. The list does not say it and it never changes, so
+/// each container is asked about once.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TerminalKinds(Arc<Mutex<HashMap<String, bool>>>);
+
+impl TerminalKinds {
+    /// The kinds of exactly these containers; one that has gone meanwhile has none.
+    async fn of(&self, docker: &Docker, ids: &[String]) -> HashMap<String, bool> {
+        let mut kinds: HashMap<_, _> = {
+            let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            ids.iter().filter_map(|id| Some((id.clone(), *known.get(id)?))).collect()
+        };
+        let unknown: Vec<_> = ids.iter().filter(|id| !kinds.contains_key(*id)).collect();
+        let asked: Vec<_> = stream::iter(unknown)
+            .map(|id| async move { (id.clone(), has_terminal(docker, id).await) })
+            .buffer_unordered(PARALLEL_INSPECTIONS)
+            .collect()
+            .await;
+        kinds.extend(asked.into_iter().filter_map(|(id, tty)| Some((id, tty.ok()?))));
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&kinds);
+        kinds
+    }
+}
+
+/// Whether the container has a terminal, so that its output has no frames.
+pub(super) async fn has_terminal(docker: &Docker, id: &str) -> Result<bool, Error> {
+    let container = docker.inspect_container(id, None::<InspectContainerOptions>).await?;
+    Ok(container.config.and_then(|config| config.tty).unwrap_or_default())
+}
+
+impl App {
+    /// `container.list`: all of them, also those that do not run.
+    pub async fn container_list(&self, (): ()) -> Result<Vec<ContainerSummary>, IpcError> {
+        Ok(self.containers().await?)
+    }
+
+    async fn containers(&self) -> Result<Vec<ContainerSummary>, Error> {
+        let docker = self.inner.docker()?;
+        let options = ListContainersOptionsBuilder::new().all(true).build();
+        let containers = docker.list_containers(Some(options)).await?;
+        let ids: Vec<_> = containers.iter().filter_map(|container| container.id.clone()).collect();
+        let kinds = self.inner.terminals.of(&docker, &ids).await;
+        Ok(containers.into_iter().map(|container| summary(container, &kinds)).collect())
+    }
+
+    /// `container.run`: the image must be there already; only the bundled one is loaded.
+    pub async fn container_run(&self, request: ContainerRun) -> Result<ContainerRef, IpcError> {
+        check_image(&request.image)?;
+        if !request.name.is_empty() {
+            check_container(&request.name)?;
+        }
+        let docker = self.inner.docker()?;
+        if request.image == demo::IMAGE {
+            demo::ensure_loaded(&docker, &self.inner.directories).await?;
+        }
+        Ok(run(&docker, request).await?)
+    }
+
+    /// `container.start`.
+    pub async fn container_start(&self, request: ContainerRef) -> Result<(), IpcError> {
+        check_container(&request.id)?;
+        let options = None::<StartContainerOptions>;
+        let docker = self.inner.docker()?;
+        Ok(docker.start_container(&request.id, options).await.map_err(Error::from)?)
+    }
+
+    /// `container.stop`: killed when it does not end within its own grace period.
+    pub async fn container_stop(&self, request: ContainerRef) -> Result<(), IpcError> {
+        check_container(&request.id)?;
+        let options = None::<StopContainerOptions>;
+        let docker = self.inner.docker()?;
+        Ok(docker.stop_container(&request.id, options).await.map_err(Error::from)?)
+    }
+
+    /// `container.restart`.
+    pub async fn container_restart(&self, request: ContainerRef) -> Result<(), IpcError> {
+        check_container(&request.id)?;
+        let options = None::<RestartContainerOptions>;
+        let docker = self.inner.docker()?;
+        Ok(docker.restart_container(&request.id, options).await.map_err(Error::from)?)
+    }
+
+    /// `container.remove`, with its anonymous volumes.
+    pub async fn container_remove(&self, request: ContainerRemove) -> Result<(), IpcError> {
+        check_container(&request.id)?;
+        let options = RemoveContainerOptionsBuilder::new().force(request.force).v(true).build();
+        let docker = self.inner.docker()?;
+        Ok(docker.remove_container(&request.id, Some(options)).await.map_err(Error::from)?)
+    }
+}
+
+async fn run(docker: &Docker, request: ContainerRun) -> Result<ContainerRef, Error> {
+    let name = request.name.clone();
+    let mut options = CreateContainerOptionsBuilder::new();
+    if !name.is_empty() {
+        options = options.name(&name);
+    }
+    let created = docker.create_container(Some(options.build()), body(request)).await?;
+    if let Err(error) = docker.start_container(&created.id, None::<StartContainerOptions>).await {
+        // What could not run is not left behind: its name would be taken at the next try.
+        let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+        if let Err(error) = docker.remove_container(&created.id, Some(options)).await {
+            tracing::warn!(container_id = created.id, %error, "unstarted container not removed");
+        }
+        return Err(error.into());
+    }
+    Ok(ContainerRef { id: created.id })
+}
+
+fn body(request: ContainerRun) -> ContainerCreateBody {
+    let key = |port: &PublishedPort| format!("{}/tcp", port.container_port);
+    let mut bindings: HashMap<String, Option<Vec<PortBinding>>> = HashMap::new();
+    for port in &request.ports {
+        let binding = PortBinding {
+            host_ip: Some(port.host_ip.clone()),
+            host_port: Some(port.host_port.to_string()),
+        };
+        bindings.entry(key(port)).or_default().get_or_insert_default().push(binding);
+    }
+    ContainerCreateBody {
+        image: Some(request.image),
+        cmd: (!request.command.is_empty()).then_some(request.command),
+        env: (!request.env.is_empty()).then_some(request.env),
+        exposed_ports: Some(bindings.keys().cloned().collect()),
+        host_config: Some(HostConfig { port_bindings: Some(bindings), ..HostConfig::default() }),
+        tty: Some(request.interactive),
+        open_stdin: Some(request.interactive),
+        ..ContainerCreateBody::default()
+    }
+}
+
+fn summary(
+    container: bollard::models::ContainerSummary,
+    kinds: &HashMap<String, bool>,
+) -> ContainerSummary {
+    let id = container.id.unwrap_or_default();
+    let name = container.names.and_then(|names| names.into_iter().next()).unwrap_or_default();
+    ContainerSummary {
+        tty: kinds.get(&id).copied().unwrap_or_default(),
+        id,
+        name: name.trim_start_matches('/').to_owned(),
+        image: container.image.unwrap_or_default(),
+        state: container.state.map(|state| state.to_string()).unwrap_or_default(),
+        status: container.status.unwrap_or_default(),
+        command: container.command.unwrap_or_default(),
+        created: container.created.unwrap_or_default(),
+        ports: container.ports.unwrap_or_default().into_iter().filter_map(published).collect(),
+    }
+}
+
+/// None for a port that is only exposed.
+fn published(port: PortSummary) -> Option<PublishedPort> {
+    Some(PublishedPort {
+        host_ip: port.ip.unwrap_or_default(),
+        host_port: port.public_port?,
+        container_port: port.private_port,
+    })
+}

@@ -1,0 +1,133 @@
+//! `image.*`.
+
+use std::collections::HashMap;
+
+use bollard::models::CreateImageInfo;
+use bollard::query_parameters::{
+    CreateImageOptionsBuilder, ListContainersOptionsBuilder, ListImagesOptionsBuilder,
+    RemoveImageOptionsBuilder,
+};
+use futures::StreamExt;
+use naru_ipc::{ImagePull, ImagePullCancel, ImageRemove, ImageSummary, IpcError, PullProgress};
+
+use super::check_image;
+use crate::{App, Error};
+
+/// What Docker says in the place of a name that an image does not have.
+const NO_NAME: &str = "<none>:<none>";
+
+impl App {
+    /// `image.list`: all images that are not merely layers of others.
+    pub async fn image_list(&self, (): ()) -> Result<Vec<ImageSummary>, IpcError> {
+        Ok(self.images().await?)
+    }
+
+    async fn images(&self) -> Result<Vec<ImageSummary>, Error> {
+        let docker = self.inner.docker()?;
+        let images = ListImagesOptionsBuilder::new().all(false).build();
+        let containers = ListContainersOptionsBuilder::new().all(true).build();
+        let (images, containers) = tokio::try_join!(
+            docker.list_images(Some(images)),
+            docker.list_containers(Some(containers))
+        )?;
+        // The engine need not count the containers itself: the API's default is -1.
+        let mut counts: HashMap<String, u32> = HashMap::new();
+        for image_id in containers.into_iter().filter_map(|container| container.image_id) {
+            *counts.entry(image_id).or_default() += 1;
+        }
+        let summary = |image: bollard::models::ImageSummary| ImageSummary {
+            containers: counts.get(&image.id).copied().unwrap_or_default(),
+            id: image.id,
+            tags: image.repo_tags.into_iter().filter(|tag| tag != NO_NAME).collect(),
+            size: u64::try_from(image.size).unwrap_or_default(),
+            created: image.created,
+        };
+        Ok(images.into_iter().map(summary).collect())
+    }
+
+    /// `image.pull`: returns when the image is there. Dropping it ends the pull, as
+    /// `image.pull_cancel` does.
+    pub async fn image_pull(
+        &self,
+        request: ImagePull,
+        sink: impl Fn(PullProgress) -> bool + Send + Sync + 'static,
+    ) -> Result<(), IpcError> {
+        Ok(self.pull(request, sink).await?)
+    }
+
+    async fn pull(
+        &self,
+        request: ImagePull,
+        sink: impl Fn(PullProgress) -> bool + Send + Sync,
+    ) -> Result<(), Error> {
+        check_image(&request.reference)?;
+        let docker = self.inner.docker()?;
+        let pull = self.inner.pulls.open(&request.pull_id, None)?;
+        let mut options = CreateImageOptionsBuilder::new().from_image(&request.reference);
+        if is_untagged(&request.reference) {
+            // Without it the API pulls every tag there is.
+            options = options.tag("latest");
+        }
+        let mut lines = Box::pin(docker.create_image(Some(options.build()), None, None));
+        loop {
+            let line = tokio::select! {
+                () = pull.closed() => return Err(Error::PullCancelled),
+                line = lines.next() => line,
+            };
+            match line {
+                Some(line) => {
+                    if !sink(progress(line?)) {
+                        return Err(Error::PullCancelled);
+                    }
+                }
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// `image.pull_cancel`: the pull's own call fails with `cancelled`.
+    #[expect(clippy::unused_async, reason = "every row of the command table is async")]
+    pub async fn image_pull_cancel(&self, request: ImagePullCancel) -> Result<(), IpcError> {
+        self.inner.pulls.close(&request.pull_id);
+        Ok(())
+    }
+
+    /// `image.remove`.
+    pub async fn image_remove(&self, request: ImageRemove) -> Result<(), IpcError> {
+        check_image(&request.image)?;
+        let options = RemoveImageOptionsBuilder::new().force(request.force).build();
+        let docker = self.inner.docker()?;
+        docker.remove_image(&request.image, Some(options), None).await.map_err(Error::from)?;
+        Ok(())
+    }
+}
+
+/// Whether the reference names neither tag nor digest.
+fn is_untagged(reference: &str) -> bool {
+    let name = reference.rsplit('/').next().unwrap_or(reference);
+    !reference.contains('@') && !name.contains(':')
+}
+
+fn progress(info: CreateImageInfo) -> PullProgress {
+    let detail = info.progress_detail.unwrap_or_default();
+    let bytes = |count: Option<i64>| count.and_then(|count| u64::try_from(count).ok());
+    PullProgress {
+        layer: info.id.filter(|id| !id.is_empty()),
+        status: info.status.unwrap_or_default(),
+        current: bytes(detail.current),
+        total: bytes(detail.total),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_registrys_port_is_no_tag() {
+        assert!(is_untagged("localhost:5000/a"));
+        assert!(is_untagged("busybox"));
+        assert!(!is_untagged("localhost:5000/a:1"));
+        assert!(!is_untagged("a@sha256:00"));
+    }
+}

@@ -1,0 +1,63 @@
+//! The rows of the command table that the engine answers, one file per resource.
+//!
+//! A row with a stream returns as soon as the stream is open, except `image.pull`,
+//! which returns when the pull is over. A stream's `sink` gives false when its
+//! receiver is gone; the stream then ends.
+
+mod container;
+mod image;
+mod logs;
+mod terminal;
+
+pub(crate) use container::TerminalKinds;
+
+use crate::Error;
+
+/// Refuses what could leave its place in a request's path.
+///
+/// Names and ids of containers are made of these characters; the engine says whether
+/// there is such a container.
+fn check_container(id: &str) -> Result<(), Error> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    if !id.is_empty() && id.chars().all(fits) && !id.starts_with('.') {
+        return Ok(());
+    }
+    Err(Error::InvalidName { what: "container name", name: id.to_owned() })
+}
+
+/// The same for an image's name or id.
+fn check_image(name: &str) -> Result<(), Error> {
+    let fits = |c: char| {
+        c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '/' | ':' | '@' | '[' | ']')
+    };
+    let walks = name.split('/').any(|part| part.is_empty() || part == "." || part == "..");
+    if name.chars().all(fits) && !walks {
+        return Ok(());
+    }
+    Err(Error::InvalidName { what: "image name", name: name.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_would_walk_out_of_the_path_are_refused() {
+        for bad in ["", "a/b", "..", "a?b", "a b", "a%2f", "a#b", "a\r\nX: y"] {
+            assert!(check_container(bad).is_err(), "{bad:?}");
+        }
+        for bad in ["", "/a", "a//b", "../a", "a/../b", "a?b", "a b", "a#b"] {
+            assert!(check_image(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn usual_names_pass() {
+        for good in ["web-1", "0123abcdef", "my_app.db"] {
+            check_container(good).unwrap();
+        }
+        for good in ["busybox", "ghcr.io/x/y:tag", "localhost:5000/a@sha256:00", "[::1]:5000/a"] {
+            check_image(good).unwrap();
+        }
+    }
+}

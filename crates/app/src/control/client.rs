@@ -1,0 +1,121 @@
+//! Asks the process that owns the machine.
+
+use std::io;
+use std::time::Duration;
+
+use naru_ipc::MachineStatus;
+use tokio::io::{
+    AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, ReadHalf, WriteHalf, split,
+};
+use tokio::time::timeout;
+
+use super::{MAX_LINE, Operation, Reply, Request, VERSION};
+use crate::local::{self, Address, Stream};
+use crate::machine::off;
+use crate::{Directories, Error};
+
+/// How long the owner may take to answer what it knows at once.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
+
+/// A way to the owner. Each call makes its own connection.
+#[derive(Clone, Debug)]
+pub struct Client {
+    address: Address,
+}
+
+/// The owner's statuses as they come.
+#[derive(Debug)]
+pub struct Watch {
+    lines: BufReader<ReadHalf<Stream>>,
+    line: Vec<u8>,
+    /// Kept open: its end would end the watch.
+    _write: WriteHalf<Stream>,
+}
+
+impl Client {
+    /// A client of whoever owns the machine of `directories`.
+    pub fn new(directories: &Directories) -> Self {
+        Self { address: directories.control_socket() }
+    }
+
+    /// The machine's status; a machine that nobody owns is off.
+    pub async fn status(&self) -> Result<MachineStatus, Error> {
+        let Some(mut watch) = self.ask(Operation::Status).await? else { return Ok(off()) };
+        match timeout(ANSWER_DEADLINE, watch.next()).await {
+            Ok(Ok(status)) => Ok(status.unwrap_or_else(off)),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(Error::Deadline { what: "the owner's answer" }),
+        }
+    }
+
+    /// The status now and after every change; none when nobody owns the machine.
+    pub async fn watch(&self) -> Result<Option<Watch>, Error> {
+        self.ask(Operation::Watch).await
+    }
+
+    /// Starts the machine and waits until it runs. Dropping this does not stop it.
+    pub async fn start(&self) -> Result<(), Error> {
+        self.act(Operation::Start).await?.ok_or(Error::NotRunning)
+    }
+
+    /// Stops the machine and waits until it is off; nothing to do when nobody owns it.
+    pub async fn stop(&self) -> Result<(), Error> {
+        self.act(Operation::Stop).await.map(|_| ())
+    }
+
+    async fn act(&self, operation: Operation) -> Result<Option<()>, Error> {
+        let Some(mut watch) = self.ask(operation).await? else { return Ok(None) };
+        match watch.reply().await? {
+            Some(Reply::Done | Reply::Status { .. }) => Ok(Some(())),
+            Some(Reply::Failed { error }) => Err(Error::Owner(error)),
+            None => Err(Error::OwnerSilent { source: io::ErrorKind::UnexpectedEof.into() }),
+        }
+    }
+
+    async fn ask(&self, operation: Operation) -> Result<Option<Watch>, Error> {
+        let stream = match local::connect(&self.address).await {
+            Ok(stream) => stream,
+            Err(error) if is_absent(&error) => return Ok(None),
+            Err(source) => return Err(Error::OwnerSilent { source }),
+        };
+        let request = Request { version: VERSION, operation };
+        let mut line = serde_json::to_vec(&request)
+            .map_err(|source| Error::Garbled { what: "a control request", source })?;
+        line.push(b'\n');
+        let (read, mut write) = split(stream);
+        let silent = |source| Error::OwnerSilent { source };
+        write.write_all(&line).await.map_err(silent)?;
+        write.flush().await.map_err(silent)?;
+        Ok(Some(Watch { lines: BufReader::new(read), line: Vec::new(), _write: write }))
+    }
+}
+
+impl Watch {
+    /// The next status; none when the owner has ended. Cancel safe.
+    pub async fn next(&mut self) -> Result<Option<MachineStatus>, Error> {
+        match self.reply().await? {
+            Some(Reply::Status { status }) => Ok(Some(status)),
+            Some(Reply::Failed { error }) => Err(Error::Owner(error)),
+            Some(Reply::Done) | None => Ok(None),
+        }
+    }
+
+    async fn reply(&mut self) -> Result<Option<Reply>, Error> {
+        let room = MAX_LINE.saturating_sub(self.line.len() as u64);
+        let mut limited = (&mut self.lines).take(room);
+        let read = limited.read_until(b'\n', &mut self.line).await;
+        read.map_err(|source| Error::OwnerSilent { source })?;
+        if !self.line.ends_with(b"\n") {
+            return Ok(None);
+        }
+        let reply = serde_json::from_slice(&self.line)
+            .map_err(|source| Error::Garbled { what: "the owner's answer", source })?;
+        self.line.clear();
+        Ok(Some(reply))
+    }
+}
+
+/// Whether the error says that nobody is there.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
+}

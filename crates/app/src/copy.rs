@@ -1,0 +1,34 @@
+//! Copies bytes between two streams.
+
+use std::future::pending;
+use std::io;
+
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, copy, split};
+
+/// Copies between a client and a server that answers it, until the server is done.
+///
+/// When the client sends no more, the server is told so (half-close) and may go on
+/// answering. When the server ends, there is nothing left to say: the client's stream
+/// is ended too, whatever it still wanted to send.
+pub(crate) async fn client_to_server<C, S>(client: C, server: S) -> io::Result<()>
+where
+    C: AsyncRead + AsyncWrite,
+    S: AsyncRead + AsyncWrite,
+{
+    let (mut client_read, mut client_write) = split(client);
+    let (mut server_read, mut server_write) = split(server);
+    let requests = async {
+        copy(&mut client_read, &mut server_write).await?;
+        server_write.shutdown().await?;
+        // The client may only have stopped sending; the answers decide when it is over.
+        pending::<io::Result<()>>().await
+    };
+    let answers = async {
+        copy(&mut server_read, &mut client_write).await?;
+        client_write.shutdown().await
+    };
+    tokio::select! {
+        result = requests => result,
+        result = answers => result,
+    }
+}

@@ -1,0 +1,97 @@
+//! The bundled image: a first container without any network.
+
+use bollard::Docker;
+use bollard::container::LogOutput;
+use bollard::errors::Error as DockerError;
+use bollard::models::ContainerCreateBody;
+use bollard::query_parameters::{
+    AttachContainerOptionsBuilder, CreateContainerOptions, ImportImageOptions,
+    RemoveContainerOptionsBuilder, StartContainerOptions, WaitContainerOptions,
+};
+use futures::{StreamExt, TryStreamExt};
+use tokio::fs::File;
+use tokio_util::io::ReaderStream;
+
+use crate::app::docker_at;
+use crate::{Directories, Error};
+
+/// The bundled image's name.
+pub const IMAGE: &str = "naru/demo:latest";
+
+/// A piece of the demo's output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output<'a> {
+    /// For standard output.
+    Stdout(&'a [u8]),
+    /// For standard error.
+    Stderr(&'a [u8]),
+}
+
+/// Runs the bundled image once and gives its exit status.
+///
+/// The image is loaded when it is not there, the container is removed afterwards.
+pub async fn run(directories: &Directories, print: impl FnMut(Output<'_>)) -> Result<i64, Error> {
+    let docker = docker_at(directories)?;
+    ensure_loaded(&docker, directories).await?;
+    let body = ContainerCreateBody {
+        image: Some(IMAGE.to_owned()),
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        ..ContainerCreateBody::default()
+    };
+    let created = docker.create_container(None::<CreateContainerOptions>, body).await?;
+    let status = attach_and_start(&docker, &created.id, print).await;
+    let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+    let removed = docker.remove_container(&created.id, Some(options)).await;
+    let status = status?;
+    removed?;
+    Ok(status)
+}
+
+/// Loads the bundled image unless the engine has it.
+pub(crate) async fn ensure_loaded(docker: &Docker, directories: &Directories) -> Result<(), Error> {
+    match docker.inspect_image(IMAGE).await {
+        Ok(_) => return Ok(()),
+        Err(DockerError::DockerResponseServerError { status_code: 404, .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let path = directories.demo_image();
+    let file =
+        File::open(&path).await.map_err(|source| Error::File { action: "open", path, source })?;
+    let options = ImportImageOptions { quiet: true, ..ImportImageOptions::default() };
+    let mut lines = Box::pin(docker.import_image_stream(options, ReaderStream::new(file), None));
+    while let Some(line) = lines.try_next().await? {
+        if let Some(message) = line.error_detail.and_then(|detail| detail.message) {
+            return Err(DockerError::DockerStreamError { error: message }.into());
+        }
+    }
+    Ok(())
+}
+
+async fn attach_and_start(
+    docker: &Docker,
+    id: &str,
+    mut print: impl FnMut(Output<'_>),
+) -> Result<i64, Error> {
+    let options = AttachContainerOptionsBuilder::new().stream(true).stdout(true).stderr(true);
+    // Attached before it starts, so that its first line is not missed.
+    let mut attached = docker.attach_container(id, Some(options.build())).await?;
+    docker.start_container(id, None::<StartContainerOptions>).await?;
+    while let Some(output) = attached.output.try_next().await? {
+        match &output {
+            LogOutput::StdErr { message } => print(Output::Stderr(message)),
+            LogOutput::StdOut { message } | LogOutput::Console { message } => {
+                print(Output::Stdout(message));
+            }
+            LogOutput::StdIn { .. } => {}
+        }
+    }
+    let mut waits = Box::pin(docker.wait_container(id, None::<WaitContainerOptions>));
+    match waits.next().await {
+        Some(Ok(ended)) => Ok(ended.status_code),
+        // So bollard says that the status is not 0.
+        Some(Err(DockerError::DockerContainerWaitError { code, .. })) => Ok(code),
+        Some(Err(error)) => Err(error.into()),
+        None => Err(Error::Deadline { what: "the demo's exit status" }),
+    }
+}

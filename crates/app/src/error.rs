@@ -1,0 +1,290 @@
+//! What can go wrong behind the window, and what to advise.
+
+use std::io;
+use std::path::PathBuf;
+
+use naru_error::ErrorKind;
+use naru_ipc::IpcError;
+use naru_protocol::handshake::Mismatch;
+use naru_transport::TransportError;
+
+/// Any failure of the app.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The platform names no home directory for this user.
+    #[error("this user has no home directory")]
+    NoHome,
+    /// Nobody says where kernel and initramfs are.
+    #[error("the machine's image is not installed")]
+    NoVmImages,
+    /// A file could not be worked with.
+    #[error("cannot {action} {path}", path = path.display())]
+    File {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The settings file is not what Naru writes.
+    #[error("the settings in {path} cannot be understood", path = path.display())]
+    BrokenSettings {
+        /// The file.
+        path: PathBuf,
+        /// Where it goes wrong.
+        source: serde_json::Error,
+    },
+    /// A setting that cannot work.
+    #[error("the setting {setting} is refused: {reason}")]
+    InvalidSetting {
+        /// The setting's name.
+        setting: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// The machine is off, and what was asked needs it.
+    #[error("the Naru machine is not running")]
+    NotRunning,
+    /// The machine is on its way up or down.
+    #[error("the Naru machine is {doing}; try again when it is done")]
+    Busy {
+        /// `starting` or `stopping`.
+        doing: &'static str,
+    },
+    /// The start was given up because someone asked to stop.
+    #[error("the start was cancelled")]
+    StartCancelled,
+    /// The machine could not be reached.
+    #[error("the machine cannot be reached")]
+    Transport(#[source] TransportError),
+    /// App and agent are of different versions.
+    #[error(transparent)]
+    Mismatch(Mismatch),
+    /// Something did not happen in time.
+    #[error("{what} did not come in time")]
+    Deadline {
+        /// What was waited for.
+        what: &'static str,
+    },
+    /// A request to the engine broke off.
+    #[error("the engine did not answer {path}")]
+    Http {
+        /// The request's path.
+        path: String,
+        /// What broke.
+        source: hyper::Error,
+    },
+    /// The engine refused a request.
+    #[error("{message}")]
+    Refused {
+        /// The request's path.
+        path: String,
+        /// The HTTP status.
+        status: u16,
+        /// The engine's sentence.
+        message: String,
+    },
+    /// A name that no container or image can have.
+    #[error("{name:?} is not a valid {what}")]
+    InvalidName {
+        /// What it should name.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// The other side speaks JSON that is not ours.
+    #[error("{what} cannot be understood")]
+    Garbled {
+        /// What was read.
+        what: &'static str,
+        /// Where it goes wrong.
+        source: serde_json::Error,
+    },
+    /// Docker's API said no, or could not be reached.
+    #[error("{}", docker_message(.0))]
+    Docker(#[from] bollard::errors::Error),
+    /// The process that owns the machine said no.
+    #[error(transparent)]
+    Owner(IpcError),
+    /// The process that owns the machine did not answer.
+    #[error("the Naru process that owns the machine does not answer")]
+    OwnerSilent {
+        /// What broke.
+        source: io::Error,
+    },
+    /// The process that owns the machine is ending.
+    #[error("the Naru process that owns the machine is ending; try again")]
+    OwnerEnded,
+    /// The background process ended before it was ready.
+    #[error("the background process ended; see {log}", log = log.display())]
+    OwnerFailed {
+        /// What it said.
+        log: PathBuf,
+    },
+    /// The system refused something that is no file.
+    #[error("cannot {action}")]
+    System {
+        /// What was tried.
+        action: &'static str,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// A stream of this name is open.
+    #[error("a stream named {stream_id:?} is open")]
+    StreamExists {
+        /// The stream's name.
+        stream_id: String,
+    },
+    /// No such terminal is open.
+    #[error("no terminal named {stream_id:?} is open")]
+    NoTerminal {
+        /// The stream's name.
+        stream_id: String,
+    },
+    /// Somebody ended the pull.
+    #[error("the pull was cancelled")]
+    PullCancelled,
+    /// The container is not running, and what was asked needs it.
+    #[error("container {container:?} is not running")]
+    ContainerNotRunning {
+        /// As it was named.
+        container: String,
+    },
+}
+
+impl Error {
+    /// What sort of failure it is.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NoHome
+            | Self::File { .. }
+            | Self::Garbled { .. }
+            | Self::OwnerFailed { .. }
+            | Self::System { .. } => ErrorKind::Internal,
+            Self::NoVmImages
+            | Self::BrokenSettings { .. }
+            | Self::NotRunning
+            | Self::Mismatch(_) => ErrorKind::Precondition,
+            Self::InvalidSetting { .. } | Self::InvalidName { .. } => ErrorKind::InvalidArgument,
+            Self::Busy { .. } | Self::ContainerNotRunning { .. } => ErrorKind::Conflict,
+            Self::StartCancelled | Self::PullCancelled => ErrorKind::Cancelled,
+            Self::Transport(error) => error.kind(),
+            Self::Deadline { .. } => ErrorKind::Deadline,
+            Self::Http { .. } | Self::OwnerSilent { .. } | Self::OwnerEnded => {
+                ErrorKind::Unavailable
+            }
+            Self::Refused { status, .. } => kind_of_status(*status),
+            Self::Docker(error) => docker_kind(error),
+            Self::Owner(error) => kind_named(&error.kind),
+            Self::StreamExists { .. } => ErrorKind::AlreadyExists,
+            Self::NoTerminal { .. } => ErrorKind::NotFound,
+        }
+    }
+
+    /// Names of advice that fits.
+    pub fn hints(&self) -> Vec<String> {
+        let hint = match self {
+            Self::NoVmImages => "reinstall",
+            Self::BrokenSettings { .. } => "reset-settings",
+            Self::NotRunning => "start-machine",
+            Self::Mismatch(_) => "restart-machine",
+            Self::Owner(error) => return error.hints.clone(),
+            _ => return Vec::new(),
+        };
+        vec![hint.to_owned()]
+    }
+}
+
+impl From<Error> for IpcError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Owner(error) => error,
+            error => Self {
+                kind: error.kind().as_str().to_owned(),
+                message: naru_error::chain(&error),
+                hints: error.hints(),
+            },
+        }
+    }
+}
+
+/// The kind of this name; an unknown one is a newer Naru's and counts as internal.
+pub fn kind_named(name: &str) -> ErrorKind {
+    const ALL: [ErrorKind; 11] = [
+        ErrorKind::NotFound,
+        ErrorKind::InvalidArgument,
+        ErrorKind::Conflict,
+        ErrorKind::AlreadyExists,
+        ErrorKind::Precondition,
+        ErrorKind::Unavailable,
+        ErrorKind::Unauthorized,
+        ErrorKind::Unsupported,
+        ErrorKind::Cancelled,
+        ErrorKind::Deadline,
+        ErrorKind::Internal,
+    ];
+    ALL.into_iter().find(|kind| kind.as_str() == name).unwrap_or(ErrorKind::Internal)
+}
+
+/// The engine's words without bollard's own around them.
+fn docker_message(error: &bollard::errors::Error) -> String {
+    use bollard::errors::Error as Docker;
+    match error {
+        Docker::DockerResponseServerError { message, .. } => message.clone(),
+        Docker::DockerStreamError { error } => error.clone(),
+        error => error.to_string(),
+    }
+}
+
+fn docker_kind(error: &bollard::errors::Error) -> ErrorKind {
+    use bollard::errors::Error as Docker;
+    match error {
+        Docker::DockerResponseServerError { status_code, .. } => kind_of_status(*status_code),
+        Docker::RequestTimeoutError => ErrorKind::Deadline,
+        Docker::SocketNotFoundError(_)
+        | Docker::HyperLegacyError { .. }
+        | Docker::HyperResponseError { .. }
+        | Docker::IOError { .. } => ErrorKind::Unavailable,
+        _ => ErrorKind::Internal,
+    }
+}
+
+fn kind_of_status(status: u16) -> ErrorKind {
+    match status {
+        400 => ErrorKind::InvalidArgument,
+        401 | 403 => ErrorKind::Unauthorized,
+        404 => ErrorKind::NotFound,
+        409 => ErrorKind::Conflict,
+        501 => ErrorKind::Unsupported,
+        503 => ErrorKind::Unavailable,
+        504 => ErrorKind::Deadline,
+        _ => ErrorKind::Internal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bollard::errors::Error as Docker;
+
+    use super::*;
+
+    #[test]
+    fn the_engines_sentence_arrives_as_it_was_said() {
+        let error = Error::from(Docker::DockerResponseServerError {
+            status_code: 404,
+            message: "No such image: nope:latest".to_owned(),
+        });
+        let error = IpcError::from(error);
+        assert_eq!(error.kind, "not_found");
+        assert_eq!(error.message, "No such image: nope:latest");
+    }
+
+    #[test]
+    fn an_owners_error_passes_through_unchanged() {
+        let said = IpcError::new(ErrorKind::Unsupported, "no QEMU").with_hint("install-qemu");
+        let error = Error::Owner(said.clone());
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert_eq!(IpcError::from(error), said);
+    }
+}

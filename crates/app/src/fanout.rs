@@ -1,0 +1,132 @@
+//! Tells the windows what changed: the machine's status and the engine's events.
+
+use std::sync::Weak;
+use std::time::Duration;
+
+use bollard::models::{EventMessage, EventMessageTypeEnum};
+use bollard::query_parameters::EventsOptions;
+use futures::StreamExt;
+use naru_ipc::{AppEvent, MachineState};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::app::Inner;
+
+/// Changes that come closer together than this are told as one.
+const COALESCE: Duration = Duration::from_millis(100);
+/// The pause before the engine is asked again for its events.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// What has changed and was not told yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Changes {
+    containers: bool,
+    images: bool,
+}
+
+impl Changes {
+    const ALL: Self = Self { containers: true, images: true };
+
+    fn add(&mut self, event: &EventMessage) {
+        match event.typ {
+            Some(EventMessageTypeEnum::CONTAINER) => {
+                self.containers = true;
+                // An image's entry says how many containers are made from it.
+                let action = event.action.as_deref().unwrap_or_default();
+                self.images |= matches!(action, "create" | "destroy" | "commit");
+            }
+            Some(EventMessageTypeEnum::IMAGE) => self.images = true,
+            _ => {}
+        }
+    }
+
+    fn tell(self, inner: &Inner) {
+        if self.containers {
+            inner.emit(AppEvent::Containers);
+        }
+        if self.images {
+            inner.emit(AppEvent::Images);
+        }
+    }
+}
+
+/// Runs until `cancel`, or until the app itself is gone.
+pub(crate) async fn run(inner: Weak<Inner>, cancel: CancellationToken) {
+    let both = async { tokio::join!(machine(inner.clone()), engine(inner)) };
+    cancel.run_until_cancelled(both).await;
+}
+
+async fn machine(inner: Weak<Inner>) {
+    let Some(mut statuses) = inner.upgrade().map(|inner| inner.status.subscribe()) else { return };
+    while statuses.changed().await.is_ok() {
+        let status = statuses.borrow_and_update().clone();
+        let Some(inner) = inner.upgrade() else { return };
+        inner.emit(AppEvent::Machine { status });
+    }
+}
+
+async fn engine(inner: Weak<Inner>) {
+    let Some(mut statuses) = inner.upgrade().map(|inner| inner.status.subscribe()) else { return };
+    loop {
+        if statuses.wait_for(|status| status.state == MachineState::Running).await.is_err() {
+            return;
+        }
+        // Whatever happened while nobody listened: list again.
+        let Some(strong) = inner.upgrade() else { return };
+        Changes::ALL.tell(&strong);
+        let docker = strong.docker();
+        drop(strong);
+        if let Ok(docker) = docker {
+            let events = docker.events(None::<EventsOptions>);
+            follow(Box::pin(events), &inner).await;
+        }
+        sleep(RETRY).await;
+    }
+}
+
+/// Tells of events until there are no more.
+async fn follow<E: std::error::Error>(
+    mut events: impl futures::Stream<Item = Result<EventMessage, E>> + Unpin,
+    inner: &Weak<Inner>,
+) {
+    while let Some(first) = events.next().await {
+        let mut changes = Changes::default();
+        match first {
+            Ok(event) => changes.add(&event),
+            Err(error) => return tracing::debug!(%error, "engine's events broke off"),
+        }
+        let more = async {
+            while let Some(Ok(event)) = events.next().await {
+                changes.add(&event);
+            }
+        };
+        // Ends by the clock as a rule; when the events end, the next call sees it.
+        drop(timeout(COALESCE, more).await);
+        let Some(inner) = inner.upgrade() else { return };
+        changes.tell(&inner);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(typ: EventMessageTypeEnum, action: &str) -> EventMessage {
+        EventMessage { typ: Some(typ), action: Some(action.to_owned()), ..EventMessage::default() }
+    }
+
+    #[test]
+    fn events_become_the_lists_they_change() {
+        let cases = [
+            (EventMessageTypeEnum::CONTAINER, "start", (true, false)),
+            (EventMessageTypeEnum::CONTAINER, "destroy", (true, true)),
+            (EventMessageTypeEnum::IMAGE, "pull", (false, true)),
+            (EventMessageTypeEnum::NETWORK, "connect", (false, false)),
+        ];
+        for (typ, action, expected) in cases {
+            let mut changes = Changes::default();
+            changes.add(&event(typ, action));
+            assert_eq!((changes.containers, changes.images), expected, "{typ} {action}");
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Named pipes.
+//!
+//! A pipe in byte mode cannot be half-closed: a client that has sent its last byte
+//! and waits for answers keeps its end open, and the proxy hears of the end only
+//! when the client is gone.
+
+use std::io;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeServer, ServerOptions};
+
+use super::Address;
+use crate::Error;
+
+/// One end of a connected pipe.
+pub(crate) type Stream = Box<dyn PipeEnd>;
+
+/// What both ends of a pipe can do.
+pub(crate) trait PipeEnd: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> PipeEnd for T {}
+
+/// A named pipe that waits for clients.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    address: Address,
+    /// The instance that the next client gets; there is always one, so that no client
+    /// finds the name gone.
+    next: NamedPipeServer,
+}
+
+impl Listener {
+    /// Creates the pipe; fails when another process has it.
+    pub(crate) fn bind(address: &Address) -> Result<Self, Error> {
+        let next = ServerOptions::new()
+            .first_pipe_instance(true)
+            .reject_remote_clients(true)
+            .create(address.path())
+            .map_err(|source| Error::File {
+                action: "listen at",
+                path: address.path().to_owned(),
+                source,
+            })?;
+        Ok(Self { address: address.clone(), next })
+    }
+
+    /// The next connection. Cancel safe.
+    pub(crate) async fn accept(&mut self) -> io::Result<Stream> {
+        self.next.connect().await?;
+        let next = ServerOptions::new().reject_remote_clients(true).create(self.address.path())?;
+        Ok(Box::new(std::mem::replace(&mut self.next, next)))
+    }
+}
+
+/// Connects to the pipe at `address`.
+#[expect(clippy::unused_async, reason = "the same signature as with Unix sockets")]
+pub(crate) async fn connect(address: &Address) -> io::Result<Stream> {
+    Ok(Box::new(ClientOptions::new().open(address.path())?))
+}

@@ -1,0 +1,103 @@
+//! A container's output as it comes over HTTP, turned into chunks for the window.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::{Buf, Bytes, BytesMut};
+use naru_ipc::OutputChunk;
+
+/// The header before each frame: the stream's number, three zeros, the length (u32,
+/// big-endian). Docker Engine API, "Stream format" of container attach.
+const HEADER: usize = 8;
+
+/// Splits bytes into chunks: frames for a container without a terminal, and as they
+/// are for one with a terminal.
+#[derive(Debug)]
+pub(crate) struct Decoder {
+    tty: bool,
+    header: BytesMut,
+    source: &'static str,
+    /// What is still to come of the present frame.
+    left: usize,
+}
+
+impl Decoder {
+    /// A decoder at the beginning of a stream.
+    pub(crate) fn new(tty: bool) -> Self {
+        Self { tty, header: BytesMut::with_capacity(HEADER), source: "stdout", left: 0 }
+    }
+
+    /// The chunks in `bytes`. A frame need not be complete for its beginning to be given,
+    /// so nothing is held back and no length that the stream claims is believed.
+    pub(crate) fn decode(&mut self, mut bytes: Bytes) -> Vec<OutputChunk> {
+        if self.tty {
+            return vec![chunk("stdout", &bytes)];
+        }
+        let mut chunks = Vec::new();
+        while !bytes.is_empty() {
+            if self.left > 0 {
+                let part = bytes.split_to(self.left.min(bytes.len()));
+                self.left -= part.len();
+                chunks.push(chunk(self.source, &part));
+                continue;
+            }
+            let part = bytes.split_to((HEADER - self.header.len()).min(bytes.len()));
+            self.header.extend_from_slice(&part);
+            if self.header.len() == HEADER {
+                self.source = if self.header[0] == 2 { "stderr" } else { "stdout" };
+                self.header.advance(4);
+                self.left = self.header.get_u32() as usize;
+                self.header.clear();
+            }
+        }
+        chunks
+    }
+}
+
+/// The last chunk of every stream.
+pub(crate) fn end() -> OutputChunk {
+    chunk("end", b"")
+}
+
+/// A chunk of `bytes` from `source`.
+pub(crate) fn chunk(source: &str, bytes: &[u8]) -> OutputChunk {
+    OutputChunk { source: source.to_owned(), data: STANDARD.encode(bytes) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(stream: u8, text: &str) -> Vec<u8> {
+        let mut bytes = vec![stream, 0, 0, 0];
+        bytes.extend(u32::try_from(text.len()).unwrap().to_be_bytes());
+        bytes.extend(text.as_bytes());
+        bytes
+    }
+
+    fn joined(chunks: &[OutputChunk], source: &str) -> String {
+        let of_source = chunks.iter().filter(|chunk| chunk.source == source);
+        let bytes: Vec<u8> =
+            of_source.flat_map(|chunk| STANDARD.decode(&chunk.data).unwrap()).collect();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn frames_are_told_apart_however_the_bytes_are_cut() {
+        let bytes = [frame(1, "out"), frame(2, "error"), frame(1, ""), frame(1, "put")].concat();
+        for size in 1..bytes.len() {
+            let mut decoder = Decoder::new(false);
+            let chunks: Vec<_> = bytes
+                .chunks(size)
+                .flat_map(|part| decoder.decode(Bytes::copy_from_slice(part)))
+                .collect();
+            assert_eq!(joined(&chunks, "stdout"), "output", "in pieces of {size}");
+            assert_eq!(joined(&chunks, "stderr"), "error", "in pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn a_terminals_bytes_pass_as_they_are() {
+        let chunks = Decoder::new(true).decode(Bytes::from_static(b"\x01\x00$ "));
+        assert_eq!(joined(&chunks, "stdout"), "\u{1}\0$ ");
+    }
+}

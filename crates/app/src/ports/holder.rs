@@ -1,0 +1,79 @@
+//! Who listens on a port already, where the system tells.
+
+#[cfg(not(target_os = "linux"))]
+use std::net::SocketAddr;
+
+/// The program that listens where `address` would, such as `nginx (pid 812)`.
+///
+/// None when the system does not say, as for other users' programs. Blocking.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn of_port(_address: SocketAddr) -> Option<String> {
+    None
+}
+
+#[cfg(target_os = "linux")]
+pub(super) use linux::of_port;
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::fs;
+    use std::net::SocketAddr;
+    use std::path::Path;
+
+    /// `TCP_LISTEN` as `/proc/net/tcp` writes it.
+    const LISTENING: &str = "0A";
+
+    /// See above: from the sockets' table to the inode, from the inode to its holder.
+    pub(in super::super) fn of_port(address: SocketAddr) -> Option<String> {
+        let inode = ["/proc/net/tcp", "/proc/net/tcp6"]
+            .into_iter()
+            .find_map(|table| listening_inode(&fs::read_to_string(table).ok()?, address.port()))?;
+        let link = format!("socket:[{inode}]");
+        let processes = fs::read_dir("/proc").ok()?;
+        let process =
+            processes.flatten().map(|entry| entry.path()).find(|path| holds(path, &link))?;
+        let pid = process.file_name()?.to_str()?;
+        let name = fs::read_to_string(process.join("comm")).ok()?;
+        Some(format!("{} (pid {pid})", name.trim_end()))
+    }
+
+    /// The inode of the socket that listens on `port`. Columns: proc_pid_net(5).
+    fn listening_inode(table: &str, port: u16) -> Option<u64> {
+        let suffix = format!(":{port:04X}");
+        table.lines().skip(1).find_map(|line| {
+            let mut columns = line.split_whitespace();
+            let local = columns.nth(1)?;
+            let state = columns.nth(1)?;
+            let inode = columns.nth(5)?;
+            (local.ends_with(&suffix) && state == LISTENING).then(|| inode.parse().ok())?
+        })
+    }
+
+    fn holds(process: &Path, link: &str) -> bool {
+        let Ok(descriptors) = fs::read_dir(process.join("fd")) else { return false };
+        descriptors.flatten().any(|descriptor| {
+            fs::read_link(descriptor.path()).is_ok_and(|target| target.as_os_str() == link)
+        })
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn only_a_listening_socket_of_the_port_counts() {
+            let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
+                   0: 0100007F:1F90 0100007F:9999 01 00000000:00000000 00:00000000 00000000     0        0 11 1 0 20 4 30 10 -1\n\
+                   1: 00000000:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4242 1 0 100 0 0 10 0\n";
+            assert_eq!(listening_inode(table, 8080), Some(4242));
+            assert_eq!(listening_inode(table, 8081), None);
+        }
+
+        #[test]
+        fn the_holder_of_a_port_is_named_with_its_pid() {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            let holder = of_port(listener.local_addr().unwrap()).unwrap();
+            assert!(holder.ends_with(&format!("(pid {})", std::process::id())), "{holder}");
+        }
+    }
+}

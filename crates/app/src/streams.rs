@@ -1,0 +1,107 @@
+//! What is open and has a name that the window chose: logs, terminals, pulls.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::Error;
+
+/// Open streams by name.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Streams(Arc<Mutex<HashMap<String, Entry>>>);
+
+#[derive(Debug)]
+struct Entry {
+    closed: CancellationToken,
+    terminal: Option<Terminal>,
+}
+
+/// What a terminal's writer needs.
+#[derive(Clone, Debug)]
+pub(crate) struct Terminal {
+    /// Bytes typed, in order.
+    pub(crate) input: mpsc::Sender<Bytes>,
+    /// The engine's name for the shell.
+    pub(crate) exec_id: String,
+}
+
+/// An open stream; its name is free again when this is dropped.
+#[derive(Debug)]
+pub(crate) struct OpenStream {
+    streams: Streams,
+    stream_id: String,
+    closed: CancellationToken,
+}
+
+impl Streams {
+    /// Takes the name `stream_id`; fails when it is in use.
+    pub(crate) fn open(
+        &self,
+        stream_id: &str,
+        terminal: Option<Terminal>,
+    ) -> Result<OpenStream, Error> {
+        let closed = CancellationToken::new();
+        let entry = Entry { closed: closed.clone(), terminal };
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if entries.contains_key(stream_id) {
+            return Err(Error::StreamExists { stream_id: stream_id.to_owned() });
+        }
+        entries.insert(stream_id.to_owned(), entry);
+        Ok(OpenStream { streams: self.clone(), stream_id: stream_id.to_owned(), closed })
+    }
+
+    /// Asks whoever reads the stream to end it; an unknown name is no error.
+    pub(crate) fn close(&self, stream_id: &str) {
+        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = entries.get(stream_id) {
+            entry.closed.cancel();
+        }
+    }
+
+    /// The terminal of this name.
+    pub(crate) fn terminal(&self, stream_id: &str) -> Result<Terminal, Error> {
+        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let terminal = entries.get(stream_id).and_then(|entry| entry.terminal.clone());
+        terminal.ok_or_else(|| Error::NoTerminal { stream_id: stream_id.to_owned() })
+    }
+}
+
+impl OpenStream {
+    /// Waits until someone closes the stream. Cancel safe.
+    pub(crate) async fn closed(&self) {
+        self.closed.cancelled().await;
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        let mut entries = self.streams.0.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.remove(&self.stream_id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_name_is_taken_until_its_stream_is_dropped() {
+        let streams = Streams::default();
+        let open = streams.open("a", None).unwrap();
+        assert!(matches!(streams.open("a", None), Err(Error::StreamExists { .. })));
+        streams.close("a");
+        open.closed().await;
+        drop(open);
+        drop(streams.open("a", None).unwrap());
+    }
+
+    #[test]
+    fn closing_an_unknown_stream_is_no_error_and_writing_to_it_is() {
+        let streams = Streams::default();
+        streams.close("nobody");
+        assert!(matches!(streams.terminal("nobody"), Err(Error::NoTerminal { .. })));
+    }
+}

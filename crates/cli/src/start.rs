@@ -1,0 +1,96 @@
+//! `naru start`.
+
+use std::io::{self, Write};
+use std::process::{Command, ExitCode, Stdio};
+
+use naru_app::{Client, DOCKER_CONTEXT, Directories, Error, Watch};
+use naru_ipc::{IpcError, MachineStatus, StepState};
+use tokio::io::AsyncReadExt;
+use tokio::process;
+
+/// Starts the machine in the process that owns it; without one, in a new one in the
+/// background. Prints each step as it is done.
+pub(crate) async fn run(directories: &Directories) -> Result<ExitCode, IpcError> {
+    let client = Client::new(directories);
+    let watch = match client.watch().await? {
+        Some(watch) => watch,
+        None => {
+            spawn_owner(directories).await?;
+            client.watch().await?.ok_or(Error::OwnerEnded)?
+        }
+    };
+    let mut progress = Progress::default();
+    let started = follow(&client, watch, &mut progress).await;
+    if let Ok(status) = client.status().await {
+        progress.print(&status);
+    }
+    started?;
+    let context = DOCKER_CONTEXT;
+    print_line(&format!("The machine is running. Try: docker --context {context} ps"));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Asks for the start and prints the steps meanwhile.
+async fn follow(client: &Client, mut watch: Watch, progress: &mut Progress) -> Result<(), Error> {
+    let start = client.start();
+    tokio::pin!(start);
+    loop {
+        tokio::select! {
+            started = &mut start => return started,
+            status = watch.next() => match status? {
+                Some(status) => progress.print(&status),
+                // The owner has ended; the start's own answer says why.
+                None => return start.await,
+            },
+        }
+    }
+}
+
+/// Which steps have been printed.
+#[derive(Default)]
+struct Progress {
+    printed: usize,
+}
+
+impl Progress {
+    fn print(&mut self, status: &MachineStatus) {
+        let is_over = |state| matches!(state, StepState::Done | StepState::Failed);
+        while let Some(step) = status.steps.get(self.printed).filter(|step| is_over(step.state)) {
+            let mark = if step.state == StepState::Done { "done" } else { "failed" };
+            print_line(&format!("{:<10} {mark:<6} {:>6} ms", step.name, step.duration_ms));
+            self.printed += 1;
+        }
+    }
+}
+
+/// A reader that has gone away does not keep the machine from starting.
+fn print_line(line: &str) {
+    drop(writeln!(io::stdout(), "{line}"));
+}
+
+/// Runs `naru serve` in the background and waits until it takes requests.
+async fn spawn_owner(directories: &Directories) -> Result<(), IpcError> {
+    let failed = |error| crate::io_error("start the background process", error);
+    let program = std::env::current_exe().map_err(failed)?;
+    let log = directories.create_log().map_err(IpcError::from)?;
+    let mut command = Command::new(program);
+    command.arg("serve").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+    // The terminal's Ctrl-C is for us, not for the machine.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    #[cfg(windows)]
+    {
+        const DETACHED_PROCESS: u32 = 0x8;
+        const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
+        let flags = DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP;
+        std::os::windows::process::CommandExt::creation_flags(&mut command, flags);
+    }
+    let mut owner = process::Command::from(command).spawn().map_err(failed)?;
+    // One byte says that it is ready; the end without one, that it failed.
+    let mut ready = [0];
+    let read = match owner.stdout.take() {
+        Some(mut stdout) => stdout.read(&mut ready).await.map_err(failed)?,
+        None => 0,
+    };
+    if read == 1 { Ok(()) } else { Err(Error::OwnerFailed { log: directories.log() }.into()) }
+}
