@@ -1,3 +1,5 @@
 //! The desktop shell: windows, tray, commands.
 
-fn main() {}
+fn main() {
+    let _ = tauri::generate_context!();
+}

@@ -1,0 +1,112 @@
+import { FitAddon } from "@xterm/addon-fit";
+import { Terminal, type ITheme } from "@xterm/xterm";
+
+import { nonceDocument } from "../../lib/csp";
+import type { Size } from "../../state/shell.svelte";
+
+interface Options {
+  /** The accessible name. */
+  label: string;
+  onType: (text: string) => void;
+  onResize: (size: Size) => void;
+  /** F6 was pressed: the keyboard's way out, as the shell itself takes Tab. */
+  onLeave: () => void;
+}
+
+/** The two themes' sixteen colours, each readable on its ground. */
+const ANSI: Record<"light" | "dark", ITheme> = {
+  light: {
+    black: "#14212a", red: "#b3261e", green: "#1c7046", yellow: "#805300",
+    blue: "#1f5fa8", magenta: "#8a3a8f", cyan: "#0b6b80", white: "#4c5e69",
+    brightBlack: "#5d6f7a", brightRed: "#c62f26", brightGreen: "#1f7d4e", brightYellow: "#8f5d00",
+    brightBlue: "#2a6cb8", brightMagenta: "#9a459f", brightCyan: "#0d778e", brightWhite: "#14212a",
+  },
+  dark: {
+    black: "#2b3840", red: "#ff9a90", green: "#6fd3a0", yellow: "#efc36a",
+    blue: "#8ab8f0", magenta: "#dba1e0", cyan: "#63c7d9", white: "#d5dee3",
+    brightBlack: "#8ba0ab", brightRed: "#ffb3ab", brightGreen: "#8fe0b6", brightYellow: "#f5d48e",
+    brightBlue: "#a8cbf6", brightMagenta: "#e6bbe9", brightCyan: "#86d6e4", brightWhite: "#ffffff",
+  },
+};
+
+/** The window's own colours, as they are computed now: xterm knows no variables. */
+const themeOf = (element: HTMLElement): ITheme => {
+  const { color, backgroundColor } = getComputedStyle(element);
+  const [red = 255] = (/\d+/.exec(backgroundColor) ?? ["255"]).map(Number);
+  return {
+    ...ANSI[red < 128 ? "dark" : "light"],
+    foreground: color,
+    background: backgroundColor,
+    cursor: color,
+    cursorAccent: backgroundColor,
+    selectionBackground: "rgb(99 160 180 / 40%)",
+  };
+};
+
+/** An xterm terminal that fills its element and follows the window's theme and size. */
+export class Screen {
+  readonly #terminal: Terminal;
+  readonly #fit = new FitAddon();
+  readonly #cleanups: (() => void)[] = [];
+
+  constructor(element: HTMLElement, options: Options) {
+    const style = getComputedStyle(element);
+    this.#terminal = new Terminal({
+      cursorBlink: false,
+      fontFamily: style.getPropertyValue("--mono"),
+      fontSize: 13,
+      scrollback: 5000,
+      screenReaderMode: true,
+      theme: themeOf(element),
+      documentOverride: nonceDocument(),
+    });
+    this.#terminal.loadAddon(this.#fit);
+    this.#terminal.open(element);
+    this.#terminal.textarea?.setAttribute("aria-label", options.label);
+    this.#fit.fit();
+
+    this.#terminal.onData(options.onType);
+    this.#terminal.onResize(options.onResize);
+    this.#terminal.attachCustomKeyEventHandler((event) => {
+      if (event.key !== "F6") return true;
+      event.preventDefault();
+      if (event.type === "keydown") options.onLeave();
+      return false;
+    });
+    this.#follow(element);
+  }
+
+  get size(): Size {
+    return { rows: this.#terminal.rows, cols: this.#terminal.cols };
+  }
+
+  write(bytes: Uint8Array): void {
+    this.#terminal.write(bytes);
+  }
+
+  focus(): void {
+    this.#terminal.focus();
+  }
+
+  dispose(): void {
+    for (const cleanup of this.#cleanups) cleanup();
+    this.#terminal.dispose();
+  }
+
+  #follow(element: HTMLElement): void {
+    const sizes = new ResizeObserver(() => this.#fit.fit());
+    sizes.observe(element);
+    this.#cleanups.push(() => sizes.disconnect());
+
+    const recolour = () => {
+      this.#terminal.options.theme = themeOf(element);
+    };
+    const setting = new MutationObserver(recolour);
+    setting.observe(document.documentElement, { attributeFilter: ["data-theme"] });
+    this.#cleanups.push(() => setting.disconnect());
+
+    const system = matchMedia("(prefers-color-scheme: dark)");
+    system.addEventListener("change", recolour);
+    this.#cleanups.push(() => system.removeEventListener("change", recolour));
+  }
+}

@@ -1,0 +1,22 @@
+import type { ImageSummary } from "../../lib/ipc/bindings";
+
+/** One line of the table: a name of an image, or an image without one. */
+export interface ImageRow {
+  image: ImageSummary;
+  /** What commands call it: the tag, else the id. */
+  name: string;
+  tag: string | null;
+  shortId: string;
+}
+
+const shortId = (id: string): string => id.replace(/^sha256:/, "").slice(0, 12);
+
+/** A row for each name, by name; those without one last. */
+export const rowsOf = (images: readonly ImageSummary[]): ImageRow[] => {
+  const rows = images.flatMap((image): ImageRow[] => {
+    const tags: (string | null)[] = image.tags.length > 0 ? image.tags : [null];
+    return tags.map((tag) => ({ image, tag, name: tag ?? image.id, shortId: shortId(image.id) }));
+  });
+  const order = ({ tag, name }: ImageRow) => (tag === null ? `\uffff${name}` : name);
+  return rows.sort((a, b) => (order(a) < order(b) ? -1 : 1));
+};

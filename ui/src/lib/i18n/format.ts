@@ -1,0 +1,59 @@
+import type { Locale } from "./i18n.svelte";
+
+const UNITS = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"] as const;
+
+/** The longest units first, with their seconds. */
+const AGES = [
+  ["year", 31_536_000],
+  ["month", 2_592_000],
+  ["day", 86_400],
+  ["hour", 3_600],
+  ["minute", 60],
+] as const;
+
+/** Numbers as a reader of the language expects them. */
+export class Format {
+  readonly #locale: Locale;
+  readonly #relative: Intl.RelativeTimeFormat;
+
+  constructor(locale: Locale) {
+    this.#locale = locale;
+    this.#relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });
+  }
+
+  /** `4.3 MB`: decimal units, as Docker prints sizes. */
+  bytes(count: number): string {
+    let power = 0;
+    let value = count;
+    while (value >= 999.5 && power < UNITS.length - 1) {
+      value /= 1000;
+      power += 1;
+    }
+    return new Intl.NumberFormat(this.#locale, {
+      style: "unit",
+      unit: UNITS[power] ?? "byte",
+      unitDisplay: power === 0 ? "long" : "short",
+      maximumFractionDigits: value < 10 && power > 0 ? 1 : 0,
+    }).format(value);
+  }
+
+  /** `0.4 s`, from milliseconds. */
+  seconds(duration: number): string {
+    return new Intl.NumberFormat(this.#locale, {
+      style: "unit",
+      unit: "second",
+      unitDisplay: "short",
+      minimumFractionDigits: 1,
+      maximumFractionDigits: 1,
+    }).format(duration / 1000);
+  }
+
+  /** `3 minutes ago`, from Unix seconds. */
+  age(then: number, now: number): string {
+    const seconds = Math.max(0, now - then);
+    for (const [unit, length] of AGES) {
+      if (seconds >= length) return this.#relative.format(-Math.floor(seconds / length), unit);
+    }
+    return this.#relative.format(0, "second");
+  }
+}

@@ -1,0 +1,108 @@
+import {
+  chunk,
+  failure,
+  fakeContainer,
+  fakeImage,
+  FakeHost,
+  fakeSettings,
+  fakeStatus,
+  fakeSteps,
+} from "./lib/host/fake";
+import type { Settings } from "./lib/ipc/bindings";
+import type { View } from "./state/app.svelte";
+
+/** What a browser shows of the window under `npm run build:fake`, by the address's query. */
+type Scene = (host: FakeHost) => void;
+
+const LOG = [
+  chunk("stdout", "2026/11/23 22:47:38 [notice] 1#1: using the \"epoll\" event method\n"),
+  chunk("stdout", "\u001b[32m2026/11/23 22:47:38 [notice]\u001b[0m 1#1: start worker process 29\n"),
+  chunk("stderr", "warning: no configuration found, taking the defaults <b>as text</b>\n"),
+  chunk("stdout", "172.17.0.1 - - [23/Nov/2026:22:48:02 +0000] \"GET / HTTP/1.1\" 200 615\n"),
+];
+
+const filled: Scene = (host) => {
+  host.images = [
+    fakeImage("busybox:latest", { containers: 2 }),
+    fakeImage("registry.example.com/team/shop-frontend:2026-11-22", { id: "sha256:11", size: 412_000_000, containers: 1 }),
+    fakeImage("postgres:17", { id: "sha256:22", size: 438_200_000, containers: 1 }),
+    fakeImage("x", { id: `sha256:${"9c4e".repeat(16)}`, tags: [], size: 7_800_000 }),
+  ];
+  host.containers = [
+    fakeContainer("web", {
+      image: "registry.example.com/team/shop-frontend:2026-11-22",
+      ports: [{ host_ip: "127.0.0.1", host_port: 8080, container_port: 80 }],
+      command: "nginx -g 'daemon off;'",
+    }),
+    fakeContainer("database", { image: "postgres:17", ports: [{ host_ip: "127.0.0.1", host_port: 5432, container_port: 5432 }] }),
+    fakeContainer("nightly-import", { state: "exited", status: "Exited (137) 2 hours ago", created: Date.now() / 1000 - 9000 }),
+    fakeContainer("hello", { state: "exited", status: "Exited (0) 3 days ago", created: Date.now() / 1000 - 300_000 }),
+  ];
+  host.log = LOG;
+};
+
+const scenes: Readonly<Record<string, Scene>> = {
+  filled,
+  starting: (host) => {
+    host.machine = fakeStatus("starting", { steps: fakeSteps(3), accelerator: "tcg", carrier: null });
+  },
+  failed: (host) => {
+    host.machine = fakeStatus("failed", {
+      steps: fakeSteps(3, "failed"),
+      error: {
+        kind: "unavailable",
+        message: "the machine ended by itself after 1.2 s: qemu-system-x86_64: cannot set up guest memory",
+        hints: ["less-memory"],
+      },
+      console_tail: [
+        "[    0.000000] Linux version 6.1.0-naru (debian@naru)",
+        "[    0.412200] virtio_blk virtio2: [vda] 134217728 512-byte logical blocks",
+        "[    1.190044] Kernel panic - not syncing: Out of memory: compulsory panic_on_oom is enabled",
+      ],
+    });
+  },
+  noqemu: (host) => {
+    host.machine = fakeStatus("failed", {
+      steps: fakeSteps(0, "failed"),
+      error: { kind: "precondition", message: "no QEMU was found in PATH", hints: ["install-qemu"] },
+    });
+  },
+  stopped: (host) => {
+    host.machine = fakeStatus("stopped");
+    host.failures.set("machine.start", failure("conflict", "another instance holds the disk's lock", "close-other-instance"));
+  },
+  empty: () => undefined,
+  demo: (host) => {
+    host.images = [fakeImage("naru/demo:latest", { size: 1_900_000 })];
+  },
+  pulling: (host) => {
+    filled(host);
+    host.hanging.add("image.pull");
+    host.progress = [
+      { layer: "a3ed95caeb02", status: "Already exists", current: null, total: null },
+      { layer: "5e6ec7f28fb7", status: "Pull complete", current: 31_000_000, total: 31_000_000 },
+      { layer: "ab803f2f4c1d", status: "Extracting", current: 12_400_000, total: 27_800_000 },
+      { layer: "cf8c1d0f6a90", status: "Downloading", current: 41_200_000, total: 187_000_000 },
+      { layer: "0e0f5a1b2c3d", status: "Waiting", current: null, total: null },
+    ];
+  },
+  broken: (host) => {
+    host.failures.set("container.list", failure("unavailable", "the engine closed the connection"));
+    host.failures.set("image.list", failure("unavailable", "the engine closed the connection"));
+    host.failures.set(
+      "image.pull",
+      failure("not_found", "manifest for busybox:nope not found: manifest unknown", "check-reference"),
+    );
+  },
+};
+
+/** `?scene=…&view=…&lang=…&theme=…`; anything unknown shows the filled lists. */
+export const scene = (query: URLSearchParams): { host: FakeHost; view: View } => {
+  const host = new FakeHost();
+  const language = query.get("lang") === "ko" ? "ko" : "en";
+  const themes: Readonly<Record<string, Settings["theme"]>> = { dark: "dark", light: "light" };
+  host.settings = { ...fakeSettings, language, theme: themes[query.get("theme") ?? ""] ?? "system" };
+  (scenes[query.get("scene") ?? ""] ?? filled)(host);
+  const views: Readonly<Record<string, View>> = { images: "images", settings: "settings", machine: "machine" };
+  return { host, view: views[query.get("view") ?? ""] ?? "containers" };
+};

@@ -1,0 +1,45 @@
+import { IpcFailure } from "../lib/ipc/failure";
+
+/**
+ * A list as the engine last said it. Asked for again while an answer is under way,
+ * it is read once more afterwards, so that the last word is never an old one.
+ */
+export class Listing<T> {
+  /** `null` until the first answer. */
+  items = $state.raw<readonly T[] | null>(null);
+  failure = $state.raw<IpcFailure | null>(null);
+  loading = $state(false);
+
+  readonly #read: () => Promise<readonly T[]>;
+  #again = false;
+
+  constructor(read: () => Promise<readonly T[]>) {
+    this.#read = read;
+  }
+
+  /** Reads the list; never rejects, `failure` says what went wrong. */
+  async refresh(): Promise<void> {
+    if (this.loading) {
+      this.#again = true;
+      return;
+    }
+    this.loading = true;
+    do {
+      this.#again = false;
+      try {
+        this.items = await this.#read();
+        this.failure = null;
+      } catch (error) {
+        this.failure = IpcFailure.from(error);
+      }
+      // The compiler cannot see that an event may have asked again meanwhile.
+    } while (this.#again as boolean);
+    this.loading = false;
+  }
+
+  /** Forgets everything: the machine is off. */
+  clear(): void {
+    this.items = null;
+    this.failure = null;
+  }
+}

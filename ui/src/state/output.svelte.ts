@@ -1,0 +1,82 @@
+import type { Host } from "../lib/host/host";
+import type { OutputChunk } from "../lib/ipc/bindings";
+import { IpcFailure } from "../lib/ipc/failure";
+import { bytesFrom, LineCutter } from "../lib/text/lines";
+import { newId } from "./id";
+
+/** How many lines are kept; older ones go. */
+export const KEPT_LINES = 5000;
+/** How many of the last lines a log begins with. */
+const TAIL = 1000;
+
+export interface OutputLine {
+  readonly number: number;
+  readonly stderr: boolean;
+  readonly text: string;
+}
+
+/** A container's log, followed live until it is closed. */
+export class Output {
+  lines = $state.raw<readonly OutputLine[]>([]);
+  phase = $state<"opening" | "open" | "ended" | "failed">("opening");
+  failure = $state.raw<IpcFailure | null>(null);
+
+  readonly #host: Host;
+  readonly #streamId = newId("logs");
+  readonly #cutters = { stdout: new LineCutter(), stderr: new LineCutter() };
+  #arrived: OutputLine[] = [];
+  #count = 0;
+  #scheduled = false;
+  #closed = false;
+
+  constructor(host: Host) {
+    this.#host = host;
+  }
+
+  async open(containerId: string): Promise<void> {
+    const request = { id: containerId, stream_id: this.#streamId, tail: TAIL };
+    try {
+      await this.#host.stream("container.logs", request, (chunk) => this.#take(chunk));
+      if (this.phase === "opening") this.phase = "open";
+    } catch (error) {
+      this.failure = IpcFailure.from(error);
+      this.phase = "failed";
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    try {
+      await this.#host.call("stream.close", { stream_id: this.#streamId });
+    } catch {
+      // Nobody is left to tell, and the app ends the stream with the window anyway.
+    }
+  }
+
+  #take({ source, data }: OutputChunk): void {
+    if (this.#closed) return;
+    if (source === "end") {
+      this.#add(false, this.#cutters.stdout.end());
+      this.#add(true, this.#cutters.stderr.end());
+      this.phase = "ended";
+    } else {
+      this.phase = "open";
+      this.#add(source === "stderr", this.#cutters[source].push(bytesFrom(data)));
+    }
+  }
+
+  #add(stderr: boolean, texts: string[]): void {
+    for (const text of texts) {
+      this.#count += 1;
+      this.#arrived.push({ number: this.#count, stderr, text });
+    }
+    // A busy log sends thousands of chunks a second; the screen needs one list a frame.
+    if (this.#scheduled || this.#arrived.length === 0) return;
+    this.#scheduled = true;
+    requestAnimationFrame(() => {
+      this.#scheduled = false;
+      this.lines = [...this.lines, ...this.#arrived].slice(-KEPT_LINES);
+      this.#arrived = [];
+    });
+  }
+}

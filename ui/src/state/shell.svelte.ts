@@ -1,0 +1,71 @@
+import type { Host } from "../lib/host/host";
+import { IpcFailure } from "../lib/ipc/failure";
+import { bytesFrom } from "../lib/text/lines";
+import { newId } from "./id";
+
+export interface Size {
+  rows: number;
+  cols: number;
+}
+
+/** A shell in a container, from `open` to its end. */
+export class Shell {
+  phase = $state<"opening" | "open" | "ended" | "failed">("opening");
+  failure = $state.raw<IpcFailure | null>(null);
+
+  readonly #host: Host;
+  readonly #streamId = newId("terminal");
+  /** Keeps what is typed in order: each write waits for the one before. */
+  #writes: Promise<unknown> = Promise.resolve();
+
+  constructor(host: Host) {
+    this.#host = host;
+  }
+
+  async open(containerId: string, size: Size, onOutput: (bytes: Uint8Array) => void): Promise<void> {
+    try {
+      await this.#host.stream("terminal.open", { id: containerId, stream_id: this.#streamId, ...size }, (chunk) => {
+        if (chunk.source === "end") {
+          this.phase = "ended";
+        } else {
+          if (this.phase === "opening") this.phase = "open";
+          onOutput(bytesFrom(chunk.data));
+        }
+      });
+      if (this.phase === "opening") this.phase = "open";
+    } catch (error) {
+      this.failure = IpcFailure.from(error);
+      this.phase = "failed";
+    }
+  }
+
+  write(text: string): void {
+    if (this.phase !== "open") return;
+    this.#writes = this.#writes
+      .then(() => this.#host.call("terminal.write", { stream_id: this.#streamId, text }))
+      .catch((error: unknown) => this.#lost(error));
+  }
+
+  resize(size: Size): void {
+    if (this.phase !== "open") return;
+    this.#host.call("terminal.resize", { stream_id: this.#streamId, ...size }).catch((error: unknown) => {
+      this.#lost(error);
+    });
+  }
+
+  async close(): Promise<void> {
+    this.phase = "ended";
+    try {
+      await this.#host.call("stream.close", { stream_id: this.#streamId });
+    } catch {
+      // Nobody is left to tell, and the app ends the stream with the window anyway.
+    }
+  }
+
+  #lost(error: unknown): void {
+    // A shell that ended between the key and its arrival is no failure to show.
+    if (this.phase !== "open") return;
+    this.failure = IpcFailure.from(error);
+    this.phase = "failed";
+  }
+}
