@@ -21,6 +21,10 @@ mod route;
 pub mod uplink;
 
 #[cfg(feature = "engine")]
+mod bridge;
+#[cfg(feature = "engine")]
+mod endpoint;
+#[cfg(feature = "engine")]
 mod ipam;
 #[cfg(feature = "engine")]
 mod namespace;
@@ -34,10 +38,14 @@ mod port;
 mod sys;
 
 pub use address::{Ipv4Subnet, MacAddress};
+#[cfg(feature = "engine")]
+pub use bridge::BridgeConfig;
+#[cfg(feature = "engine")]
+pub use endpoint::Endpoint;
 pub use error::NetworkError;
 #[cfg(feature = "engine")]
 pub use ipam::Ipam;
 #[cfg(feature = "engine")]
-pub use networks::{BridgeConfig, Endpoint, Networks, NetworksConfig, Publication};
+pub use networks::{Networks, NetworksConfig, Publication};
 #[cfg(feature = "engine")]
 pub use port::{PortMapping, Protocol};

@@ -1,19 +1,18 @@
 //! The engine's handle on all of it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
-use std::io;
 use std::net::Ipv4Addr;
-use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::address::{Ipv4Subnet, MacAddress};
+use crate::bridge::BridgeConfig;
+use crate::endpoint::{Connection, Endpoint, delete_link};
 use crate::error::NetworkError;
-use crate::namespace::{self, file_error, on_own_thread};
+use crate::namespace::{self, on_own_thread};
 use crate::nftables::{Ruleset, Table};
 use crate::port::{PortMapping, PublishedPort};
-use crate::route::{self, RouteRequests, VethPair};
+use crate::route;
 
 /// Prefixes shorter than this are ways of writing "everything", as VPNs do, and not
 /// networks that a container's could collide with.
@@ -30,38 +29,6 @@ impl Default for NetworksConfig {
     fn default() -> Self {
         Self { table: "naru".to_owned() }
     }
-}
-
-/// A bridge and the subnet behind it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BridgeConfig {
-    /// The interface's name, at most 15 bytes.
-    pub name: String,
-    /// Where the endpoints' addresses lie.
-    pub subnet: Ipv4Subnet,
-    /// The bridge's own address, which is the endpoints' way out.
-    pub gateway: Ipv4Addr,
-    /// The largest packet, in bytes.
-    pub mtu: u32,
-    /// Whether what leaves the subnet gets the host's address.
-    pub masquerade: bool,
-    /// Whether endpoints reach each other directly.
-    pub inter_container: bool,
-}
-
-/// One end of a connected namespace.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoint {
-    /// The address inside.
-    pub address: Ipv4Addr,
-    /// The length of its network's prefix.
-    pub prefix_len: u8,
-    /// Where the default route leads.
-    pub gateway: Ipv4Addr,
-    /// The hardware address inside.
-    pub mac: MacAddress,
-    /// The name of the veth end on the bridge, for [`Networks::disconnect`].
-    pub host_interface: String,
 }
 
 /// Ports published under one key, to be published again after a restart.
@@ -116,7 +83,7 @@ impl Networks {
     ) -> Result<Vec<(String, NetworkError)>, NetworkError> {
         self.locked(move |table, state| {
             for bridge in bridges {
-                set_up_bridge(&bridge)?;
+                bridge.set_up()?;
                 state.bridges.insert(bridge.name.clone(), bridge);
             }
             let mut failures = Vec::new();
@@ -324,93 +291,6 @@ impl State {
         }
         Ok(ports)
     }
-}
-
-/// What `connect` needs on its thread.
-struct Connection {
-    netns: PathBuf,
-    bridge: BridgeConfig,
-    interface: String,
-    endpoint: Endpoint,
-}
-
-impl Connection {
-    fn make(self) -> Result<Endpoint, NetworkError> {
-        route::check_interface_name(&self.interface)?;
-        let host = route::open()?;
-        let namespace = namespace::open(&self.netns)?;
-        let mut requests = RouteRequests::default();
-        requests.add_veth(&VethPair {
-            host_interface: &self.endpoint.host_interface,
-            bridge_index: route::interface_index(&self.bridge.name)?,
-            namespace: namespace.as_fd(),
-            peer_interface: &self.interface,
-            peer_mac: self.endpoint.mac,
-            mtu: self.bridge.mtu,
-            isolated: !self.bridge.inter_container,
-        });
-        let made = requests
-            .send(&host, &self.interface)
-            .and_then(|()| namespace::enter(&namespace, &self.netns))
-            .and_then(|()| self.configure());
-        if let Err(error) = made {
-            // The socket still speaks to the host's namespace.
-            let mut requests = RouteRequests::default();
-            requests.delete_link(&self.endpoint.host_interface);
-            if let Err(error) = requests.send(&host, &self.endpoint.host_interface) {
-                tracing::debug!(%error, "no half-made interface to delete");
-            }
-            return Err(error);
-        }
-        Ok(self.endpoint)
-    }
-
-    /// Address and route, seen from inside.
-    fn configure(&self) -> Result<(), NetworkError> {
-        let index = route::interface_index(&self.interface)?;
-        let mut requests = RouteRequests::default();
-        requests.add_address(index, self.endpoint.address, self.endpoint.prefix_len);
-        requests.add_default_route(self.endpoint.gateway);
-        requests.send(&route::open()?, &self.interface)
-    }
-}
-
-fn set_up_bridge(bridge: &BridgeConfig) -> Result<(), NetworkError> {
-    route::check_interface_name(&bridge.name)?;
-    let socket = route::open()?;
-    let mut requests = RouteRequests::default();
-    requests.ensure_bridge(&bridge.name, MacAddress::for_address(bridge.gateway), bridge.mtu);
-    requests.send(&socket, &bridge.name)?;
-    let mut requests = RouteRequests::default();
-    let index = route::interface_index(&bridge.name)?;
-    requests.add_address(index, bridge.gateway, bridge.subnet.prefix_len());
-    requests.send(&socket, &bridge.name)?;
-    let sysctl = Path::new("/proc/sys/net/ipv4");
-    switch_on(&sysctl.join("ip_forward"))?;
-    // So that what comes from 127.0.0.1 may leave by the bridge.
-    switch_on(&sysctl.join("conf").join(&bridge.name).join("route_localnet"))
-}
-
-/// Writes 1 unless it is there, since writing may be forbidden where it is.
-fn switch_on(path: &Path) -> Result<(), NetworkError> {
-    let value = fs::read_to_string(path).map_err(file_error("read", path))?;
-    if value.trim() == "1" {
-        return Ok(());
-    }
-    fs::write(path, "1").map_err(file_error("write", path))
-}
-
-fn delete_link(name: &str) -> Result<(), NetworkError> {
-    let mut requests = RouteRequests::default();
-    requests.delete_link(name);
-    match requests.send(&route::open()?, name) {
-        Err(NetworkError::Netlink { source, .. }) if is_no_device(&source) => Ok(()),
-        result => result,
-    }
-}
-
-fn is_no_device(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(libc::ENODEV)
 }
 
 #[cfg(test)]

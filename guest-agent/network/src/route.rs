@@ -21,10 +21,7 @@ use crate::netlink::{Requests, Socket};
 #[cfg(feature = "engine")]
 mod container;
 #[cfg(feature = "engine")]
-pub(crate) use container::{VethPair, routed_subnets};
-
-/// The longest interface name, without the terminating zero (`IFNAMSIZ`).
-const INTERFACE_NAME_LEN: usize = 15;
+pub(crate) use container::{VethPair, check_interface_name, routed_subnets};
 
 /// Requests to be sent together.
 #[derive(Debug, Default)]
@@ -36,7 +33,7 @@ impl RouteRequests {
         let mut link = LinkMessage::default();
         link.header.index = index;
         mark_up(&mut link);
-        self.push("bring up the link", 0, RouteNetlinkMessage::NewLink(link));
+        self.push("bring up the link", 0, &RouteNetlinkMessage::NewLink(link));
     }
 
     /// Gives a link its IPv4 address. One that it has is no error.
@@ -52,7 +49,7 @@ impl RouteRequests {
             AddressAttribute::Broadcast(subnet.broadcast()),
         ];
         let flags = NLM_F_CREATE | NLM_F_REPLACE;
-        self.push("add the address", flags, RouteNetlinkMessage::NewAddress(message));
+        self.push("add the address", flags, &RouteNetlinkMessage::NewAddress(message));
     }
 
     /// Sends what no other route covers to `gateway`. An earlier default route is
@@ -69,7 +66,7 @@ impl RouteRequests {
         };
         route.attributes = vec![RouteAttribute::Gateway(RouteAddress::Inet(gateway))];
         let flags = NLM_F_CREATE | NLM_F_REPLACE;
-        self.push("add the default route", flags, RouteNetlinkMessage::NewRoute(route));
+        self.push("add the default route", flags, &RouteNetlinkMessage::NewRoute(route));
     }
 
     /// Sends them all; `subject` names in an error what they were about.
@@ -81,7 +78,7 @@ impl RouteRequests {
         })
     }
 
-    fn push(&mut self, operation: &'static str, flags: u16, message: RouteNetlinkMessage) {
+    fn push(&mut self, operation: &'static str, flags: u16, message: &RouteNetlinkMessage) {
         self.0.push(operation, message.message_type(), flags | NLM_F_ACK, |bytes| {
             let start = bytes.len();
             bytes.resize(start + message.buffer_len(), 0);
@@ -110,34 +107,7 @@ pub(crate) fn interface_index(name: &str) -> Result<u32, NetworkError> {
     })
 }
 
-/// Refuses what the kernel would not take as an interface's name, and `%`, which it
-/// would replace by a number.
-pub(crate) fn check_interface_name(name: &str) -> Result<(), NetworkError> {
-    let fits = (1..=INTERFACE_NAME_LEN).contains(&name.len());
-    let clean = name.bytes().all(|byte| byte.is_ascii_graphic() && !b"/:%\"".contains(&byte));
-    if fits && clean && name != "." && name != ".." {
-        Ok(())
-    } else {
-        Err(NetworkError::InvalidInterface(name.to_owned()))
-    }
-}
-
 fn mark_up(link: &mut LinkMessage) {
     link.header.flags = LinkFlags::Up;
     link.header.change_mask = LinkFlags::Up;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn interface_names_are_checked() {
-        for name in ["eth0", "naru0", "br-0123456789ab"] {
-            assert!(check_interface_name(name).is_ok(), "{name:?} was refused");
-        }
-        for name in ["", ".", "..", "a/b", "veth%d", "a b", "sixteen-letters-", "é", "a\"b"] {
-            assert!(check_interface_name(name).is_err(), "{name:?} was taken");
-        }
-    }
 }

@@ -2,7 +2,8 @@
 
 use netlink_packet_core::{NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE};
 
-use super::expression::{Attributes, Expression, Verdict};
+use super::attributes::Attributes;
+use super::expression::{Expression, Verdict};
 use crate::netlink::{Refusal, Requests, Socket};
 
 /// `NFPROTO_IPV4`: the table sees IPv4 packets only.

@@ -46,9 +46,10 @@ use super::expression::{
     to_subnet,
 };
 use crate::address::Ipv4Subnet;
+use crate::bridge::BridgeConfig;
 use crate::error::NetworkError;
 use crate::netlink::{Refusal, Socket};
-use crate::networks::BridgeConfig;
+
 use crate::port::PublishedPort;
 
 const LOOPBACK: Ipv4Subnet = Ipv4Subnet::containing(Ipv4Addr::LOCALHOST, 8);

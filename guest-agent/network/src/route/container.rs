@@ -17,6 +17,9 @@ use crate::address::{Ipv4Subnet, MacAddress};
 use crate::error::NetworkError;
 use crate::netlink::{Requests, Socket};
 
+/// The longest interface name, without the terminating zero (`IFNAMSIZ`).
+const INTERFACE_NAME_LEN: usize = 15;
+
 /// A pair of interfaces, one here on a bridge and one in another namespace.
 #[derive(Debug)]
 pub(crate) struct VethPair<'a> {
@@ -43,13 +46,13 @@ impl RouteRequests {
             LinkAttribute::Mtu(mtu),
             LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Bridge)]),
         ];
-        self.push("create the bridge", NLM_F_CREATE, RouteNetlinkMessage::NewLink(link));
+        self.push("create the bridge", NLM_F_CREATE, &RouteNetlinkMessage::NewLink(link));
     }
 
-    /// Creates a veth pair with both ends up and its first end on the bridge.
+    /// Creates a veth pair whose end here is up and on the bridge. The kernel cannot
+    /// bring the other up before the two know each other.
     pub(crate) fn add_veth(&mut self, pair: &VethPair<'_>) {
         let mut peer = LinkMessage::default();
-        mark_up(&mut peer);
         peer.attributes = vec![
             LinkAttribute::IfName(pair.peer_interface.to_owned()),
             LinkAttribute::Address(pair.peer_mac.0.to_vec()),
@@ -68,7 +71,7 @@ impl RouteRequests {
             ]),
         ];
         let flags = NLM_F_CREATE | NLM_F_EXCL;
-        self.push("create the veth pair", flags, RouteNetlinkMessage::NewLink(link));
+        self.push("create the veth pair", flags, &RouteNetlinkMessage::NewLink(link));
         if pair.isolated {
             self.isolate(pair.host_interface);
         }
@@ -83,14 +86,14 @@ impl RouteRequests {
                 LinkInfo::PortData(InfoPortData::BridgePort(vec![InfoBridgePort::Isolated(true)])),
             ]),
         ];
-        self.push("isolate the bridge port", 0, RouteNetlinkMessage::NewLink(link));
+        self.push("isolate the bridge port", 0, &RouteNetlinkMessage::NewLink(link));
     }
 
     /// Deletes a link, and with a veth end its peer.
     pub(crate) fn delete_link(&mut self, name: &str) {
         let mut link = LinkMessage::default();
         link.attributes = vec![LinkAttribute::IfName(name.to_owned())];
-        self.push("delete the link", 0, RouteNetlinkMessage::DelLink(link));
+        self.push("delete the link", 0, &RouteNetlinkMessage::DelLink(link));
     }
 }
 
@@ -137,4 +140,31 @@ fn routed_subnet(message: &[u8], except: Option<u32>) -> Option<Ipv4Subnet> {
         _ => None,
     })?;
     Ipv4Subnet::new(destination, route.header.destination_prefix_length).ok()
+}
+
+/// Refuses what the kernel would not take as an interface's name, and `%`, which it
+/// would replace by a number.
+pub(crate) fn check_interface_name(name: &str) -> Result<(), NetworkError> {
+    let fits = (1..=INTERFACE_NAME_LEN).contains(&name.len());
+    let clean = name.bytes().all(|byte| byte.is_ascii_graphic() && !b"/:%\"".contains(&byte));
+    if fits && clean && name != "." && name != ".." {
+        Ok(())
+    } else {
+        Err(NetworkError::InvalidInterface(name.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interface_names_are_checked() {
+        for name in ["eth0", "naru0", "br-0123456789ab"] {
+            assert!(check_interface_name(name).is_ok(), "{name:?} was refused");
+        }
+        for name in ["", ".", "..", "a/b", "veth%d", "a b", "sixteen-letters-", "é", "a\"b"] {
+            assert!(check_interface_name(name).is_err(), "{name:?} was taken");
+        }
+    }
 }

@@ -1,0 +1,219 @@
+//! Bridges and namespaces.
+
+use std::fs;
+use std::net::Ipv4Addr;
+
+use anyhow::{Result, ensure};
+use naru_error::ErrorKind;
+use naru_network::{BridgeConfig, MacAddress, Networks};
+
+use crate::lab::{GATEWAY, HOST, LAN, Lab, Namespace, bridge};
+
+#[test]
+fn namespace_has_its_interface_address_and_route() -> Result<()> {
+    let lab = Lab::new()?;
+    let networks = lab.networks()?;
+    let container = lab.container(&networks, &bridge(), 2)?;
+    let links = container.namespace.command("ip -o link")?;
+    ensure!(links.contains("lo: <LOOPBACK,UP,LOWER_UP>"), "{links}");
+    ensure!(links.contains("link/ether 02:42:ac:11:00:02"), "{links}");
+    let addresses = container.namespace.command("ip -o -4 address show eth0")?;
+    ensure!(addresses.contains("172.17.0.2/16 brd 172.17.255.255"), "{addresses}");
+    let routes = container.namespace.command("ip route")?;
+    ensure!(routes.contains("default via 172.17.0.1 dev eth0"), "{routes}");
+    Ok(())
+}
+
+#[test]
+fn container_reaches_the_outside_under_the_hosts_address() -> Result<()> {
+    let lab = Lab::new()?;
+    let networks = lab.networks()?;
+    let container = lab.container(&networks, &bridge(), 2)?;
+    let _server = lab.lan.serve(LAN, 8000)?;
+    ensure!(container.namespace.ask(LAN, 8000)? == HOST.to_string(), "it was not masqueraded");
+    Ok(())
+}
+
+#[test]
+fn bridge_without_masquerade_keeps_the_containers_address() -> Result<()> {
+    let lab = Lab::new()?;
+    let networks = lab.networks()?;
+    let plain = BridgeConfig { masquerade: false, ..bridge() };
+    lab.on_host(async { Ok(networks.ensure_bridge(&plain).await?) })?;
+    let container = lab.container(&networks, &plain, 2)?;
+    lab.lan.command(&format!("ip route add 172.17.0.0/16 via {HOST}"))?;
+    let _server = lab.lan.serve(LAN, 8000)?;
+    ensure!(container.namespace.ask(LAN, 8000)? == container.endpoint.address.to_string());
+    Ok(())
+}
+
+#[test]
+fn containers_of_one_bridge_reach_each_other_directly() -> Result<()> {
+    let lab = Lab::new()?;
+    let networks = lab.networks()?;
+    let one = lab.container(&networks, &bridge(), 2)?;
+    let two = lab.container(&networks, &bridge(), 3)?;
+    let _server = two.namespace.serve(Ipv4Addr::UNSPECIFIED, 80)?;
+    let seen = one.namespace.ask(two.endpoint.address, 80)?;
+    ensure!(seen == one.endpoint.address.to_string(), "the server saw {seen}");
+    Ok(())
+}
+
+#[test]
+fn isolated_containers_reach_the_outside_but_not_each_other() -> Result<()> {
+    let lab = Lab::new()?;
+    let networks = lab.networks()?;
+    let isolating = BridgeConfig { inter_container: false, ..bridge() };
+    let one = lab.container(&networks, &isolating, 2)?;
+    let two = lab.container(&networks, &isolating, 3)?;
+    let _server = two.namespace.serve(Ipv4Addr::UNSPECIFIED, 80)?;
+    let _outside = lab.lan.serve(LAN, 8000)?;
+    ensure!(one.namespace.cannot_reach(two.endpoint.address, 80), "the ports are not isolated");
+    one.namespace.ask(LAN, 8000)?;
+    lab.host.ask(two.endpoint.address, 80)?;
+    Ok(())
+}
+
+#[test]
+fn containers_of_two_bridges_do_not_reach_each_other() -> Result<()> {
+    let lab = Lab::new()?;
+    let networks = lab.networks()?;
+    let second = BridgeConfig {
+        name: "naru1".to_owned(),
+        subnet: Networks::default_subnets()[1],
+        gateway: Ipv4Addr::new(172, 18, 0, 1),
+        ..bridge()
+    };
+    lab.on_host(async { Ok(networks.ensure_bridge(&second).await?) })?;
+    let one = lab.container(&networks, &bridge(), 2)?;
+    let two = lab.container(&networks, &second, 2)?;
+    let _server = two.namespace.serve(Ipv4Addr::UNSPECIFIED, 80)?;
+    ensure!(one.namespace.cannot_reach(two.endpoint.address, 80), "the bridges are connected");
+    lab.host.ask(two.endpoint.address, 80)?;
+    Ok(())
+}
+
+#[test]
+fn neighbour_does_not_reach_an_unpublished_port() -> Result<()> {
+    let lab = Lab::new()?;
+    let networks = lab.networks()?;
+    let container = lab.container(&networks, &bridge(), 2)?;
+    let _server = container.namespace.serve(Ipv4Addr::UNSPECIFIED, 80)?;
+    lab.lan.command(&format!("ip route add 172.17.0.0/16 via {HOST}"))?;
+    ensure!(lab.lan.cannot_reach(container.endpoint.address, 80), "the container is open");
+    lab.host.ask(container.endpoint.address, 80)?;
+    Ok(())
+}
+
+#[test]
+fn container_does_not_reach_the_hosts_loopback() -> Result<()> {
+    let lab = Lab::new()?;
+    let networks = lab.networks()?;
+    let container = lab.container(&networks, &bridge(), 2)?;
+    let _server = lab.host.serve(Ipv4Addr::UNSPECIFIED, 8000)?;
+    container.namespace.ask(GATEWAY, 8000)?;
+    send_loopback_to(&container.namespace, "eth0", GATEWAY)?;
+    let open = !container.namespace.cannot_reach(Ipv4Addr::LOCALHOST, 8000);
+    ensure!(!open, "127.0.0.1 of the host answers a container");
+    Ok(())
+}
+
+/// Makes packets to 127.0.0.1 leave by an interface, as an attacker with
+/// `CAP_NET_ADMIN` in a namespace can.
+pub(crate) fn send_loopback_to(from: &Namespace, interface: &str, to: Ipv4Addr) -> Result<()> {
+    from.command("ip link set lo down")?;
+    from.command(&format!("ip route add 127.0.0.0/8 via {to} dev {interface}"))?;
+    let switch = format!("/proc/sys/net/ipv4/conf/{interface}/route_localnet");
+    from.run(|| Ok(fs::write(switch, "1")?))
+}
+
+#[test]
+fn bridge_can_be_ensured_again() -> Result<()> {
+    let lab = Lab::new()?;
+    let networks = lab.networks()?;
+    let before = lab.host.command("ip -4 address show naru0")?;
+    lab.on_host(async {
+        networks.ensure_bridge(&bridge()).await?;
+        Ok(networks.ensure_bridge(&BridgeConfig { mtu: 1400, ..bridge() }).await?)
+    })?;
+    let after = lab.host.command("ip -4 address show naru0")?;
+    ensure!(before.replace("mtu 1500", "mtu 1400") == after, "{before}\n{after}");
+    Ok(())
+}
+
+#[test]
+fn removal_leaves_nothing_behind() -> Result<()> {
+    let lab = Lab::new()?;
+    let links_before = lab.host.command("ip -o link")?;
+    let networks = lab.networks()?;
+    let container = lab.container(&networks, &bridge(), 2)?;
+    let path = container.path.clone();
+    lab.on_host(async {
+        networks.disconnect(&container.endpoint.host_interface).await?;
+        networks.disconnect(&container.endpoint.host_interface).await?;
+        networks.remove_namespace(&container.path).await?;
+        networks.remove_namespace(&container.path).await?;
+        networks.remove_bridge("naru0").await?;
+        networks.remove_bridge("naru0").await?;
+        networks.clear().await?;
+        Ok(networks.clear().await?)
+    })?;
+    ensure!(!path.exists(), "the mount point is still there");
+    let mounts = fs::read_to_string("/proc/self/mountinfo")?;
+    ensure!(!mounts.contains(&*path.to_string_lossy()), "the namespace is still mounted");
+    let links_after = lab.host.command("ip -o link")?;
+    ensure!(links_before == links_after, "{links_after}");
+    let rules = lab.host.command("nft list ruleset")?;
+    ensure!(rules.is_empty(), "{rules}");
+    Ok(())
+}
+
+#[test]
+fn failed_connect_leaves_no_interface() -> Result<()> {
+    let lab = Lab::new()?;
+    let networks = lab.networks()?;
+    let container = lab.container(&networks, &bridge(), 2)?;
+    let links_before = lab.host.command("ip -o link")?;
+    let address = Ipv4Addr::new(172, 17, 0, 3);
+    let mac = MacAddress::for_address(address);
+    // A gateway out of reach fails after the pair has been made.
+    let unreachable = BridgeConfig { gateway: Ipv4Addr::new(10, 9, 8, 7), ..bridge() };
+    lab.on_host(async {
+        let connected = networks.connect(&container.path, &unreachable, "eth1", address, mac).await;
+        ensure!(connected.is_err(), "it connected");
+        let connected = networks.connect(&container.path, &bridge(), "eth0", address, mac).await;
+        ensure!(connected.is_err(), "a second eth0 was made");
+        Ok(())
+    })?;
+    let links_after = lab.host.command("ip -o link")?;
+    ensure!(links_before == links_after, "{links_before}\n{links_after}");
+    Ok(())
+}
+
+#[test]
+fn namespace_is_not_made_over_an_existing_file() -> Result<()> {
+    let lab = Lab::new()?;
+    let networks = lab.networks()?;
+    let path = lab.directory.path().join("taken");
+    fs::write(&path, "mine")?;
+    let error = lab.on_host(async { Ok(networks.create_namespace(&path).await.err()) })?;
+    ensure!(error.is_some_and(|error| error.kind() == ErrorKind::AlreadyExists));
+    ensure!(fs::read_to_string(&path)? == "mine");
+    Ok(())
+}
+
+#[test]
+fn subnet_that_the_host_routes_is_not_free() -> Result<()> {
+    let lab = Lab::new()?;
+    let networks = lab.networks()?;
+    let candidates = Networks::default_subnets();
+    lab.host.command(&format!("ip route add 172.18.5.0/24 via {LAN}"))?;
+    lab.host.command(&format!("ip route add 128.0.0.0/1 via {LAN}"))?;
+    let (ours, others) = lab.on_host(async {
+        let ours = networks.free_subnet(&candidates, "naru0").await?;
+        Ok((ours, networks.free_subnet(&candidates, "naru9").await?))
+    })?;
+    ensure!(ours == Some(candidates[0]), "the bridge's own subnet counted: {ours:?}");
+    ensure!(others == Some(candidates[2]), "{others:?}");
+    Ok(())
+}

@@ -1,0 +1,222 @@
+//! The small world that every test makes for itself.
+//!
+//! ```text
+//!  lan 192.0.2.2 ── uplink 192.0.2.1, 192.0.2.3 host ── bridge naru0 ── containers
+//! ```
+
+use std::fs::File;
+use std::future::Future;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+use std::process::{self, Command};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use naru_network::{
+    BridgeConfig, Endpoint, MacAddress, Networks, NetworksConfig, PortMapping, Protocol,
+};
+use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::socket::{Shutdown, shutdown};
+use tempfile::TempDir;
+use tokio::runtime::Builder;
+
+pub(crate) const LAN: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
+pub(crate) const HOST: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+pub(crate) const HOST_SECOND: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 3);
+pub(crate) const GATEWAY: Ipv4Addr = Ipv4Addr::new(172, 17, 0, 1);
+
+/// How long a connection that must not come about is given to do so.
+const REFUSAL_DEADLINE: Duration = Duration::from_millis(1500);
+/// How long one that must come about is.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(30);
+
+/// A network namespace to run things in.
+pub(crate) struct Namespace(File);
+
+impl Namespace {
+    pub(crate) fn new() -> Result<Self> {
+        let thread = thread::spawn(|| -> Result<File> {
+            unshare(CloneFlags::CLONE_NEWNET)?;
+            Ok(File::open("/proc/thread-self/ns/net")?)
+        });
+        Ok(Self(thread.join().map_err(|_| anyhow!("the thread panicked"))??))
+    }
+
+    pub(crate) fn at(path: &Path) -> Result<Self> {
+        Ok(Self(File::open(path)?))
+    }
+
+    /// Runs `work` on a thread in this namespace.
+    pub(crate) fn run<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        thread::scope(|scope| {
+            let thread = scope.spawn(|| {
+                setns(&self.0, CloneFlags::CLONE_NEWNET)?;
+                work()
+            });
+            thread.join().map_err(|_| anyhow!("the thread panicked"))?
+        })
+    }
+
+    /// Runs a command line in this namespace and returns what it printed.
+    pub(crate) fn command(&self, line: &str) -> Result<String> {
+        self.run(|| {
+            let mut words = line.split_whitespace();
+            let program = words.next().context("empty command line")?;
+            let output = Command::new(program).args(words).output().context(line.to_owned())?;
+            let errors = String::from_utf8_lossy(&output.stderr);
+            ensure!(output.status.success(), "{line}: {errors}");
+            Ok(String::from_utf8(output.stdout)?)
+        })
+    }
+
+    /// Connects and returns what the server says, which is whom it sees.
+    pub(crate) fn ask(&self, address: Ipv4Addr, port: u16) -> Result<String> {
+        self.ask_within(address, port, CONNECT_DEADLINE)
+    }
+
+    /// Whether a connection is refused or comes to nothing.
+    pub(crate) fn cannot_reach(&self, address: Ipv4Addr, port: u16) -> bool {
+        self.ask_within(address, port, REFUSAL_DEADLINE).is_err()
+    }
+
+    fn ask_within(&self, address: Ipv4Addr, port: u16, deadline: Duration) -> Result<String> {
+        self.run(|| {
+            let address = SocketAddr::V4(SocketAddrV4::new(address, port));
+            let mut stream = TcpStream::connect_timeout(&address, deadline)?;
+            stream.set_read_timeout(Some(deadline))?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer)?;
+            Ok(answer)
+        })
+    }
+
+    /// Serves on a port of this namespace until dropped.
+    pub(crate) fn serve(&self, address: Ipv4Addr, port: u16) -> Result<Server> {
+        let listener = self.run(|| Ok(TcpListener::bind((address, port))?))?;
+        let accepting = listener.try_clone()?;
+        let thread = thread::spawn(move || {
+            while let Ok((mut stream, peer)) = accepting.accept() {
+                // A client that has hung up shows as a failure on its own side.
+                let _hung_up = write!(stream, "{}", peer.ip()).is_err();
+            }
+        });
+        Ok(Server { listener, thread: Some(thread) })
+    }
+}
+
+/// A TCP server that answers with the address of whoever connects.
+pub(crate) struct Server {
+    listener: TcpListener,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Wakes the accept, which then fails.
+        let woken = shutdown(self.listener.as_raw_fd(), Shutdown::Both).is_ok();
+        if let Some(thread) = self.thread.take().filter(|_| woken) {
+            let _panicked = thread.join().is_err();
+        }
+    }
+}
+
+/// A connected namespace.
+pub(crate) struct Container {
+    pub(crate) namespace: Namespace,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) path: PathBuf,
+}
+
+/// Host, neighbour and a directory for the containers' namespaces.
+pub(crate) struct Lab {
+    pub(crate) host: Namespace,
+    pub(crate) lan: Namespace,
+    pub(crate) directory: TempDir,
+}
+
+impl Lab {
+    pub(crate) fn new() -> Result<Self> {
+        let (host, lan) = (Namespace::new()?, Namespace::new()?);
+        let lan_path = format!("/proc/{}/fd/{}", process::id(), lan.0.as_raw_fd());
+        host.command("ip link set lo up")?;
+        host.command(&format!("ip link add uplink type veth peer name lan0 netns {lan_path}"))?;
+        host.command(&format!("ip address add {HOST}/24 dev uplink"))?;
+        host.command(&format!("ip address add {HOST_SECOND}/24 dev uplink"))?;
+        host.command("ip link set uplink up")?;
+        lan.command(&format!("ip address add {LAN}/24 dev lan0"))?;
+        lan.command("ip link set lan0 up")?;
+        Ok(Self { host, lan, directory: TempDir::new()? })
+    }
+
+    /// Runs a future on the host, as the engine would.
+    pub(crate) fn on_host<T: Send>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send,
+    ) -> Result<T> {
+        self.host.run(|| Builder::new_current_thread().enable_all().build()?.block_on(work))
+    }
+
+    /// Networks with the default bridge up.
+    pub(crate) fn networks(&self) -> Result<Networks> {
+        let networks = Networks::open(NetworksConfig::default());
+        self.on_host(async { Ok(networks.ensure_bridge(&bridge()).await?) })?;
+        Ok(networks)
+    }
+
+    /// A namespace on `bridge` with the address that ends in `host_part`.
+    pub(crate) fn container(
+        &self,
+        networks: &Networks,
+        bridge: &BridgeConfig,
+        host_part: u32,
+    ) -> Result<Container> {
+        let address = Ipv4Addr::from_bits(bridge.subnet.network().to_bits() + host_part);
+        let path = self.directory.path().join(address.to_string());
+        let endpoint = self.on_host(async {
+            networks.create_namespace(&path).await?;
+            let mac = MacAddress::for_address(address);
+            Ok(networks.connect(&path, bridge, "eth0", address, mac).await?)
+        })?;
+        Ok(Container { namespace: Namespace::at(&path)?, endpoint, path })
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        let networks = Networks::open(NetworksConfig::default());
+        let removed = self.on_host(async {
+            for entry in self.directory.path().read_dir()? {
+                networks.remove_namespace(&entry?.path()).await?;
+            }
+            Ok(())
+        });
+        // A test that failed says why; one that passed has left nothing.
+        assert!(removed.is_ok() || thread::panicking(), "namespaces stay mounted: {removed:?}");
+    }
+}
+
+/// The default bridge.
+pub(crate) fn bridge() -> BridgeConfig {
+    BridgeConfig {
+        name: "naru0".to_owned(),
+        subnet: Networks::default_subnets()[0],
+        gateway: GATEWAY,
+        mtu: 1500,
+        masquerade: true,
+        inter_container: true,
+    }
+}
+
+/// A TCP port of the host that leads to port 80 of a container.
+pub(crate) fn mapping(host_ip: Ipv4Addr, host_port: u16, container: &Container) -> PortMapping {
+    PortMapping {
+        host_ip: host_ip.into(),
+        host_port,
+        container_address: container.endpoint.address,
+        container_port: 80,
+        protocol: Protocol::Tcp,
+    }
+}

@@ -1,0 +1,12 @@
+//! Container networks in the kernel, proven by TCP connections. Needs root.
+//!
+//! Nothing of the machine's own network is touched: each test makes a host and a
+//! neighbour of it, two network namespaces.
+
+mod bridge;
+mod lab;
+mod many;
+mod publish;
+mod restart;
+
+mod uplink;
