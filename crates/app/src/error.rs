@@ -103,7 +103,7 @@ pub enum Error {
     },
     /// Docker's API said no, or could not be reached.
     #[error("{}", docker_message(.0))]
-    Docker(#[from] bollard::errors::Error),
+    Docker(bollard::errors::Error),
     /// The process that owns the machine said no.
     #[error(transparent)]
     Owner(IpcError),
@@ -193,6 +193,13 @@ impl Error {
             _ => return Vec::new(),
         };
         vec![hint.to_owned()]
+    }
+}
+
+/// Not a cause: its words are the message.
+impl From<bollard::errors::Error> for Error {
+    fn from(error: bollard::errors::Error) -> Self {
+        Self::Docker(error)
     }
 }
 

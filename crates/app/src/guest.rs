@@ -82,3 +82,39 @@ impl Guest {
         http::send(self.dial().await?, &self.tasks, request).await.map(drop)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake_engine::FakeEngine;
+
+    #[tokio::test]
+    async fn an_agent_of_another_protocol_is_refused_with_both_versions() {
+        let (engine, _ports) = FakeEngine::new();
+        engine.handshake.lock().unwrap().protocol_version = 77;
+        let error = engine.guest().handshake().await.unwrap_err();
+        let message = error.to_string();
+        for part in [VERSION, "9.8.7", "protocol 77", "protocol 1"] {
+            assert!(message.contains(part), "{part:?} is missing in {message:?}");
+        }
+        assert_eq!(error.kind(), naru_error::ErrorKind::Precondition);
+    }
+
+    #[tokio::test]
+    async fn a_fitting_agent_is_accepted_and_gets_the_time() {
+        let (engine, _ports) = FakeEngine::new();
+        let guest = engine.guest();
+        assert_eq!(guest.handshake().await.unwrap().agent_version, "9.8.7");
+        guest.set_clock().await.unwrap();
+        let set = engine.clock.lock().unwrap().clone().unwrap();
+        let year_2020 = 1_577_836_800_000_000_000;
+        assert!(set.unix_nanos > year_2020, "{set:?}");
+    }
+
+    #[tokio::test]
+    async fn a_route_that_the_agent_lacks_is_an_error_with_its_path() {
+        let (engine, _ports) = FakeEngine::new();
+        let error = engine.guest().power_off().await.unwrap_err();
+        assert_eq!(error.kind(), naru_error::ErrorKind::NotFound);
+    }
+}

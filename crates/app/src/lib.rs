@@ -23,6 +23,8 @@ mod copy;
 pub mod demo;
 mod directories;
 mod error;
+#[cfg(test)]
+mod fake_engine;
 mod fanout;
 mod guest;
 mod http;

@@ -96,3 +96,80 @@ async fn refuse(client: Stream, message: String) -> io::Result<()> {
         Err(_) => Err(io::ErrorKind::TimedOut.into()),
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::UnixStream;
+
+    use super::*;
+    use crate::fake_engine::{COUNT_PATH, FakeEngine};
+    use crate::local::Address;
+
+    /// A proxy to `guest`, and the directory with its socket.
+    fn proxy(guest: Option<Guest>) -> (tempfile::TempDir, watch::Sender<Option<Guest>>, Address) {
+        let directory = tempfile::tempdir().unwrap();
+        let address = Address::socket(directory.path().join("docker.sock"));
+        let listener = Listener::bind(&address).unwrap();
+        let (sender, receiver) = watch::channel(guest);
+        let tasks = TaskTracker::new();
+        tasks.spawn(serve(listener, receiver, tasks.clone(), CancellationToken::new()));
+        (directory, sender, address)
+    }
+
+    async fn ask(address: &Address, request: &str) -> String {
+        let mut client = UnixStream::connect(address.path()).await.unwrap();
+        client.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_clients_input_reaches_the_engine_and_its_answer_the_client() {
+        let (engine, _ports) = FakeEngine::new();
+        let (_directory, _guest, address) = proxy(Some(engine.guest()));
+        let mut client = UnixStream::connect(address.path()).await.unwrap();
+        let head = format!(
+            "POST {COUNT_PATH} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
+        );
+        client.write_all(head.as_bytes()).await.unwrap();
+        client.write_all(&[7; 100_000]).await.unwrap();
+        client.shutdown().await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.ends_with("100000 bytes"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn a_stopped_machine_is_answered_for_in_dockers_shape() {
+        let (_directory, _guest, address) = proxy(None);
+        let answer = ask(&address, "GET /v1.51/containers/json HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+        let body = answer.split("\r\n\r\n").nth(1).unwrap();
+        let body: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert_eq!(body["message"], NOT_RUNNING);
+    }
+
+    #[tokio::test]
+    async fn the_engine_is_reached_as_soon_as_the_machine_runs() {
+        let (engine, _ports) = FakeEngine::new();
+        let (_directory, guest, address) = proxy(None);
+        guest.send_replace(Some(engine.guest()));
+        let request = "GET /naru/handshake HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        let answer = ask(&address, request).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn the_socket_is_the_users_alone_and_goes_with_the_listener() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        let address = Address::socket(directory.path().join("docker.sock"));
+        let listener = Listener::bind(&address).unwrap();
+        let mode = std::fs::metadata(address.path()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        drop(listener);
+        assert!(!address.path().exists());
+    }
+}

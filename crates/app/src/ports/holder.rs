@@ -29,10 +29,12 @@ mod linux {
             .into_iter()
             .find_map(|table| listening_inode(&fs::read_to_string(table).ok()?, address.port()))?;
         let link = format!("socket:[{inode}]");
-        let processes = fs::read_dir("/proc").ok()?;
-        let process =
-            processes.flatten().map(|entry| entry.path()).find(|path| holds(path, &link))?;
-        let pid = process.file_name()?.to_str()?;
+        let mut processes = fs::read_dir("/proc").ok()?.flatten();
+        let (pid, process) = processes.find_map(|entry| {
+            // Others are no processes, or `self` and the like.
+            let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
+            holds(&entry.path(), &link).then(|| (pid, entry.path()))
+        })?;
         let name = fs::read_to_string(process.join("comm")).ok()?;
         Some(format!("{} (pid {pid})", name.trim_end()))
     }

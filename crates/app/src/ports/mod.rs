@@ -94,3 +94,154 @@ async fn send<W: AsyncWrite + Unpin>(write: &mut W, reply: &PortReply) -> std::i
     write.write_all(&line).await?;
     write.flush().await
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::fake_engine::FakeEngine;
+    use crate::http::RawStream;
+
+    const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    /// The engine's side of a ports channel.
+    struct Channel(BufReader<RawStream>);
+
+    impl Channel {
+        async fn opened(channels: &mut mpsc::UnboundedReceiver<RawStream>) -> Self {
+            Self(BufReader::new(channels.recv().await.unwrap()))
+        }
+
+        async fn bind(&mut self, id: u64, host_port: u16, target: SocketAddr) -> PortReply {
+            let protocol = "tcp".to_owned();
+            let bind = PortRequest::Bind { id, protocol, host_ip: LOOPBACK, host_port, target };
+            self.send(&bind).await;
+            let mut line = String::new();
+            self.0.read_line(&mut line).await.unwrap();
+            serde_json::from_str(&line).unwrap()
+        }
+
+        async fn send(&mut self, request: &PortRequest) {
+            let line = serde_json::to_string(request).unwrap() + "\n";
+            self.0.write_all(line.as_bytes()).await.unwrap();
+        }
+    }
+
+    fn start() -> (mpsc::UnboundedReceiver<RawStream>, tokio_util::sync::DropGuard) {
+        let (engine, channels) = FakeEngine::new();
+        let cancel = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        tasks.spawn(serve(engine.guest(), tasks.clone(), cancel.clone()));
+        (channels, cancel.drop_guard())
+    }
+
+    fn bound(reply: &PortReply) -> SocketAddr {
+        match reply {
+            PortReply::Bound { host_port, .. } => SocketAddr::new(LOOPBACK, *host_port),
+            PortReply::Refused { message, .. } => panic!("refused: {message}"),
+        }
+    }
+
+    /// A server that answers what it was sent, once that has ended.
+    async fn echo_at_end() -> SocketAddr {
+        let listener = TcpListener::bind((LOOPBACK, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        TaskTracker::new().spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut all = Vec::new();
+                stream.read_to_end(&mut all).await.unwrap();
+                stream.write_all(&all).await.unwrap();
+            }
+        });
+        address
+    }
+
+    async fn exchange(address: SocketAddr, text: &str) -> String {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(text.as_bytes()).await.unwrap();
+        client.shutdown().await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn a_bound_port_tunnels_both_ways_with_half_close() {
+        let (mut channels, _running) = start();
+        let mut channel = Channel::opened(&mut channels).await;
+        let reply = channel.bind(1, 0, echo_at_end().await).await;
+        let address = bound(&reply);
+        assert_ne!(address.port(), 0);
+        assert_eq!(exchange(address, "there and back").await, "there and back");
+    }
+
+    #[tokio::test]
+    async fn a_port_in_use_is_refused_by_number() {
+        let (mut channels, _running) = start();
+        let mut channel = Channel::opened(&mut channels).await;
+        let taken = TcpListener::bind((LOOPBACK, 0)).await.unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let reply = channel.bind(7, port, SocketAddr::new(LOOPBACK, 1)).await;
+        let PortReply::Refused { id: 7, message } = reply else { panic!("{reply:?}") };
+        assert!(message.starts_with(&format!("port {port} is already in use")), "{message}");
+        if cfg!(target_os = "linux") {
+            assert!(message.ends_with(&format!("(pid {})", std::process::id())), "{message}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_released_port_is_free_again() {
+        let (mut channels, _running) = start();
+        let mut channel = Channel::opened(&mut channels).await;
+        let address = bound(&channel.bind(1, 0, SocketAddr::new(LOOPBACK, 1)).await);
+        channel.send(&PortRequest::Release { id: 1 }).await;
+        // The next reply shows that the release was heard; the listener's task then ends.
+        bound(&channel.bind(2, 0, SocketAddr::new(LOOPBACK, 1)).await);
+        while TcpStream::connect(address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_restarted_engine_finds_its_ports_open_and_can_move_them() {
+        let (mut channels, _running) = start();
+        let mut first = Channel::opened(&mut channels).await;
+        let fixed = TcpListener::bind((LOOPBACK, 0)).await.unwrap().local_addr().unwrap().port();
+        let nowhere = SocketAddr::new(LOOPBACK, 1);
+        let address = bound(&first.bind(1, fixed, nowhere).await);
+        drop(first);
+        let mut second = Channel::opened(&mut channels).await;
+        let again = bound(&second.bind(40, fixed, echo_at_end().await).await);
+        assert_eq!(again, address);
+        assert_eq!(exchange(again, "still here").await, "still here");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_port_that_a_restarted_engine_does_not_ask_for_is_closed() {
+        let (mut channels, _running) = start();
+        let mut first = Channel::opened(&mut channels).await;
+        let address = bound(&first.bind(1, 0, SocketAddr::new(LOOPBACK, 1)).await);
+        drop(first);
+        let _second = Channel::opened(&mut channels).await;
+        while TcpStream::connect(address).await.is_ok() {
+            sleep(RESYNC_GRACE).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn other_protocols_are_refused() {
+        let (mut channels, _running) = start();
+        let mut channel = Channel::opened(&mut channels).await;
+        let target = SocketAddr::new(LOOPBACK, 1);
+        let protocol = "udp".to_owned();
+        let bind = PortRequest::Bind { id: 3, protocol, host_ip: LOOPBACK, host_port: 0, target };
+        channel.send(&bind).await;
+        let mut line = String::new();
+        channel.0.read_line(&mut line).await.unwrap();
+        assert!(line.contains("refused") && line.contains("udp"), "{line}");
+    }
+}
