@@ -46,6 +46,15 @@ impl BridgeConfig {
     }
 }
 
+/// Whether packets between two ports of a bridge pass iptables and nftables too, as
+/// they do on hosts with Docker or Kubernetes. Then the address of a published port
+/// is translated while a packet is still in the bridge, and what a container sends to
+/// itself by that way has to leave the bridge by the port it came in.
+pub(crate) fn packets_are_filtered() -> bool {
+    let switch = fs::read_to_string("/proc/sys/net/bridge/bridge-nf-call-iptables");
+    switch.is_ok_and(|value| value.trim() == "1")
+}
+
 /// Writes 1 unless it is there, since writing may be forbidden where it is.
 fn switch_on(path: &Path) -> Result<(), NetworkError> {
     let value = fs::read_to_string(path).map_err(file_error("read", path))?;

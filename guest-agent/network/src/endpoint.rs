@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::path::PathBuf;
 
 use crate::address::MacAddress;
-use crate::bridge::BridgeConfig;
+use crate::bridge::{self, BridgeConfig};
 use crate::error::NetworkError;
 use crate::namespace;
 use crate::route::{self, RouteRequests, VethPair};
@@ -49,6 +49,7 @@ impl Connection {
             peer_mac: self.endpoint.mac,
             mtu: self.bridge.mtu,
             isolated: !self.bridge.inter_container,
+            hairpin: bridge::packets_are_filtered(),
         });
         let made = requests
             .send(&host, &self.interface)

@@ -31,6 +31,8 @@ pub(crate) struct VethPair<'a> {
     pub(crate) mtu: u32,
     /// Whether other isolated ports of the bridge are out of reach.
     pub(crate) isolated: bool,
+    /// Whether the bridge may send packets back to where they came from.
+    pub(crate) hairpin: bool,
 }
 
 impl RouteRequests {
@@ -72,21 +74,25 @@ impl RouteRequests {
         ];
         let flags = NLM_F_CREATE | NLM_F_EXCL;
         self.push("create the veth pair", flags, &RouteNetlinkMessage::NewLink(link));
-        if pair.isolated {
-            self.isolate(pair.host_interface);
+        if pair.isolated || pair.hairpin {
+            self.set_port_options(pair);
         }
     }
 
-    fn isolate(&mut self, name: &str) {
+    fn set_port_options(&mut self, pair: &VethPair<'_>) {
+        let options = vec![
+            InfoBridgePort::HairpinMode(pair.hairpin),
+            InfoBridgePort::Isolated(pair.isolated),
+        ];
         let mut link = LinkMessage::default();
         link.attributes = vec![
-            LinkAttribute::IfName(name.to_owned()),
+            LinkAttribute::IfName(pair.host_interface.to_owned()),
             LinkAttribute::LinkInfo(vec![
                 LinkInfo::PortKind(InfoPortKind::Bridge),
-                LinkInfo::PortData(InfoPortData::BridgePort(vec![InfoBridgePort::Isolated(true)])),
+                LinkInfo::PortData(InfoPortData::BridgePort(options)),
             ]),
         ];
-        self.push("isolate the bridge port", 0, &RouteNetlinkMessage::NewLink(link));
+        self.push("configure the bridge port", 0, &RouteNetlinkMessage::NewLink(link));
     }
 
     /// Deletes a link, and with a veth end its peer.

@@ -4,7 +4,7 @@
 //!  lan 192.0.2.2 ── uplink 192.0.2.1, 192.0.2.3 host ── bridge naru0 ── containers
 //! ```
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::future::Future;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
@@ -148,7 +148,22 @@ impl Lab {
         host.command("ip link set uplink up")?;
         lan.command(&format!("ip address add {LAN}/24 dev lan0"))?;
         lan.command("ip link set lan0 up")?;
-        Ok(Self { host, lan, directory: TempDir::new()? })
+        let lab = Self { host, lan, directory: TempDir::new()? };
+        lab.filter_bridged_packets(false)?;
+        Ok(lab)
+    }
+
+    /// Makes packets within bridges pass nftables, where the kernel can. Hosts differ in
+    /// this; the VM's kernel does not.
+    pub(crate) fn filter_bridged_packets(&self, on: bool) -> Result<()> {
+        let switch = Path::new("/proc/sys/net/bridge/bridge-nf-call-iptables");
+        self.host.run(|| {
+            let value = if on { "1" } else { "0" };
+            if switch.exists() {
+                fs::write(switch, value)?;
+            }
+            Ok(())
+        })
     }
 
     /// Runs a future on the host, as the engine would.

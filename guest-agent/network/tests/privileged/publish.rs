@@ -42,10 +42,21 @@ fn host_reaches_a_published_port_by_each_of_its_addresses() -> Result<()> {
 
 #[test]
 fn containers_reach_a_published_port_of_their_bridge_through_the_host() -> Result<()> {
+    reach_published_port_from_its_bridge(&Lab::new()?)
+}
+
+#[test]
+fn they_do_so_where_bridged_packets_are_filtered() -> Result<()> {
     let lab = Lab::new()?;
+    lab.filter_bridged_packets(true)?;
+    reach_published_port_from_its_bridge(&lab)
+}
+
+fn reach_published_port_from_its_bridge(lab: &Lab) -> Result<()> {
     let networks = lab.networks()?;
-    let (web, _server) = published(&lab, &networks, Ipv4Addr::UNSPECIFIED)?;
+    let (web, _server) = published(lab, &networks, Ipv4Addr::UNSPECIFIED)?;
     let other = lab.container(&networks, &bridge(), 3)?;
+    other.namespace.ask(web.endpoint.address, 80).context("direct")?;
     for address in [HOST, GATEWAY] {
         other.namespace.ask(address, 8080).with_context(|| format!("other to {address}"))?;
         web.namespace.ask(address, 8080).with_context(|| format!("itself to {address}"))?;
