@@ -1,48 +1,172 @@
 //! Image archives: what `docker save` and OCI tools write.
+//!
+//! An archive may name its layers only at its end, so it is taken apart on disk first; then
+//! each layer goes the way that a pulled one goes, with the same checks.
 
-/// Why an archive holds no image that can be loaded.
-#[derive(Debug, thiserror::Error)]
-pub enum ArchiveError {
-    /// Neither `manifest.json` nor an OCI `index.json`.
-    #[error("archive has neither manifest.json nor index.json")]
-    NoManifest,
-    /// A file the manifest names is not there.
-    #[error("archive lacks {name}")]
-    Missing {
-        /// The file's name in the archive.
-        name: String,
-    },
-    /// A JSON file does not make sense.
-    #[error("archive's {name} is invalid")]
-    Json {
-        /// The file's name in the archive.
-        name: String,
-        /// What is wrong with it.
-        source: serde_json::Error,
-    },
-    /// A file's content is not what its name or descriptor says.
-    #[error("archive's {name} does not have the digest {expected}")]
-    Digest {
-        /// The file's name in the archive.
-        name: String,
-        /// The digest it was to have.
-        expected: String,
-    },
-    /// A number of layers other than the configuration's.
-    #[error("archive lists {listed} layers, but the image's configuration has {configured}")]
-    LayerCount {
-        /// In the manifest.
-        listed: usize,
-        /// In the configuration.
-        configured: usize,
-    },
-    /// A JSON file larger than any real one.
-    #[error("archive's {name} is too large")]
-    TooLarge {
-        /// The file's name in the archive.
-        name: String,
-    },
-    /// It is no tar archive, or a broken one.
-    #[error("archive cannot be read")]
-    Tar(#[source] crate::unpack::UnpackError),
+mod error;
+mod plan;
+mod spool;
+
+use std::fs::File;
+use std::io;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::sync::mpsc;
+
+pub use error::ArchiveError;
+
+use crate::config::CheckedConfig;
+use crate::digest::Digest;
+use crate::error::ImageError;
+use crate::image::{LayerBlob, Loaded};
+use crate::index::{NewImage, NewLayer};
+use crate::ingest::{Expected, ingest_layer};
+use crate::layers::Pin;
+use crate::platform::Platform;
+use crate::progress::{LayerState, Progress, PullEvent};
+use crate::store::ImageStore;
+use crate::stream::{Chunk, channel};
+use crate::unpack::UnpackError;
+
+use self::plan::{Planned, plan};
+use self::spool::Spool;
+
+const LAYERS_AT_ONCE: usize = 4;
+const CHUNK: usize = 64 << 10;
+
+impl ImageStore {
+    /// Loads every image of an archive: `docker save` or OCI layout; plain, gzip or zstd.
+    ///
+    /// `platform` chooses among the entries of an index. Images that were complete before an
+    /// error stay. Dropping the future cancels.
+    pub async fn load(
+        &self,
+        archive: impl AsyncRead + Send + Unpin,
+        platform: Option<&Platform>,
+        progress: Progress<'_>,
+    ) -> Result<Vec<Loaded>, ImageError> {
+        let spool = self.spool(archive).await?;
+        let platform = platform.cloned().unwrap_or_else(Platform::host);
+        let (spool, planned) = self
+            .door()
+            .run("reading an archive", move || {
+                let planned = plan(&spool, &platform)?;
+                Ok((spool, planned))
+            })
+            .await?;
+        let mut loaded = Vec::new();
+        for image in planned {
+            self.load_image(&spool, image, progress, &mut loaded).await?;
+        }
+        Ok(loaded)
+    }
+
+    async fn spool(&self, mut archive: impl AsyncRead + Send + Unpin) -> Result<Spool, ImageError> {
+        let (sender, reader, _consumed) = channel();
+        let target = self.target();
+        let spooled = self
+            .intake()
+            .run("reading an archive", move || Spool::read(reader, target.layers.ingest()?));
+        let (spooled, fed) = tokio::join!(spooled, feed(&mut archive, sender));
+        let refused = |error| ArchiveError::from(UnpackError::Read(error));
+        // A failed sender makes the reader fail, too; the sender knows why.
+        fed.map_err(refused)?;
+        spooled
+    }
+
+    async fn load_image(
+        &self,
+        spool: &Spool,
+        image: Planned,
+        progress: Progress<'_>,
+        loaded: &mut Vec<Loaded>,
+    ) -> Result<(), ImageError> {
+        let config = CheckedConfig::parse(&image.config)?;
+        config.check_layer_count(image.layers.len())?;
+        let _pins: Vec<Pin> =
+            config.diff_ids.iter().map(|diff_id| self.layer_store().pin(diff_id)).collect();
+        let wanted = config.diff_ids.iter().zip(&image.layers);
+        stream::iter(wanted.map(|(diff_id, (name, blob))| {
+            Box::pin(self.load_layer(spool, diff_id, name, blob.as_ref(), progress))
+        }))
+        .buffer_unordered(LAYERS_AT_ONCE)
+        .try_collect::<()>()
+        .await?;
+
+        let mut names = image.names.into_iter();
+        let first = names.next();
+        let layers = config
+            .diff_ids
+            .iter()
+            .zip(image.layers)
+            .map(|(diff_id, (_, blob))| NewLayer { diff_id: diff_id.clone(), blob })
+            .collect();
+        let added = self
+            .commit_image(NewImage {
+                id: config.id,
+                config: image.config,
+                manifest: image.manifest,
+                layers,
+                tag: first.clone(),
+                repo_digest: None,
+            })
+            .await?;
+        loaded.push(Loaded { image: added.clone(), name: first });
+        for name in names {
+            self.tag(&added.id, &name)?;
+            loaded.push(Loaded { image: added.clone(), name: Some(name) });
+        }
+        Ok(())
+    }
+
+    async fn load_layer(
+        &self,
+        spool: &Spool,
+        diff_id: &Digest,
+        name: &str,
+        blob: Option<&LayerBlob>,
+        progress: Progress<'_>,
+    ) -> Result<(), ImageError> {
+        let tell = |state| progress(PullEvent::Layer { id: diff_id.short().to_owned(), state });
+        let lock = self.layer_store().fetch_lock(diff_id);
+        let _fetching = lock.lock().await;
+        if self.index().layer(diff_id)?.is_some() {
+            tell(LayerState::AlreadyExists);
+            return Ok(());
+        }
+        let path = spool.find(name)?;
+        let file = File::open(&path).map_err(ImageError::io("open", &path))?;
+        let total = file.metadata().map_err(ImageError::io("inspect", &path))?.len();
+        tell(LayerState::Extracting { current: 0, total });
+        let expected =
+            Expected { blob: blob.map(|blob| blob.digest.clone()), diff_id: diff_id.clone() };
+        let target = self.target();
+        self.door()
+            .run("unpacking a layer", move || {
+                ingest_layer(file, &expected, &target.layers, &target.index)
+            })
+            .await?;
+        tell(LayerState::PullComplete);
+        Ok(())
+    }
+}
+
+/// Copies the archive into the channel, to its announced end.
+async fn feed(
+    archive: &mut (impl AsyncRead + Unpin),
+    sender: mpsc::Sender<Chunk>,
+) -> io::Result<()> {
+    loop {
+        let mut chunk = bytes::BytesMut::with_capacity(CHUNK);
+        let next = match archive.read_buf(&mut chunk).await? {
+            0 => Chunk::End,
+            _ => Chunk::Data(chunk.freeze()),
+        };
+        let ended = matches!(next, Chunk::End);
+        // A reader that went away says itself why.
+        if sender.send(next).await.is_err() || ended {
+            return Ok(());
+        }
+    }
 }

@@ -9,6 +9,7 @@ use naru_error::ErrorKind;
 
 use crate::archive::ArchiveError;
 use crate::digest::Digest;
+use crate::platform::Platform;
 use crate::reference::ReferenceError;
 use crate::registry::RegistryError;
 use crate::remove::RemoveConflict;
@@ -64,6 +65,19 @@ pub enum ImageError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The image is for other machines than the one asked for.
+    #[error(
+        "image with reference {reference} was found but its platform ({found}) does not match \
+         the specified platform ({wanted})"
+    )]
+    Platform {
+        /// The familiar reference.
+        reference: String,
+        /// The image's platform.
+        found: Platform,
+        /// The platform asked for.
+        wanted: Platform,
+    },
     /// A loaded archive does not make sense.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
@@ -117,7 +131,7 @@ impl ImageError {
             | Self::DiffId { .. }
             | Self::Config { .. }
             | Self::Archive(_) => ErrorKind::InvalidArgument,
-            Self::NotFound { .. } => ErrorKind::NotFound,
+            Self::NotFound { .. } | Self::Platform { .. } => ErrorKind::NotFound,
             Self::Conflict(_) => ErrorKind::Conflict,
             Self::Registry(error) => error.kind(),
             Self::DiskFull { .. } | Self::Io { .. } | Self::Database { .. } => ErrorKind::Internal,
@@ -132,6 +146,17 @@ impl ImageError {
         move |source| match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { path },
             _ => Self::Io { operation, path, source },
+        }
+    }
+
+    /// Wraps what went wrong while unpacking `layer`, a short digest.
+    pub(crate) fn unpack(layer: &str, path: &Path) -> impl FnOnce(UnpackError) -> Self {
+        let (layer, path) = (layer.to_owned(), path.to_owned());
+        move |source| match source {
+            UnpackError::Write { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+                Self::DiskFull { path }
+            }
+            source => Self::Unpack { layer, source },
         }
     }
 

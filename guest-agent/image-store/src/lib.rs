@@ -19,15 +19,22 @@
 //! know of either it is told through closures.
 
 mod archive;
+mod config;
 mod digest;
+mod door;
 mod error;
 mod image;
+mod index;
+mod ingest;
+mod layers;
 mod platform;
 mod progress;
+mod pull;
 mod reference;
 mod registry;
 mod remove;
 mod store;
+mod stream;
 mod unpack;
 
 pub use archive::ArchiveError;
@@ -38,6 +45,6 @@ pub use platform::{Platform, PlatformError};
 pub use progress::{LayerState, Progress, PullEvent};
 pub use reference::{ImageReference, ReferenceError};
 pub use registry::{Credentials, RegistryConfig, RegistryError};
-pub use remove::RemoveConflict;
-pub use store::{ImageStore, Users};
-pub use unpack::UnpackError;
+pub use remove::{RemoveConflict, Users};
+pub use store::ImageStore;
+pub use unpack::{UnpackError, unpack};

@@ -1,4 +1,20 @@
 //! Removal by Docker's rules.
+//!
+//! The rules are those of dockerd's classic image store: a name is taken away first; the
+//! image goes with its last name, unless a container needs it. What containers need is told
+//! by a closure, so that the store knows nothing of them.
+
+use crate::digest::Digest;
+use crate::error::ImageError;
+use crate::image::{Image, InUse, Removed};
+use crate::reference::ImageReference;
+use crate::store::ImageStore;
+
+/// Says which container needs an image; a running one is to be preferred.
+pub type Users<'a> = &'a (dyn Fn(&Digest) -> Option<InUse> + Send + Sync);
+
+/// Docker's short container ids.
+const SHORT_ID: usize = 12;
 
 /// Why an image may not be removed; the words are Docker's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,4 +63,179 @@ pub enum RemoveConflict {
         /// The image's short id.
         image: String,
     },
+}
+
+impl ImageStore {
+    /// Removes a name, and the image with its last one.
+    ///
+    /// `force` overrides everything but a running container. An image that a stopped
+    /// container needs disappears from the lists, but its layers stay until the container is
+    /// gone and something is removed or pruned.
+    pub async fn remove(
+        &self,
+        name: &str,
+        force: bool,
+        users: Users<'_>,
+    ) -> Result<Vec<Removed>, ImageError> {
+        let image = self.resolve(name)?;
+        let mut removed = Vec::new();
+        if is_id_prefix(&image.id, name) {
+            if is_single_reference(&image) {
+                check_use(&image, force, users)?;
+            } else if !force {
+                check_use(&image, true, users)?;
+                let image = image.id.short().to_owned();
+                return Err(RemoveConflict::ManyReferences { image }.into());
+            }
+        } else {
+            let reference: ImageReference = name.parse()?;
+            let single = is_single_reference(&image);
+            if let Some(user) = users(&image.id).filter(|_| single && !force) {
+                return Err(RemoveConflict::ReferenceInUse {
+                    reference: reference.familiar(),
+                    container: short(&user.container_id),
+                    image: image.id.short().to_owned(),
+                }
+                .into());
+            }
+            self.untag_reference(&image, &reference, &mut removed)?;
+            let left = self.image(&image.id)?;
+            let in_use = users(&image.id).is_some_and(|user| user.running);
+            if in_use || left.is_some_and(|left| !names(&left).is_empty()) {
+                return Ok(removed);
+            }
+        }
+        check_use(&image, true, users)?;
+        self.delete(&image.id, users, &mut removed).await?;
+        Ok(removed)
+    }
+
+    /// Deletes images without a tag (with `all`, every image that no container needs), and
+    /// layers that nothing needs.
+    pub async fn prune(&self, all: bool, users: Users<'_>) -> Result<Vec<Removed>, ImageError> {
+        let mut removed = Vec::new();
+        for image in self.list()? {
+            if (all || image.tags.is_empty()) && users(&image.id).is_none() {
+                self.delete(&image.id, users, &mut removed).await?;
+            }
+        }
+        self.delete_hidden(users)?;
+        self.collect_layers().await?;
+        Ok(removed)
+    }
+
+    /// Takes `reference` away; with a repository's last tag go its digests.
+    fn untag_reference(
+        &self,
+        image: &Image,
+        reference: &ImageReference,
+        removed: &mut Vec<Removed>,
+    ) -> Result<(), ImageError> {
+        let name = reference.name();
+        let (mut tags, mut digests) = (Vec::new(), Vec::new());
+        match reference.digest() {
+            Some(digest) => digests.push((name.clone(), digest.clone())),
+            None => tags.push(reference.to_string()),
+        }
+        removed.push(Removed::Untagged(reference.familiar()));
+        let other_tag = image.tags.iter().any(|tag| tag.name() == name && tag != reference);
+        if reference.digest().is_none() && !other_tag {
+            for digest in digests_of(image) {
+                if digest.name() == name {
+                    removed.push(Removed::Untagged(digest.familiar()));
+                    digests.extend(digest.digest().map(|pinned| (name.clone(), pinned.clone())));
+                }
+            }
+        }
+        self.index().untag(&tags, &digests)
+    }
+
+    /// Deletes the image with all its names, and the layers it alone had.
+    async fn delete(
+        &self,
+        id: &Digest,
+        users: Users<'_>,
+        removed: &mut Vec<Removed>,
+    ) -> Result<(), ImageError> {
+        let Some(image) = self.image(id)? else { return Ok(()) };
+        for name in names(&image) {
+            removed.push(Removed::Untagged(name.familiar()));
+        }
+        let tags: Vec<String> = image.tags.iter().map(ToString::to_string).collect();
+        let digests: Vec<(String, Digest)> = digests_of(&image)
+            .into_iter()
+            .filter_map(|digest| Some((digest.name(), digest.digest()?.clone())))
+            .collect();
+        self.index().untag(&tags, &digests)?;
+        self.index().hide_image(id)?;
+        removed.push(Removed::Deleted(id.to_string()));
+        self.delete_hidden(users)?;
+        let gone = self.collect_layers().await?;
+        let chain_ids = image.layers.iter().rev().filter(|layer| gone.contains(&layer.diff_id));
+        removed.extend(chain_ids.map(|layer| Removed::Deleted(layer.chain_id.to_string())));
+        Ok(())
+    }
+
+    /// Deletes images that were removed while a container needed them, and are needed no more.
+    fn delete_hidden(&self, users: Users<'_>) -> Result<(), ImageError> {
+        for id in self.index().hidden_ids()? {
+            if users(&id).is_none() {
+                self.index().delete_image(&id)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes the layers that nothing needs; gives their `diff_id`s.
+    pub(crate) async fn collect_layers(&self) -> Result<Vec<Digest>, ImageError> {
+        let target = self.target();
+        self.door()
+            .run("deleting layers", move || {
+                let rows = target.layers.collect(&target.index)?;
+                Ok(rows.into_iter().map(|row| row.diff_id).collect())
+            })
+            .await
+    }
+}
+
+/// Refuses while a container runs the image, and, unless forced, while a stopped one needs it.
+fn check_use(image: &Image, force: bool, users: Users<'_>) -> Result<(), RemoveConflict> {
+    let Some(user) = users(&image.id) else { return Ok(()) };
+    let container = short(&user.container_id);
+    let image = image.id.short().to_owned();
+    match user.running {
+        true => Err(RemoveConflict::Running { image, container }),
+        false if force => Ok(()),
+        false => Err(RemoveConflict::Stopped { image, container }),
+    }
+}
+
+/// Docker's `isSingleReference`: at most one tag, and digests of its repository only.
+fn is_single_reference(image: &Image) -> bool {
+    let digests = digests_of(image);
+    if image.tags.len() + digests.len() <= 1 {
+        return true;
+    }
+    let name = match image.tags.as_slice() {
+        [] => digests.first().map(ImageReference::name),
+        [tag] => Some(tag.name()),
+        _ => return false,
+    };
+    digests.iter().all(|digest| Some(digest.name()) == name)
+}
+
+fn is_id_prefix(id: &Digest, name: &str) -> bool {
+    id.as_str().starts_with(name) || id.hex().starts_with(name)
+}
+
+fn digests_of(image: &Image) -> Vec<ImageReference> {
+    image.repo_digests.iter().filter_map(|digest| digest.parse().ok()).collect()
+}
+
+fn names(image: &Image) -> Vec<ImageReference> {
+    image.tags.iter().cloned().chain(digests_of(image)).collect()
+}
+
+fn short(container_id: &str) -> String {
+    container_id.chars().take(SHORT_ID).collect()
 }

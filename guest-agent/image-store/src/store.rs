@@ -1,100 +1,215 @@
 //! The store's front door.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio::io::AsyncRead;
+use oci_spec::image::ImageConfiguration;
 
 use crate::digest::Digest;
+use crate::door::Door;
 use crate::error::ImageError;
-use crate::image::{Image, InUse, Loaded, Pulled, Removed};
-use crate::platform::Platform;
-use crate::progress::Progress;
+use crate::image::{Image, LayerInfo, chain_ids};
+use crate::index::{ImageRow, Index, NewImage};
+use crate::ingest::Target;
+use crate::layers::Layers;
 use crate::reference::ImageReference;
-use crate::registry::{Credentials, RegistryConfig};
+use crate::registry::{Connector, RegistryConfig};
 
-/// Says which container needs an image; a running one is to be preferred.
-pub type Users<'a> = &'a (dyn Fn(&Digest) -> Option<InUse> + Send + Sync);
+const INDEX: &str = "index.db";
 
 /// All images of one engine, under one directory. Clones share everything.
+///
+/// Methods that are not `async` make one small query or transaction and may be called from
+/// a task.
 #[derive(Clone, Debug)]
 pub struct ImageStore {
-    _shared: Arc<()>,
+    shared: Arc<Shared>,
 }
 
-macro_rules! later {
-    ($operation:literal) => {
-        Err(ImageError::Interrupted { operation: $operation })
-    };
+#[derive(Debug)]
+struct Shared {
+    index: Arc<Index>,
+    layers: Arc<Layers>,
+    connector: Connector,
+    door: Door,
+    /// For work that waits for a network, so that it never keeps local work waiting.
+    intake: Door,
 }
 
 impl ImageStore {
     /// Opens the store at `root`, made if missing, and sweeps what a crash left half-done.
+    /// Only one store may have a `root` open; the engine's lock sees to that.
     pub async fn open(root: &Path, config: RegistryConfig) -> Result<Self, ImageError> {
-        let _ = (root, config);
-        Ok(Self { _shared: Arc::new(()) })
-    }
-
-    /// Pulls `reference`. Dropping the future cancels; nothing half-done is ever used.
-    pub async fn pull(
-        &self,
-        reference: &ImageReference,
-        platform: Option<&Platform>,
-        credentials: Option<&Credentials>,
-        progress: Progress<'_>,
-    ) -> Result<Pulled, ImageError> {
-        let _ = (reference, platform, credentials, progress);
-        later!("pull")
+        let root = root.to_owned();
+        let door = Door::new();
+        let (index, layers) = door
+            .run("opening the image store", move || {
+                fs::create_dir_all(&root).map_err(ImageError::io("create", &root))?;
+                // Files in layers keep their owners and set-id bits: nobody else may
+                // come near them.
+                fs::set_permissions(&root, fs::Permissions::from_mode(0o700))
+                    .map_err(ImageError::io("protect", &root))?;
+                let index = Index::open(&root.join(INDEX))?;
+                let layers = Layers::open(&root, &index)?;
+                Ok((Arc::new(index), Arc::new(layers)))
+            })
+            .await?;
+        let connector = Connector::new(config);
+        Ok(Self {
+            shared: Arc::new(Shared { index, layers, connector, door, intake: Door::new() }),
+        })
     }
 
     /// All images, newest first.
     pub fn list(&self) -> Result<Vec<Image>, ImageError> {
-        later!("list")
+        let ids = self.index().image_ids()?;
+        let images = ids.iter().map(|id| self.image(id));
+        // One that was removed between the two queries is just not listed.
+        images.filter_map(Result::transpose).collect()
     }
 
-    /// The image that `name` means: a reference, an id or a unique prefix of one.
+    /// The image that `name` means: a reference, an id with or without `sha256:`, or a
+    /// unique prefix of an id.
     pub fn resolve(&self, name: &str) -> Result<Image, ImageError> {
-        let _ = name;
-        later!("resolve")
+        self.find(name)?.ok_or_else(|| ImageError::NotFound { name: name_shown(name) })
+    }
+
+    fn find(&self, name: &str) -> Result<Option<Image>, ImageError> {
+        let prefix = name.strip_prefix("sha256:").unwrap_or(name);
+        let is_hex = !prefix.is_empty()
+            && prefix.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if prefix.len() == 64 && is_hex {
+            return match self.index().ids_by_prefix(prefix)?.first() {
+                Some(id) => self.image(id),
+                None => Ok(None),
+            };
+        }
+        let reference = name.parse::<ImageReference>();
+        if let Ok(reference) = &reference
+            && let Some(id) = self.index().named(reference)?
+        {
+            return self.image(&id);
+        }
+        if is_hex {
+            match self.index().ids_by_prefix(prefix)?.as_slice() {
+                [] => {}
+                [id] => return self.image(id),
+                _ => return Err(ImageError::AmbiguousId { prefix: prefix.to_owned() }),
+            }
+        }
+        reference?;
+        Ok(None)
     }
 
     /// Gives the image another name, which it takes away from whatever had it.
     pub fn tag(&self, image_id: &Digest, target: &ImageReference) -> Result<(), ImageError> {
-        let _ = (image_id, target);
-        later!("tag")
+        if self.index().tag(image_id, target, now_ns())? {
+            return Ok(());
+        }
+        Err(ImageError::NotFound { name: image_id.to_string() })
     }
 
-    /// Removes a name, and the image with its last one.
-    pub async fn remove(
-        &self,
-        name: &str,
-        force: bool,
-        users: Users<'_>,
-    ) -> Result<Vec<Removed>, ImageError> {
-        let _ = (name, force, users);
-        later!("remove")
-    }
-
-    /// Deletes images without names (all unused ones with `all`), and every layer nothing needs.
-    pub async fn prune(&self, all: bool, users: Users<'_>) -> Result<Vec<Removed>, ImageError> {
-        let _ = (all, users);
-        later!("prune")
-    }
-
-    /// The image's layer directories, bottom first.
+    /// The image's layer directories, bottom first. Works for an image that was removed by
+    /// force, too, as long as a container needs it.
     pub fn layers(&self, image_id: &Digest) -> Result<Vec<PathBuf>, ImageError> {
-        let _ = image_id;
-        later!("layers")
+        let image = self
+            .image(image_id)?
+            .ok_or_else(|| ImageError::NotFound { name: image_id.to_string() })?;
+        Ok(image.layers.into_iter().map(|layer| layer.path).collect())
     }
 
-    /// Loads every image of an archive (`docker save` or OCI layout; plain, gzip or zstd).
-    pub async fn load(
-        &self,
-        archive: impl AsyncRead + Send + Unpin,
-        platform: Option<&Platform>,
-        progress: Progress<'_>,
-    ) -> Result<Vec<Loaded>, ImageError> {
-        let _ = (archive, platform, progress);
-        later!("load")
+    pub(crate) fn image(&self, id: &Digest) -> Result<Option<Image>, ImageError> {
+        let row = self.index().image(id)?;
+        row.map(|row| self.image_from(row)).transpose()
+    }
+
+    /// Writes a complete image down; it exists from here on.
+    pub(crate) async fn commit_image(&self, image: NewImage) -> Result<Image, ImageError> {
+        let store = self.clone();
+        self.door()
+            .run("adding an image", move || {
+                store.index().put_image(&image, now_ns())?;
+                let found = store.image(&image.id)?;
+                found.ok_or_else(|| ImageError::NotFound { name: image.id.to_string() })
+            })
+            .await
+    }
+
+    fn image_from(&self, row: ImageRow) -> Result<Image, ImageError> {
+        let config = ImageConfiguration::from_reader(row.config.as_slice()).map_err(|error| {
+            ImageError::Config { digest: row.id.clone(), reason: naru_error::chain(&error) }
+        })?;
+        let diff_ids: Vec<Digest> =
+            row.layers.iter().map(|(layer, _)| layer.diff_id.clone()).collect();
+        let layers: Vec<LayerInfo> = row
+            .layers
+            .into_iter()
+            .zip(chain_ids(&diff_ids))
+            .map(|((layer, blob), chain_id)| LayerInfo {
+                path: self.layer_store().path(&layer),
+                diff_id: layer.diff_id,
+                chain_id,
+                size: layer.size,
+                blob,
+            })
+            .collect();
+        let tags = row.tags.iter().map(|tag| tag.parse()).collect::<Result<_, _>>()?;
+        let repo_digests = row
+            .repo_digests
+            .iter()
+            .map(|(name, digest)| {
+                Ok(format!("{name}@{digest}").parse::<ImageReference>()?.familiar())
+            })
+            .collect::<Result<_, ImageError>>()?;
+        Ok(Image {
+            id: row.id,
+            tags,
+            repo_digests,
+            config,
+            raw_config: row.config,
+            size: layers.iter().map(|layer| layer.size).sum(),
+            manifest_digest: row.manifest_digest,
+            layers,
+            tagged_at_ns: row.tagged_at_ns,
+        })
+    }
+
+    pub(crate) fn index(&self) -> &Index {
+        &self.shared.index
+    }
+
+    pub(crate) fn layer_store(&self) -> &Arc<Layers> {
+        &self.shared.layers
+    }
+
+    pub(crate) fn connector(&self) -> &Connector {
+        &self.shared.connector
+    }
+
+    pub(crate) fn door(&self) -> &Door {
+        &self.shared.door
+    }
+
+    pub(crate) fn intake(&self) -> &Door {
+        &self.shared.intake
+    }
+
+    pub(crate) fn target(&self) -> Target {
+        let (layers, index) = (Arc::clone(&self.shared.layers), Arc::clone(&self.shared.index));
+        Target { layers, index }
+    }
+}
+
+fn now_ns() -> i64 {
+    i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX)
+}
+
+/// A name as Docker repeats it when there is no such image: with its tag.
+fn name_shown(name: &str) -> String {
+    match name.parse::<ImageReference>() {
+        Ok(reference) => reference.familiar(),
+        Err(_) => name.to_owned(),
     }
 }

@@ -58,12 +58,6 @@ pub enum RegistryError {
         /// Why.
         source: reqwest::Error,
     },
-    /// No bytes came for too long.
-    #[error("{registry} does not answer")]
-    Silent {
-        /// The registry's host.
-        registry: String,
-    },
     /// An answer that is none of the expected ones.
     #[error("{registry} answers {status} to {url}: {message}")]
     Status {
@@ -160,9 +154,7 @@ impl RegistryError {
             }
             Self::NoPlatform { .. } => ErrorKind::NotFound,
             Self::Unauthorized { .. } => ErrorKind::Unauthorized,
-            Self::RateLimited { .. } | Self::Unreachable { .. } | Self::Silent { .. } => {
-                ErrorKind::Unavailable
-            }
+            Self::RateLimited { .. } | Self::Unreachable { .. } => ErrorKind::Unavailable,
             Self::Schema1 { .. } | Self::MediaType { .. } => ErrorKind::Unsupported,
             Self::Status { .. }
             | Self::Protocol { .. }

@@ -1,5 +1,47 @@
 //! Layer archives become overlayfs directories.
+//!
+//! The archive is hostile until proven otherwise. Every path is cleaned by text first, so
+//! that `..` cannot climb, and then resolved by the kernel with `RESOLVE_IN_ROOT`
+//! beneath the layer's directory, so that no symbolic link inside the layer leads out of
+//! it either. Memory does not grow with the archive's files: headers are bounded and
+//! contents are copied through one buffer.
+//!
+//! Whiteouts (OCI image spec, "Whiteouts") become what overlayfs reads: `.wh.x` is a
+//! character device 0:0 named `x`, `.wh..wh..opq` the attribute `trusted.overlay.opaque`.
 
+mod attributes;
+mod entry;
 mod error;
+mod pax;
+mod root;
+mod sparse;
+mod tape;
+
+use std::io::Read;
+use std::path::Path;
 
 pub use error::UnpackError;
+
+use self::entry::Unpacker;
+use self::root::{InnerPath, Root, shown};
+pub(crate) use self::tape::{Kind, Tape};
+
+/// Unpacks the uncompressed tar `archive` into the existing, empty directory `directory`.
+///
+/// Gives the bytes of all regular files. Nothing is synced. On an error the directory is
+/// half-filled and must be thrown away. Owners, devices and whiteouts need root.
+pub fn unpack(archive: impl Read, directory: &Path) -> Result<u64, UnpackError> {
+    let mut tape = Tape::new(archive);
+    let mut unpacker = Unpacker::new(Root::open(directory)?);
+    while let Some(member) = tape.next_member()? {
+        unpacker.apply(&member, &mut tape)?;
+    }
+    unpacker.finish()
+}
+
+/// An entry's name without `.`, `..` and doubled slashes, relative to the archive's root.
+pub(crate) fn clean_name(name: &[u8]) -> Result<String, UnpackError> {
+    InnerPath::clean(name)
+        .map(|path| shown(path.as_bytes()))
+        .ok_or_else(|| UnpackError::Outside { entry: shown(name) })
+}

@@ -1,0 +1,132 @@
+//! Which images an archive holds: `manifest.json` of `docker save`, or an OCI layout.
+
+use serde::Deserialize;
+
+use super::error::ArchiveError;
+use super::spool::{Spool, blob_name};
+use crate::digest::Digest;
+use crate::error::ImageError;
+use crate::image::LayerBlob;
+use crate::index::NewManifest;
+use crate::platform::Platform;
+use crate::reference::ImageReference;
+use crate::registry::{Descriptor, ManifestDocument, Parsed, RegistryError, choose};
+
+const DOCKER_MANIFEST: &str = "manifest.json";
+const OCI_INDEX: &str = "index.json";
+const CONTAINERD_NAME: &str = "io.containerd.image.name";
+const OCI_REF_NAME: &str = "org.opencontainers.image.ref.name";
+const MAX_INDEX_DEPTH: usize = 3;
+
+/// An image to be loaded.
+#[derive(Debug)]
+pub(super) struct Planned {
+    pub(super) config: Vec<u8>,
+    pub(super) names: Vec<ImageReference>,
+    /// The layers' names in the archive, bottom first, with what is known of them.
+    pub(super) layers: Vec<(String, Option<LayerBlob>)>,
+    pub(super) manifest: Option<NewManifest>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct DockerImage {
+    config: String,
+    repo_tags: Option<Vec<String>>,
+    layers: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+struct OciIndex {
+    manifests: Vec<Descriptor>,
+}
+
+/// Reads what `spool` holds. Docker writes both forms; its own is the fuller one.
+pub(super) fn plan(spool: &Spool, platform: &Platform) -> Result<Vec<Planned>, ImageError> {
+    if spool.find(DOCKER_MANIFEST).is_ok() {
+        let images: Vec<DockerImage> = json(DOCKER_MANIFEST, &spool.small(DOCKER_MANIFEST)?)?;
+        return images.into_iter().map(|image| docker_image(spool, image)).collect();
+    }
+    if spool.find(OCI_INDEX).is_err() {
+        return Err(ArchiveError::NoManifest.into());
+    }
+    let index: OciIndex = json(OCI_INDEX, &spool.small(OCI_INDEX)?)?;
+    index.manifests.iter().map(|entry| oci_image(spool, entry, platform)).collect()
+}
+
+fn docker_image(spool: &Spool, image: DockerImage) -> Result<Planned, ImageError> {
+    let config = spool.small(&image.config)?;
+    // The name is the digest; what does not fit it was tampered with.
+    let stem = image.config.rsplit('/').next().unwrap_or_default().trim_end_matches(".json");
+    let actual = Digest::of(&config);
+    if stem.len() == 64 && actual.hex() != stem {
+        let (name, expected) = (image.config.clone(), stem.to_owned());
+        return Err(ArchiveError::Digest { name, expected }.into());
+    }
+    let names = image
+        .repo_tags
+        .unwrap_or_default()
+        .iter()
+        .map(|name| Ok(name.parse()?))
+        .collect::<Result<_, ImageError>>()?;
+    let layers = image.layers.unwrap_or_default().into_iter().map(|name| (name, None)).collect();
+    Ok(Planned { config, names, layers, manifest: None })
+}
+
+fn oci_image(
+    spool: &Spool,
+    entry: &Descriptor,
+    platform: &Platform,
+) -> Result<Planned, ImageError> {
+    let names: Vec<ImageReference> = name_of(entry).into_iter().collect();
+    let shown = names.first().map_or_else(|| OCI_INDEX.to_owned(), ImageReference::familiar);
+    let mut digest = entry.digest.clone();
+    for _ in 0..=MAX_INDEX_DEPTH {
+        let content = spool.small_blob(&digest)?;
+        let media_type = entry.media_type.clone();
+        let document = ManifestDocument { digest: digest.clone(), media_type, content };
+        match document.parse(&shown)? {
+            Parsed::Image(manifest) => {
+                let layers = manifest
+                    .layers
+                    .into_iter()
+                    .map(|Descriptor { digest, size, media_type, .. }| {
+                        (blob_name(&digest), Some(LayerBlob { digest, size, media_type }))
+                    })
+                    .collect();
+                let ManifestDocument { digest, media_type, content } = document;
+                return Ok(Planned {
+                    config: spool.small_blob(&manifest.config.digest)?,
+                    names,
+                    layers,
+                    manifest: Some(NewManifest { digest, media_type, content }),
+                });
+            }
+            Parsed::Index(entries) => {
+                let chosen =
+                    choose(&entries, platform).ok_or_else(|| no_platform(platform, &shown))?;
+                digest = chosen.digest.clone();
+            }
+        }
+    }
+    Err(no_platform(platform, &shown).into())
+}
+
+fn no_platform(platform: &Platform, reference: &str) -> RegistryError {
+    let (platform, reference) = (platform.to_string(), reference.to_owned());
+    RegistryError::NoPlatform { platform, reference }
+}
+
+/// An entry's name; a bare tag, as `skopeo` writes it, names no repository.
+fn name_of(entry: &Descriptor) -> Option<ImageReference> {
+    let annotation = |key| entry.annotations.as_ref()?.get(key)?.as_str();
+    annotation(CONTAINERD_NAME)
+        .or_else(|| annotation(OCI_REF_NAME).filter(|name| name.contains([':', '/'])))?
+        .parse()
+        .ok()
+}
+
+fn json<'a, T: Deserialize<'a>>(name: &str, content: &'a [u8]) -> Result<T, ArchiveError> {
+    serde_json::from_slice(content)
+        .map_err(|source| ArchiveError::Json { name: name.to_owned(), source })
+}

@@ -1,0 +1,72 @@
+//! One compressed stream becomes one layer of the store.
+
+use std::io::Read;
+use std::sync::Arc;
+
+use crate::digest::Digest;
+use crate::error::ImageError;
+use crate::index::Index;
+use crate::layers::Layers;
+use crate::registry::RegistryError;
+use crate::stream::{HashReader, buffered, decompressed};
+use crate::unpack::{UnpackError, unpack};
+
+/// What a stream must turn out to be.
+#[derive(Clone, Debug)]
+pub(crate) struct Expected {
+    /// The digest of the stream itself, where one is known.
+    pub(crate) blob: Option<Digest>,
+    /// The digest of the tar in it.
+    pub(crate) diff_id: Digest,
+}
+
+impl Expected {
+    /// The layer's short digest for messages, the blob's if there is one.
+    fn short(&self) -> &str {
+        self.blob.as_ref().unwrap_or(&self.diff_id).short()
+    }
+}
+
+/// Reads `compressed` to its end, unpacks it, checks it and commits it. Blocks. On an error
+/// nothing is left behind.
+pub(crate) fn ingest_layer(
+    compressed: impl Read,
+    expected: &Expected,
+    layers: &Layers,
+    index: &Index,
+) -> Result<(), ImageError> {
+    let ingest = layers.ingest()?;
+    let failed = || ImageError::unpack(expected.short(), ingest.path());
+    let broken = |error| failed()(UnpackError::Read(error));
+    let mut compressed = buffered(HashReader::new(compressed));
+    let (size, diff_id) = {
+        let mut plain = buffered(HashReader::new(decompressed(&mut compressed).map_err(broken)?));
+        let size = unpack(&mut plain, ingest.path()).map_err(failed())?;
+        // What follows the archive's end is padding, but belongs to the digest.
+        (size, plain.into_inner().finish().map_err(broken)?)
+    };
+    let blob = compressed.into_inner().finish().map_err(broken)?;
+    if let Some(expected) = expected.blob.as_ref().filter(|expected| **expected != blob) {
+        return Err(RegistryError::DigestMismatch {
+            what: "layer",
+            actual: blob,
+            expected: expected.clone(),
+        }
+        .into());
+    }
+    if diff_id != expected.diff_id {
+        return Err(ImageError::DiffId {
+            layer: expected.short().to_owned(),
+            actual: diff_id,
+            expected: expected.diff_id.clone(),
+        });
+    }
+    layers.commit(ingest, diff_id, size, index)
+}
+
+/// What blocking work needs of the store.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) layers: Arc<Layers>,
+    pub(crate) index: Arc<Index>,
+}

@@ -1,0 +1,308 @@
+//! Pulling an image.
+//!
+//! ```text
+//! manifest ─► (index: choose) ─► configuration ─► layers, several at once ─► one transaction
+//! ```
+//!
+//! A layer is streamed: the pull's task downloads and feeds a bounded channel, a blocking
+//! thread unpacks. Dropping the pull drops the channel, which makes the thread give up and
+//! clean up. A layer that several pulls want is fetched by the first; when that one is
+//! dropped, the next one takes over.
+
+use std::time::Duration;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+use crate::config::CheckedConfig;
+use crate::digest::Digest;
+use crate::error::ImageError;
+use crate::image::{LayerBlob, Pulled};
+use crate::index::{NewImage, NewLayer, NewManifest};
+use crate::ingest::{Expected, ingest_layer};
+use crate::layers::Pin;
+use crate::platform::Platform;
+use crate::progress::{LayerState, Progress, PullEvent};
+use crate::reference::ImageReference;
+use crate::registry::{
+    BlobDownload, Credentials, Descriptor, Download, ImageManifest, ManifestDocument, Parsed,
+    RegistryError, Session, choose,
+};
+use crate::store::ImageStore;
+use crate::stream::{Chunk, channel};
+
+/// Layers of one pull on their way at the same time.
+const LAYERS_AT_ONCE: usize = 5;
+/// Indexes in indexes; none in use goes beyond one.
+const MAX_INDEX_DEPTH: usize = 3;
+/// Docker's own pace of progress lines.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The image a reference leads to on one platform.
+struct Found {
+    /// The digest of the document the reference itself names.
+    named: Digest,
+    document: ManifestDocument,
+    manifest: ImageManifest,
+}
+
+impl ImageStore {
+    /// Pulls `reference`; without a platform, the image for this machine.
+    ///
+    /// Dropping the future cancels the pull. Layers that were complete by then stay, so that the
+    /// next attempt has less to do; nothing half-done is ever used.
+    pub async fn pull(
+        &self,
+        reference: &ImageReference,
+        platform: Option<&Platform>,
+        credentials: Option<&Credentials>,
+        progress: Progress<'_>,
+    ) -> Result<Pulled, ImageError> {
+        let pulled = self.pull_unguarded(reference, platform, credentials, progress).await;
+        if matches!(pulled, Err(ImageError::DiskFull { .. })) {
+            // Layers of the failed pull would keep the disk full.
+            self.collect_layers().await?;
+        }
+        pulled
+    }
+
+    async fn pull_unguarded(
+        &self,
+        reference: &ImageReference,
+        platform: Option<&Platform>,
+        credentials: Option<&Credentials>,
+        progress: Progress<'_>,
+    ) -> Result<Pulled, ImageError> {
+        let session = Session::open(self.connector(), reference, credentials).await?;
+        let found = find(&session, reference, platform).await?;
+        progress(PullEvent::PullingFrom {
+            repository: repository_shown(reference),
+            tag: match (reference.digest(), reference.tag()) {
+                (Some(digest), _) => digest.to_string(),
+                (None, tag) => tag.unwrap_or_default().to_owned(),
+            },
+        });
+        let raw_config = session.config(&found.manifest.config).await?;
+        let config = CheckedConfig::parse(&raw_config)?;
+        config.check_layer_count(found.manifest.layers.len())?;
+        check_platform(&config, reference, platform)?;
+
+        let up_to_date = self.is_current(reference, &config.id)?;
+        let pins: Vec<Pin> =
+            config.diff_ids.iter().map(|diff_id| self.layer_store().pin(diff_id)).collect();
+        let wanted = config.diff_ids.iter().zip(&found.manifest.layers);
+        for (diff_id, descriptor) in wanted.clone() {
+            let state = match self.index().layer(diff_id)? {
+                Some(_) => LayerState::AlreadyExists,
+                None => LayerState::Waiting,
+            };
+            tell(progress, descriptor, state);
+        }
+        stream::iter(wanted.map(|(diff_id, descriptor)| {
+            Box::pin(self.fetch_layer(&session, diff_id, descriptor, progress))
+        }))
+        .buffer_unordered(LAYERS_AT_ONCE)
+        .try_collect::<()>()
+        .await?;
+
+        let image = self
+            .commit_image(NewImage {
+                id: config.id,
+                config: raw_config,
+                layers: new_layers(&config.diff_ids, &found.manifest),
+                manifest: Some(NewManifest {
+                    digest: found.document.digest,
+                    media_type: found.document.media_type,
+                    content: found.document.content,
+                }),
+                // Docker leaves the tag alone when a digest decided.
+                tag: reference.digest().is_none().then(|| reference.clone()),
+                repo_digest: Some((reference.name(), found.named.clone())),
+            })
+            .await?;
+        drop(pins);
+        progress(PullEvent::Digest(found.named.clone()));
+        Ok(Pulled { image, digest: found.named, up_to_date })
+    }
+
+    fn is_current(&self, reference: &ImageReference, id: &Digest) -> Result<bool, ImageError> {
+        Ok(self.index().named(reference)?.as_ref() == Some(id))
+    }
+
+    /// Brings one layer into the store, unless it is there. An index may list a layer
+    /// twice; the lock makes that one fetch too.
+    async fn fetch_layer(
+        &self,
+        session: &Session,
+        diff_id: &Digest,
+        descriptor: &Descriptor,
+        progress: Progress<'_>,
+    ) -> Result<(), ImageError> {
+        if self.index().layer(diff_id)?.is_some() {
+            return Ok(());
+        }
+        let lock = self.layer_store().fetch_lock(diff_id);
+        let _fetching = lock.lock().await;
+        if self.index().layer(diff_id)?.is_none() {
+            self.download_layer(session, diff_id, descriptor, progress).await?;
+        }
+        tell(progress, descriptor, LayerState::PullComplete);
+        Ok(())
+    }
+
+    async fn download_layer(
+        &self,
+        session: &Session,
+        diff_id: &Digest,
+        descriptor: &Descriptor,
+        progress: Progress<'_>,
+    ) -> Result<(), ImageError> {
+        let (sender, reader, mut consumed) = channel();
+        let target = self.target();
+        let expected = Expected { blob: Some(descriptor.digest.clone()), diff_id: diff_id.clone() };
+        let unpacked = self.intake().run("unpacking a layer", move || {
+            ingest_layer(reader, &expected, &target.layers, &target.index)
+        });
+        tokio::pin!(unpacked);
+        {
+            let downloaded = feed(session, descriptor, sender, progress);
+            tokio::pin!(downloaded);
+            tokio::select! {
+                biased;
+                // Unpacking ends first only when it fails, or when the tail of the
+                // stream is of no interest to it; its word counts.
+                outcome = &mut unpacked => return outcome,
+                outcome = &mut downloaded => outcome?,
+            }
+        }
+        tell(progress, descriptor, LayerState::DownloadComplete);
+        loop {
+            tokio::select! {
+                biased;
+                outcome = &mut unpacked => return outcome,
+                () = next_step(&mut consumed) => {
+                    let current = *consumed.borrow();
+                    let total = descriptor.size;
+                    tell(progress, descriptor, LayerState::Extracting { current, total });
+                }
+            }
+        }
+    }
+}
+
+/// Follows indexes down to the manifest of the wanted platform.
+async fn find(
+    session: &Session,
+    reference: &ImageReference,
+    platform: Option<&Platform>,
+) -> Result<Found, ImageError> {
+    let wanted = platform.cloned().unwrap_or_else(Platform::host);
+    let familiar = reference.familiar();
+    let mut document = session.named_manifest().await?;
+    let named = document.digest.clone();
+    for _ in 0..=MAX_INDEX_DEPTH {
+        match document.parse(&familiar)? {
+            Parsed::Image(manifest) => return Ok(Found { named, document, manifest }),
+            Parsed::Index(entries) => {
+                let entry = choose(&entries, &wanted).ok_or_else(|| RegistryError::NoPlatform {
+                    platform: wanted.to_string(),
+                    reference: familiar.clone(),
+                })?;
+                document = session.entry_manifest(entry).await?;
+            }
+        }
+    }
+    Err(RegistryError::Protocol {
+        registry: reference.domain().to_owned(),
+        reason: "indexes lead to ever more indexes".to_owned(),
+    }
+    .into())
+}
+
+/// Only a platform that was asked for is insisted on: Docker, too, runs a lone manifest of
+/// another architecture when nobody said anything.
+fn check_platform(
+    config: &CheckedConfig,
+    reference: &ImageReference,
+    platform: Option<&Platform>,
+) -> Result<(), ImageError> {
+    let found = config.platform();
+    match platform {
+        Some(wanted) if wanted.rank(&found).is_none() => Err(ImageError::Platform {
+            reference: reference.familiar(),
+            found,
+            wanted: wanted.clone(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Downloads the blob into the channel, to its announced end.
+async fn feed(
+    session: &Session,
+    descriptor: &Descriptor,
+    sender: mpsc::Sender<Chunk>,
+    progress: Progress<'_>,
+) -> Result<(), ImageError> {
+    let mut download = BlobDownload::new(session, descriptor);
+    let (mut current, total) = (0, descriptor.size);
+    let mut told: Option<Instant> = None;
+    loop {
+        match download.next().await? {
+            Download::Data(bytes) => {
+                current += bytes.len() as u64;
+                if sender.send(Chunk::Data(bytes)).await.is_err() {
+                    return Ok(());
+                }
+                if told.is_none_or(|at| at.elapsed() >= PROGRESS_INTERVAL) {
+                    told = Some(Instant::now());
+                    tell(progress, descriptor, LayerState::Downloading { current, total });
+                }
+            }
+            Download::Retrying(pause) => {
+                let seconds = pause.as_secs().max(1);
+                tell(progress, descriptor, LayerState::Retrying { seconds });
+            }
+            Download::End => {
+                // The reader may have given up; why, it says itself.
+                let _gone = sender.send(Chunk::End).await;
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Waits for the unpacking thread to get on; for ever once it has ended.
+async fn next_step(consumed: &mut watch::Receiver<u64>) {
+    if consumed.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+fn tell(progress: Progress<'_>, descriptor: &Descriptor, state: LayerState) {
+    progress(PullEvent::Layer { id: descriptor.digest.short().to_owned(), state });
+}
+
+fn new_layers(diff_ids: &[Digest], manifest: &ImageManifest) -> Vec<NewLayer> {
+    diff_ids
+        .iter()
+        .zip(&manifest.layers)
+        .map(|(diff_id, descriptor)| NewLayer {
+            diff_id: diff_id.clone(),
+            blob: Some(LayerBlob {
+                digest: descriptor.digest.clone(),
+                size: descriptor.size,
+                media_type: descriptor.media_type.clone(),
+            }),
+        })
+        .collect()
+}
+
+/// Docker prints `library/busybox` for the hub, and the whole name for others.
+fn repository_shown(reference: &ImageReference) -> String {
+    match reference.domain() {
+        "docker.io" => reference.repository().to_owned(),
+        _ => reference.name(),
+    }
+}

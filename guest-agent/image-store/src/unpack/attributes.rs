@@ -1,0 +1,69 @@
+//! Owner, mode, extended attributes and time of an unpacked file.
+
+use std::os::fd::BorrowedFd;
+
+use rustix::fs::{
+    AtFlags, Gid, Mode, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags, chownat, fchmod, fchown,
+    fsetxattr, utimensat,
+};
+use rustix::io::Errno;
+
+use super::tape::Member;
+
+/// Sets everything but the time on an open file or directory. Changing the owner clears
+/// set-id bits and `security.capability`, so it comes first.
+pub(super) fn apply(file: BorrowedFd<'_>, member: &Member) -> Result<(), Errno> {
+    fchown(file, Some(Uid::from_raw(member.uid)), Some(Gid::from_raw(member.gid)))?;
+    fchmod(file, Mode::from_raw_mode(member.mode))?;
+    for (name, value) in &member.xattrs {
+        if !is_welcome(name) {
+            continue;
+        }
+        match fsetxattr(file, name.as_slice(), value, XattrFlags::empty()) {
+            // A file system without such attributes still holds the file.
+            Ok(()) | Err(Errno::NOTSUP) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
+/// Sets the owner of a symbolic link or device.
+pub(super) fn own(parent: BorrowedFd<'_>, name: &[u8], member: &Member) -> Result<(), Errno> {
+    let (owner, group) = (Uid::from_raw(member.uid), Gid::from_raw(member.gid));
+    chownat(parent, name, Some(owner), Some(group), AtFlags::SYMLINK_NOFOLLOW)
+}
+
+/// Sets the modification time of what `name` is in `parent`, not of what it points to.
+pub(super) fn touch(parent: BorrowedFd<'_>, name: &[u8], member: &Member) -> Result<(), Errno> {
+    utimensat(parent, name, &times(member.mtime), AtFlags::SYMLINK_NOFOLLOW)
+}
+
+pub(super) fn times((seconds, nanoseconds): (i64, u32)) -> Timestamps {
+    Timestamps {
+        last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+        last_modification: Timespec { tv_sec: seconds, tv_nsec: nanoseconds.into() },
+    }
+}
+
+/// Attributes a layer may set. `trusted.overlay.*` would let it redirect overlayfs to
+/// directories outside of itself; labels of security modules are the host's business.
+fn is_welcome(name: &[u8]) -> bool {
+    let user = name.starts_with(b"user.") && !name.starts_with(b"user.overlay.");
+    user || name == b"security.capability" || name.starts_with(b"system.posix_acl_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_layer_cannot_speak_to_overlayfs_or_security_modules() {
+        assert!(is_welcome(b"user.note"));
+        assert!(is_welcome(b"security.capability"));
+        assert!(is_welcome(b"system.posix_acl_access"));
+        for name in ["trusted.overlay.redirect", "user.overlay.opaque", "security.selinux"] {
+            assert!(!is_welcome(name.as_bytes()), "{name}");
+        }
+    }
+}
