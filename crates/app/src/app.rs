@@ -1,5 +1,6 @@
 //! The app: one value that the window and the tests hold.
 
+use std::env::consts::OS;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use crate::machine::off;
 use crate::owner::{self, Role};
 use crate::settings::SettingsFile;
 use crate::streams::Streams;
-use crate::{Directories, Error, VERSION, context, demo, fanout};
+use crate::{AppError, Directories, VERSION, context, demo, fanout};
 
 /// Events that a slow receiver may lag behind before it loses the oldest.
 const EVENT_BACKLOG: usize = 256;
@@ -67,7 +68,7 @@ impl App {
     }
 
     /// The same with directories that the caller chose.
-    pub fn open_in(directories: Directories) -> Result<Self, Error> {
+    pub fn open_in(directories: Directories) -> Result<Self, AppError> {
         directories.create()?;
         let cancel = CancellationToken::new();
         let tasks = TaskTracker::new();
@@ -126,7 +127,7 @@ impl App {
     pub async fn app_info(&self, (): ()) -> Result<AppInfo, IpcError> {
         Ok(AppInfo {
             version: VERSION.to_owned(),
-            platform: std::env::consts::OS.to_owned(),
+            platform: OS.to_owned(),
             docker_context: context::NAME.to_owned(),
             docker_host: self.inner.directories.docker_socket().docker_host(),
             demo_image: demo::IMAGE.to_owned(),
@@ -158,7 +159,7 @@ impl App {
         match self.inner.role().await? {
             Role::Owner(machine) => machine.start().await,
             Role::Guest(client) => Ok(client.start().await?),
-            Role::Undecided => Err(Error::Busy { doing: "changing hands" }.into()),
+            Role::Undecided => Err(AppError::Busy { doing: "changing hands" }.into()),
         }
     }
 
@@ -167,7 +168,7 @@ impl App {
         match self.inner.role().await? {
             Role::Owner(machine) => machine.stop().await,
             Role::Guest(client) => Ok(client.stop().await?),
-            Role::Undecided => Err(Error::Busy { doing: "changing hands" }.into()),
+            Role::Undecided => Err(AppError::Busy { doing: "changing hands" }.into()),
         }
     }
 }
@@ -179,15 +180,15 @@ impl Inner {
     }
 
     /// A client of Docker's API at the proxy's socket, as everybody else is.
-    pub(crate) fn docker(&self) -> Result<Docker, Error> {
+    pub(crate) fn docker(&self) -> Result<Docker, AppError> {
         if self.status.borrow().state != MachineState::Running {
-            return Err(Error::NotRunning);
+            return Err(AppError::NotRunning);
         }
         docker_at(&self.directories)
     }
 
     /// The role as soon as it is known.
-    async fn role(&self) -> Result<Role, Error> {
+    async fn role(&self) -> Result<Role, AppError> {
         let mut role = self.role.clone();
         let decided = role.wait_for(|role| !matches!(role, Role::Undecided)).await;
         Ok(decided.map_or(Role::Undecided, |role| role.clone()))
@@ -195,11 +196,11 @@ impl Inner {
 }
 
 /// A client of the Docker API that is served for `directories`.
-pub(crate) fn docker_at(directories: &Directories) -> Result<Docker, Error> {
+pub(crate) fn docker_at(directories: &Directories) -> Result<Docker, AppError> {
     let address = directories.docker_socket();
     let path = address.path().to_string_lossy().into_owned();
     match Docker::connect_with_local(&path, DOCKER_TIMEOUT_SECONDS, &DOCKER_API) {
-        Err(bollard::errors::Error::SocketNotFoundError(_)) => Err(Error::NotRunning),
+        Err(bollard::errors::Error::SocketNotFoundError(_)) => Err(AppError::NotRunning),
         made => Ok(made?),
     }
 }

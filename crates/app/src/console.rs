@@ -7,7 +7,7 @@ use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::{Directories, Error};
+use crate::{AppError, Directories};
 
 /// How often a followed log is looked at. QEMU writes the file, and not every platform
 /// tells of a file's growth.
@@ -21,9 +21,9 @@ pub async fn print_log(
     directories: &Directories,
     follow: bool,
     mut print: impl FnMut(&[u8]),
-) -> Result<(), Error> {
+) -> Result<(), AppError> {
     let path = directories.console_log();
-    let failed = |source| Error::File { action: "read", path: path.clone(), source };
+    let failed = |source| AppError::File { action: "read", path: path.clone(), source };
     let mut file = File::open(&path).await.map_err(failed)?;
     let mut buffer = vec![0; 64 * 1024];
     let mut offset = 0;

@@ -10,14 +10,15 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use crate::directories::hex;
 use crate::local::Address;
-use crate::{Error, private_file};
+use crate::{AppError, private_file};
 
 /// The context's name.
 pub const NAME: &str = "naru";
 
 /// Writes the context that leads to `socket`, if what is there differs.
-pub(crate) fn register(docker_config: &Path, socket: &Address) -> Result<(), Error> {
+pub(crate) fn register(docker_config: &Path, socket: &Address) -> Result<(), AppError> {
     let path = meta_file(docker_config);
     let content = json!({
         "Name": NAME,
@@ -29,7 +30,7 @@ pub(crate) fn register(docker_config: &Path, socket: &Address) -> Result<(), Err
         return Ok(());
     }
     let directory = path.parent().unwrap_or(docker_config);
-    fs::create_dir_all(directory).map_err(|source| Error::File {
+    fs::create_dir_all(directory).map_err(|source| AppError::File {
         action: "create",
         path: directory.to_owned(),
         source,
@@ -38,8 +39,7 @@ pub(crate) fn register(docker_config: &Path, socket: &Address) -> Result<(), Err
 }
 
 fn meta_file(docker_config: &Path) -> PathBuf {
-    let digest = Sha256::digest(NAME.as_bytes());
-    let directory: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let directory = hex(&Sha256::digest(NAME.as_bytes()));
     docker_config.join("contexts").join("meta").join(directory).join("meta.json")
 }
 

@@ -13,7 +13,7 @@ use tokio::fs::File;
 use tokio_util::io::ReaderStream;
 
 use crate::app::docker_at;
-use crate::{Directories, Error};
+use crate::{AppError, Directories};
 
 /// The bundled image's name.
 pub const IMAGE: &str = "naru/demo:latest";
@@ -30,7 +30,10 @@ pub enum Output<'a> {
 /// Runs the bundled image once and gives its exit status.
 ///
 /// The image is loaded when it is not there, the container is removed afterwards.
-pub async fn run(directories: &Directories, print: impl FnMut(Output<'_>)) -> Result<i64, Error> {
+pub async fn run(
+    directories: &Directories,
+    print: impl FnMut(Output<'_>),
+) -> Result<i64, AppError> {
     let docker = docker_at(directories)?;
     ensure_loaded(&docker, directories).await?;
     let body = ContainerCreateBody {
@@ -49,15 +52,21 @@ pub async fn run(directories: &Directories, print: impl FnMut(Output<'_>)) -> Re
 }
 
 /// Loads the bundled image unless the engine has it.
-pub(crate) async fn ensure_loaded(docker: &Docker, directories: &Directories) -> Result<(), Error> {
+pub(crate) async fn ensure_loaded(
+    docker: &Docker,
+    directories: &Directories,
+) -> Result<(), AppError> {
     match docker.inspect_image(IMAGE).await {
         Ok(_) => return Ok(()),
         Err(DockerError::DockerResponseServerError { status_code: 404, .. }) => {}
         Err(error) => return Err(error.into()),
     }
     let path = directories.demo_image();
-    let file =
-        File::open(&path).await.map_err(|source| Error::File { action: "open", path, source })?;
+    let file = File::open(&path).await.map_err(|source| AppError::File {
+        action: "open",
+        path,
+        source,
+    })?;
     let options = ImportImageOptions { quiet: true, ..ImportImageOptions::default() };
     let mut lines = Box::pin(docker.import_image_stream(options, ReaderStream::new(file), None));
     while let Some(line) = lines.try_next().await? {
@@ -72,7 +81,7 @@ async fn attach_and_start(
     docker: &Docker,
     id: &str,
     mut print: impl FnMut(Output<'_>),
-) -> Result<i64, Error> {
+) -> Result<i64, AppError> {
     let options = AttachContainerOptionsBuilder::new().stream(true).stdout(true).stderr(true);
     // Attached before it starts, so that its first line is not missed.
     let mut attached = docker.attach_container(id, Some(options.build())).await?;
@@ -92,6 +101,6 @@ async fn attach_and_start(
         // So bollard says that the status is not 0.
         Some(Err(DockerError::DockerContainerWaitError { code, .. })) => Ok(code),
         Some(Err(error)) => Err(error.into()),
-        None => Err(Error::Deadline { what: "the demo's exit status" }),
+        None => Err(AppError::Deadline { what: "the demo's exit status" }),
     }
 }

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::config::Environment;
 use crate::local::Address;
-use crate::{Error, private_file};
+use crate::{AppError, private_file};
 
 /// The directories of one Naru; all of them are private to the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,11 +33,11 @@ impl Directories {
     /// `vm_images` is what the installation brings; the environment goes before it.
     /// With a `NARU_HOME` everything lies below it, docker's configuration too unless
     /// `DOCKER_CONFIG` names another: such a Naru leaves the user's own things alone.
-    pub fn find(environment: &Environment, vm_images: Option<PathBuf>) -> Result<Self, Error> {
+    pub fn find(environment: &Environment, vm_images: Option<PathBuf>) -> Result<Self, AppError> {
         let vm_images = environment.vm_images.clone().or(vm_images).or_else(beside_program);
-        let vm_images = vm_images.ok_or(Error::NoVmImages)?;
+        let vm_images = vm_images.ok_or(AppError::NoVmImages)?;
         if let Some(home) = &environment.home {
-            let home = std::path::absolute(home).map_err(|source| Error::File {
+            let home = std::path::absolute(home).map_err(|source| AppError::File {
                 action: "find",
                 path: home.clone(),
                 source,
@@ -52,8 +52,8 @@ impl Directories {
                 pipe_suffix: format!("_{}", short_hash(&home)),
             });
         }
-        let project = ProjectDirs::from("org", "Naru", "naru").ok_or(Error::NoHome)?;
-        let base = BaseDirs::new().ok_or(Error::NoHome)?;
+        let project = ProjectDirs::from("org", "Naru", "naru").ok_or(AppError::NoHome)?;
+        let base = BaseDirs::new().ok_or(AppError::NoHome)?;
         let runtime = project.runtime_dir().map(Path::to_owned);
         let docker_config = environment.docker_config.clone();
         Ok(Self {
@@ -67,7 +67,7 @@ impl Directories {
     }
 
     /// Creates Naru's own directories, or makes those there are private.
-    pub(crate) fn create(&self) -> Result<(), Error> {
+    pub(crate) fn create(&self) -> Result<(), AppError> {
         for path in [&self.data, &self.config, &self.runtime] {
             private_file::create_directory(path)?;
         }
@@ -90,12 +90,12 @@ impl Directories {
     }
 
     /// Begins a new log for the background process.
-    pub fn create_log(&self) -> Result<File, Error> {
+    pub fn create_log(&self) -> Result<File, AppError> {
         self.create()?;
         let path = self.log();
         let file = private_file::open_or_create(&path)?;
         let emptied = file.set_len(0);
-        emptied.map_err(|source| Error::File { action: "write", path, source })?;
+        emptied.map_err(|source| AppError::File { action: "write", path, source })?;
         Ok(file)
     }
 
@@ -136,7 +136,18 @@ fn beside_program() -> Option<PathBuf> {
 
 fn short_hash(path: &Path) -> String {
     let hash = Sha256::digest(path.as_os_str().as_encoded_bytes());
-    hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    hex(&hash[..6])
+}
+
+/// The bytes as lower-case hex digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        for digit in [byte >> 4, byte & 0xf] {
+            text.extend(char::from_digit(digit.into(), 16));
+        }
+    }
+    text
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use naru_transport::TransportError;
 
 /// Any failure of the app.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum AppError {
     /// The platform names no home directory for this user.
     #[error("this user has no home directory")]
     NoHome,
@@ -153,7 +153,7 @@ pub enum Error {
     },
 }
 
-impl Error {
+impl AppError {
     /// What sort of failure it is.
     pub fn kind(&self) -> ErrorKind {
         match self {
@@ -197,16 +197,16 @@ impl Error {
 }
 
 /// Not a cause: its words are the message.
-impl From<bollard::errors::Error> for Error {
+impl From<bollard::errors::Error> for AppError {
     fn from(error: bollard::errors::Error) -> Self {
         Self::Docker(error)
     }
 }
 
-impl From<Error> for IpcError {
-    fn from(error: Error) -> Self {
+impl From<AppError> for IpcError {
+    fn from(error: AppError) -> Self {
         match error {
-            Error::Owner(error) => error,
+            AppError::Owner(error) => error,
             error => Self {
                 kind: error.kind().as_str().to_owned(),
                 message: naru_error::chain(&error),
@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn the_engines_sentence_arrives_as_it_was_said() {
-        let error = Error::from(Docker::DockerResponseServerError {
+        let error = AppError::from(Docker::DockerResponseServerError {
             status_code: 404,
             message: "No such image: nope:latest".to_owned(),
         });
@@ -290,7 +290,7 @@ mod tests {
     #[test]
     fn an_owners_error_passes_through_unchanged() {
         let said = IpcError::new(ErrorKind::Unsupported, "no QEMU").with_hint("install-qemu");
-        let error = Error::Owner(said.clone());
+        let error = AppError::Owner(said.clone());
         assert_eq!(error.kind(), ErrorKind::Unsupported);
         assert_eq!(IpcError::from(error), said);
     }

@@ -52,7 +52,7 @@ impl Changes {
 
 /// Runs until `cancel`, or until the app itself is gone.
 pub(crate) async fn run(inner: Weak<Inner>, cancel: CancellationToken) {
-    let both = async { tokio::join!(machine(inner.clone()), engine(inner)) };
+    let both = async { tokio::join!(machine(Weak::clone(&inner)), engine(inner)) };
     cancel.run_until_cancelled(both).await;
 }
 

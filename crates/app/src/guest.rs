@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use crate::http::{self, RawStream};
-use crate::{Error, VERSION};
+use crate::{AppError, VERSION};
 
 /// How long one dial may take; a guest that is up accepts at once.
 const DIAL_DEADLINE: Duration = Duration::from_secs(10);
@@ -32,52 +32,52 @@ impl Guest {
     }
 
     /// A new connection to the engine's HTTP server.
-    pub(crate) async fn dial(&self) -> Result<BoxedStream, Error> {
+    pub(crate) async fn dial(&self) -> Result<BoxedStream, AppError> {
         match timeout(DIAL_DEADLINE, self.dialer.dial(Port::API)).await {
-            Ok(dialled) => dialled.map_err(Error::Transport),
-            Err(_) => Err(Error::Deadline { what: "a connection to the engine" }),
+            Ok(dialled) => dialled.map_err(AppError::Transport),
+            Err(_) => Err(AppError::Deadline { what: "a connection to the engine" }),
         }
     }
 
     /// Asks the agent who it is, and refuses one that speaks another protocol.
-    pub(crate) async fn handshake(&self) -> Result<Handshake, Error> {
+    pub(crate) async fn handshake(&self) -> Result<Handshake, AppError> {
         let request = http::request(Method::GET, handshake::PATH, None, Vec::new())?;
         let response = http::send(self.dial().await?, &self.tasks, request).await?;
         let body = http::read_whole(handshake::PATH, response).await?;
         let handshake: Handshake = serde_json::from_slice(&body)
-            .map_err(|source| Error::Garbled { what: "the agent's handshake", source })?;
-        handshake.check(VERSION).map_err(Error::Mismatch)?;
+            .map_err(|source| AppError::Garbled { what: "the agent's handshake", source })?;
+        handshake.check(VERSION).map_err(AppError::Mismatch)?;
         Ok(handshake)
     }
 
     /// Sets the guest's clock to the host's.
-    pub(crate) async fn set_clock(&self) -> Result<(), Error> {
+    pub(crate) async fn set_clock(&self) -> Result<(), AppError> {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let unix_nanos = u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX);
         let body = serde_json::to_vec(&SetClock { unix_nanos })
-            .map_err(|source| Error::Garbled { what: "the clock", source })?;
+            .map_err(|source| AppError::Garbled { what: "the clock", source })?;
         self.post(CLOCK_PATH, body).await
     }
 
     /// Asks the engine to stop all containers and to power the machine off.
-    pub(crate) async fn power_off(&self) -> Result<(), Error> {
+    pub(crate) async fn power_off(&self) -> Result<(), AppError> {
         self.post(POWER_OFF_PATH, Vec::new()).await
     }
 
     /// Opens the channel on which the engine asks for ports.
-    pub(crate) async fn ports(&self) -> Result<RawStream, Error> {
+    pub(crate) async fn ports(&self) -> Result<RawStream, AppError> {
         let request = http::request(Method::POST, ports::PATH, Some("naru-ports"), Vec::new())?;
         http::upgrade(self.dial().await?, &self.tasks, request).await
     }
 
     /// Opens a byte stream to `address` as the guest sees it.
-    pub(crate) async fn tunnel(&self, address: SocketAddr) -> Result<RawStream, Error> {
+    pub(crate) async fn tunnel(&self, address: SocketAddr) -> Result<RawStream, AppError> {
         let path = format!("{TUNNEL_PATH}?address={address}");
         let request = http::request(Method::POST, &path, Some("tcp"), Vec::new())?;
         http::upgrade(self.dial().await?, &self.tasks, request).await
     }
 
-    async fn post(&self, path: &str, body: Vec<u8>) -> Result<(), Error> {
+    async fn post(&self, path: &str, body: Vec<u8>) -> Result<(), AppError> {
         let request = http::request(Method::POST, path, None, body)?;
         http::send(self.dial().await?, &self.tasks, request).await.map(drop)
     }

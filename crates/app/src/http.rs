@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
-use crate::Error;
+use crate::AppError;
 
 /// How long the engine may take to begin its answer to a request of ours.
 pub(crate) const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
@@ -31,7 +31,7 @@ pub(crate) async fn send<S>(
     stream: S,
     tasks: &TaskTracker,
     request: Request<Full<Bytes>>,
-) -> Result<Response<Incoming>, Error>
+) -> Result<Response<Incoming>, AppError>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -44,14 +44,14 @@ where
     };
     let response = timeout(ANSWER_DEADLINE, exchange)
         .await
-        .map_err(|_| Error::Deadline { what: "the engine's answer" })?
-        .map_err(|source| Error::Http { path: path.clone(), source })?;
+        .map_err(|_| AppError::Deadline { what: "the engine's answer" })?
+        .map_err(|source| AppError::Http { path: path.clone(), source })?;
     let status = response.status();
     if status.is_success() || status == StatusCode::SWITCHING_PROTOCOLS {
         return Ok(response);
     }
     let body = read_whole(&path, response).await.unwrap_or_default();
-    Err(Error::Refused { path, status: status.as_u16(), message: message_of(&body, status) })
+    Err(AppError::Refused { path, status: status.as_u16(), message: message_of(&body, status) })
 }
 
 /// Sends one request with an `Upgrade` header and gives the raw stream after the 101.
@@ -59,7 +59,7 @@ pub(crate) async fn upgrade<S>(
     stream: S,
     tasks: &TaskTracker,
     request: Request<Full<Bytes>>,
-) -> Result<RawStream, Error>
+) -> Result<RawStream, AppError>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -68,18 +68,21 @@ where
     let status = response.status();
     if status != StatusCode::SWITCHING_PROTOCOLS {
         let message = "the engine did not switch protocols".to_owned();
-        return Err(Error::Refused { path, status: status.as_u16(), message });
+        return Err(AppError::Refused { path, status: status.as_u16(), message });
     }
-    let upgraded = upgrade::on(response).await.map_err(|source| Error::Http { path, source })?;
+    let upgraded = upgrade::on(response).await.map_err(|source| AppError::Http { path, source })?;
     Ok(TokioIo::new(upgraded))
 }
 
 /// Reads an answer's body, up to a limit that no answer we ask for reaches.
-pub(crate) async fn read_whole(path: &str, response: Response<Incoming>) -> Result<Bytes, Error> {
+pub(crate) async fn read_whole(
+    path: &str,
+    response: Response<Incoming>,
+) -> Result<Bytes, AppError> {
     let body = Limited::new(response.into_body(), MAX_BODY);
     let read = timeout(ANSWER_DEADLINE, body.collect());
-    let collected = read.await.map_err(|_| Error::Deadline { what: "the engine's answer" })?;
-    collected.map(http_body_util::Collected::to_bytes).map_err(|_| Error::Refused {
+    let collected = read.await.map_err(|_| AppError::Deadline { what: "the engine's answer" })?;
+    collected.map(http_body_util::Collected::to_bytes).map_err(|_| AppError::Refused {
         path: path.to_owned(),
         status: 200,
         message: "the engine's answer broke off".to_owned(),
@@ -92,7 +95,7 @@ pub(crate) fn request(
     path_and_query: &str,
     upgrade: Option<&str>,
     body: Vec<u8>,
-) -> Result<Request<Full<Bytes>>, Error> {
+) -> Result<Request<Full<Bytes>>, AppError> {
     let mut builder = Request::builder().method(method).uri(path_and_query).header(HOST, "naru");
     if let Some(protocol) = upgrade {
         builder = builder.header(CONNECTION, "Upgrade").header(UPGRADE, protocol);
@@ -102,7 +105,7 @@ pub(crate) fn request(
     }
     builder
         .body(Full::new(Bytes::from(body)))
-        .map_err(|_| Error::InvalidName { what: "path", name: path_and_query.to_owned() })
+        .map_err(|_| AppError::InvalidName { what: "path", name: path_and_query.to_owned() })
 }
 
 /// The message in an error's body, whose shape is Docker's `{"message": "…"}`.

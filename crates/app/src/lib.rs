@@ -44,7 +44,7 @@ pub use console::print_log;
 pub use context::NAME as DOCKER_CONTEXT;
 pub use control::client::{Client, Watch};
 pub use directories::Directories;
-pub use error::{Error, kind_named};
+pub use error::{AppError, kind_named};
 pub use local::Address;
 
 /// Naru's version.

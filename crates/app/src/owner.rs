@@ -25,7 +25,7 @@ use crate::control::server;
 use crate::local::Listener;
 use crate::machine::{Machine, off};
 use crate::settings::SettingsFile;
-use crate::{Directories, Error, private_file, proxy};
+use crate::{AppError, Directories, private_file, proxy};
 
 /// How long to wait before asking again for an owner that holds the lock but does not
 /// serve: it is beginning or ending, and nothing tells which.
@@ -59,7 +59,7 @@ pub(crate) fn take(
     status: &watch::Sender<MachineStatus>,
     tasks: &TaskTracker,
     cancel: &CancellationToken,
-) -> Result<watch::Receiver<Role>, Error> {
+) -> Result<watch::Receiver<Role>, AppError> {
     let candidate = Candidate {
         directories: directories.clone(),
         settings: settings.clone(),
@@ -81,17 +81,19 @@ pub(crate) fn take(
 
 impl Candidate {
     /// Takes the lock and serves the sockets; none when another process has it.
-    fn try_own(&self) -> Result<Option<Machine>, Error> {
+    fn try_own(&self) -> Result<Option<Machine>, AppError> {
         let path = self.directories.owner_lock();
         let lock = private_file::open_or_create(&path)?;
         match lock.try_lock() {
             Ok(()) => self.own(lock).map(Some),
             Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(source)) => Err(Error::File { action: "lock", path, source }),
+            Err(TryLockError::Error(source)) => {
+                Err(AppError::File { action: "lock", path, source })
+            }
         }
     }
 
-    fn own(&self, lock: File) -> Result<Machine, Error> {
+    fn own(&self, lock: File) -> Result<Machine, AppError> {
         let docker = Listener::bind(&self.directories.docker_socket())?;
         let control = Listener::bind(&self.directories.control_socket())?;
         let (tasks, cancel) = (&self.tasks, &self.cancel);

@@ -7,13 +7,13 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::Error;
+use crate::AppError;
 
 /// Creates `path` and what is missing above it, readable by the user only.
 ///
 /// A directory that exists already is made private as well.
-pub(crate) fn create_directory(path: &Path) -> Result<(), Error> {
-    let failed = |source| Error::File { action: "create", path: path.to_owned(), source };
+pub(crate) fn create_directory(path: &Path) -> Result<(), AppError> {
+    let failed = |source| AppError::File { action: "create", path: path.to_owned(), source };
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -27,7 +27,7 @@ pub(crate) fn create_directory(path: &Path) -> Result<(), Error> {
 }
 
 /// Opens `path` for writing and creates it when it is missing, for the user only.
-pub(crate) fn open_or_create(path: &Path) -> Result<File, Error> {
+pub(crate) fn open_or_create(path: &Path) -> Result<File, AppError> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false);
     #[cfg(unix)]
@@ -35,7 +35,7 @@ pub(crate) fn open_or_create(path: &Path) -> Result<File, Error> {
         use std::os::unix::fs::OpenOptionsExt;
         options.mode(0o600);
     }
-    options.open(path).map_err(|source| Error::File {
+    options.open(path).map_err(|source| AppError::File {
         action: "open",
         path: path.to_owned(),
         source,
@@ -44,9 +44,9 @@ pub(crate) fn open_or_create(path: &Path) -> Result<File, Error> {
 
 /// Replaces `path` by `content` at once: a reader sees the old or the new text,
 /// also after a crash.
-pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> Result<(), Error> {
+pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> Result<(), AppError> {
     let temporary = beside(path, &format!("new-{}", std::process::id()));
-    let failed = |source| Error::File { action: "write", path: path.to_owned(), source };
+    let failed = |source| AppError::File { action: "write", path: path.to_owned(), source };
     let mut file = open_or_create(&temporary)?;
     let written = file
         .set_len(0)

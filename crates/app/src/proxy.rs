@@ -97,7 +97,8 @@ async fn refuse(client: Stream, message: String) -> io::Result<()> {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::UnixStream;
@@ -134,7 +135,7 @@ mod tests {
             "POST {COUNT_PATH} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
         );
         client.write_all(head.as_bytes()).await.unwrap();
-        client.write_all(&[7; 100_000]).await.unwrap();
+        client.write_all(&vec![7; 100_000]).await.unwrap();
         client.shutdown().await.unwrap();
         let mut answer = String::new();
         client.read_to_string(&mut answer).await.unwrap();

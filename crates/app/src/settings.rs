@@ -11,7 +11,7 @@ use naru_ipc::Settings;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Error, private_file};
+use crate::{AppError, private_file};
 
 /// The smallest machine on which the engine and a container fit.
 const MIN_MEMORY_MIB: u32 = 256;
@@ -42,17 +42,17 @@ impl SettingsFile {
     /// The settings; the defaults when there is no file.
     ///
     /// A file that cannot be understood stays where it is and is an error.
-    pub(crate) fn load(&self) -> Result<Settings, Error> {
+    pub(crate) fn load(&self) -> Result<Settings, AppError> {
         self.read().map(|stored| stored.settings)
     }
 
     /// Checks and writes `settings`, and keeps fields that are not ours.
     ///
     /// A file that could not be understood is put aside as `settings.json.broken`.
-    pub(crate) fn save(&self, settings: Settings) -> Result<Settings, Error> {
+    pub(crate) fn save(&self, settings: Settings) -> Result<Settings, AppError> {
         let stored = match self.read() {
             Ok(stored) => stored,
-            Err(Error::BrokenSettings { .. }) => {
+            Err(AppError::BrokenSettings { .. }) => {
                 self.put_aside()?;
                 Stored::default()
             }
@@ -61,28 +61,28 @@ impl SettingsFile {
         check(&settings, &stored.settings)?;
         let stored = Stored { settings, rest: stored.rest };
         let mut text = serde_json::to_vec_pretty(&stored)
-            .map_err(|source| Error::BrokenSettings { path: self.path.clone(), source })?;
+            .map_err(|source| AppError::BrokenSettings { path: self.path.clone(), source })?;
         text.push(b'\n');
         private_file::write_atomically(&self.path, &text)?;
         Ok(stored.settings)
     }
 
-    fn read(&self) -> Result<Stored, Error> {
+    fn read(&self) -> Result<Stored, AppError> {
         let text = match fs::read(&self.path) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Stored::default()),
             Err(source) => {
-                return Err(Error::File { action: "read", path: self.path.clone(), source });
+                return Err(AppError::File { action: "read", path: self.path.clone(), source });
             }
         };
         serde_json::from_slice(&text)
-            .map_err(|source| Error::BrokenSettings { path: self.path.clone(), source })
+            .map_err(|source| AppError::BrokenSettings { path: self.path.clone(), source })
     }
 
-    fn put_aside(&self) -> Result<(), Error> {
+    fn put_aside(&self) -> Result<(), AppError> {
         let aside = private_file::beside(&self.path, "broken");
         tracing::warn!(path = %self.path.display(), aside = %aside.display(), "broken settings put aside");
-        fs::rename(&self.path, aside).map_err(|source| Error::File {
+        fs::rename(&self.path, aside).map_err(|source| AppError::File {
             action: "put aside",
             path: self.path.clone(),
             source,
@@ -91,8 +91,8 @@ impl SettingsFile {
 }
 
 /// Refuses what no machine can be started with.
-fn check(new: &Settings, old: &Settings) -> Result<(), Error> {
-    let refuse = |setting, reason: String| Err(Error::InvalidSetting { setting, reason });
+fn check(new: &Settings, old: &Settings) -> Result<(), AppError> {
+    let refuse = |setting, reason: String| Err(AppError::InvalidSetting { setting, reason });
     if new.cpus == 0 {
         return refuse("cpus", "at least 1 is needed".to_owned());
     }
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn a_broken_file_is_an_error_and_is_kept_aside_on_the_next_save() {
         let (directory, file) = file_with("{\"cpus\": ");
-        assert!(matches!(file.load(), Err(Error::BrokenSettings { .. })));
+        assert!(matches!(file.load(), Err(AppError::BrokenSettings { .. })));
         assert_eq!(fs::read_to_string(&file.path).unwrap(), "{\"cpus\": ");
         file.save(Settings::default()).unwrap();
         let aside = directory.path().join("settings.json.broken");
@@ -189,7 +189,7 @@ mod tests {
         ];
         for settings in bad {
             let refused = file.save(settings.clone());
-            assert!(matches!(refused, Err(Error::InvalidSetting { .. })), "{settings:?}");
+            assert!(matches!(refused, Err(AppError::InvalidSetting { .. })), "{settings:?}");
         }
         assert_eq!(file.load().unwrap(), good);
     }

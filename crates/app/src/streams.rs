@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::Error;
+use crate::AppError;
 
 /// Open streams by name.
 #[derive(Clone, Debug, Default)]
@@ -42,12 +42,12 @@ impl Streams {
         &self,
         stream_id: &str,
         terminal: Option<Terminal>,
-    ) -> Result<OpenStream, Error> {
+    ) -> Result<OpenStream, AppError> {
         let closed = CancellationToken::new();
         let entry = Entry { closed: closed.clone(), terminal };
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if entries.contains_key(stream_id) {
-            return Err(Error::StreamExists { stream_id: stream_id.to_owned() });
+            return Err(AppError::StreamExists { stream_id: stream_id.to_owned() });
         }
         entries.insert(stream_id.to_owned(), entry);
         Ok(OpenStream { streams: self.clone(), stream_id: stream_id.to_owned(), closed })
@@ -62,10 +62,10 @@ impl Streams {
     }
 
     /// The terminal of this name.
-    pub(crate) fn terminal(&self, stream_id: &str) -> Result<Terminal, Error> {
+    pub(crate) fn terminal(&self, stream_id: &str) -> Result<Terminal, AppError> {
         let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let terminal = entries.get(stream_id).and_then(|entry| entry.terminal.clone());
-        terminal.ok_or_else(|| Error::NoTerminal { stream_id: stream_id.to_owned() })
+        terminal.ok_or_else(|| AppError::NoTerminal { stream_id: stream_id.to_owned() })
     }
 }
 
@@ -91,7 +91,7 @@ mod tests {
     async fn a_name_is_taken_until_its_stream_is_dropped() {
         let streams = Streams::default();
         let open = streams.open("a", None).unwrap();
-        assert!(matches!(streams.open("a", None), Err(Error::StreamExists { .. })));
+        assert!(matches!(streams.open("a", None), Err(AppError::StreamExists { .. })));
         streams.close("a");
         open.closed().await;
         drop(open);
@@ -102,6 +102,6 @@ mod tests {
     fn closing_an_unknown_stream_is_no_error_and_writing_to_it_is() {
         let streams = Streams::default();
         streams.close("nobody");
-        assert!(matches!(streams.terminal("nobody"), Err(Error::NoTerminal { .. })));
+        assert!(matches!(streams.terminal("nobody"), Err(AppError::NoTerminal { .. })));
     }
 }

@@ -15,7 +15,7 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use naru_app::{Directories, Environment, Error};
+use naru_app::{AppError, Directories, Environment};
 use tracing_subscriber::EnvFilter;
 
 /// Run Linux containers in Naru's machine.
@@ -85,5 +85,5 @@ fn log_to_stderr() {
 
 /// A failure of the system underneath, in the app's words.
 fn io_error(action: &'static str, source: io::Error) -> naru_ipc::IpcError {
-    Error::System { action, source }.into()
+    AppError::System { action, source }.into()
 }

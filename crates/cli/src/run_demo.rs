@@ -4,13 +4,13 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use naru_app::demo::{self, Output};
-use naru_app::{Client, Directories, Error};
+use naru_app::{AppError, Client, Directories};
 use naru_ipc::{IpcError, MachineState};
 
 /// Runs the bundled image; its exit status is ours.
 pub(crate) async fn run(directories: &Directories) -> Result<ExitCode, IpcError> {
     if Client::new(directories).status().await?.state != MachineState::Running {
-        return Err(Error::NotRunning.into());
+        return Err(AppError::NotRunning.into());
     }
     let mut broken = None;
     let print = |output: Output<'_>| {
@@ -24,7 +24,7 @@ pub(crate) async fn run(directories: &Directories) -> Result<ExitCode, IpcError>
     };
     let status = demo::run(directories, print).await?;
     let flushed = io::stdout().flush();
-    if let Some(error) = broken.or(flushed.err()) {
+    if let Some(error) = broken.or_else(|| flushed.err()) {
         return Err(crate::io_error("print", error));
     }
     Ok(ExitCode::from(u8::try_from(status).unwrap_or(1)))

@@ -9,7 +9,7 @@ use naru_ipc::{IpcError, MachineState};
 use tokio::time::timeout;
 
 /// How long `naru start` may take to ask for the machine after we said we are ready.
-const FIRST_REQUEST: Duration = Duration::from_secs(60);
+const FIRST_REQUEST: Duration = Duration::from_mins(1);
 
 /// Serves until the machine is off again. A machine that died stays explained until
 /// somebody starts or stops it; one that could not even start has told `naru start`.

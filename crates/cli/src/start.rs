@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::process::{Command, ExitCode, Stdio};
 
-use naru_app::{Client, DOCKER_CONTEXT, Directories, Error, Watch};
+use naru_app::{AppError, Client, DOCKER_CONTEXT, Directories, Watch};
 use naru_ipc::{IpcError, MachineStatus, StepState};
 use tokio::io::AsyncReadExt;
 use tokio::process;
@@ -12,12 +12,11 @@ use tokio::process;
 /// background. Prints each step as it is done.
 pub(crate) async fn run(directories: &Directories) -> Result<ExitCode, IpcError> {
     let client = Client::new(directories);
-    let watch = match client.watch().await? {
-        Some(watch) => watch,
-        None => {
-            spawn_owner(directories).await?;
-            client.watch().await?.ok_or(Error::OwnerEnded)?
-        }
+    let watch = if let Some(watch) = client.watch().await? {
+        watch
+    } else {
+        spawn_owner(directories).await?;
+        client.watch().await?.ok_or(AppError::OwnerEnded)?
     };
     let mut progress = Progress::default();
     let started = follow(&client, watch, &mut progress).await;
@@ -31,7 +30,11 @@ pub(crate) async fn run(directories: &Directories) -> Result<ExitCode, IpcError>
 }
 
 /// Asks for the start and prints the steps meanwhile.
-async fn follow(client: &Client, mut watch: Watch, progress: &mut Progress) -> Result<(), Error> {
+async fn follow(
+    client: &Client,
+    mut watch: Watch,
+    progress: &mut Progress,
+) -> Result<(), AppError> {
     let start = client.start();
     tokio::pin!(start);
     loop {
@@ -75,16 +78,7 @@ async fn spawn_owner(directories: &Directories) -> Result<(), IpcError> {
     let log = directories.create_log().map_err(IpcError::from)?;
     let mut command = Command::new(program);
     command.arg("serve").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
-    // The terminal's Ctrl-C is for us, not for the machine.
-    #[cfg(unix)]
-    std::os::unix::process::CommandExt::process_group(&mut command, 0);
-    #[cfg(windows)]
-    {
-        const DETACHED_PROCESS: u32 = 0x8;
-        const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
-        let flags = DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP;
-        std::os::windows::process::CommandExt::creation_flags(&mut command, flags);
-    }
+    detach(&mut command);
     let mut owner = process::Command::from(command).spawn().map_err(failed)?;
     // One byte says that it is ready; the end without one, that it failed.
     let mut ready = [0];
@@ -92,5 +86,21 @@ async fn spawn_owner(directories: &Directories) -> Result<(), IpcError> {
         Some(mut stdout) => stdout.read(&mut ready).await.map_err(failed)?,
         None => 0,
     };
-    if read == 1 { Ok(()) } else { Err(Error::OwnerFailed { log: directories.log() }.into()) }
+    if read == 1 { Ok(()) } else { Err(AppError::OwnerFailed { log: directories.log() }.into()) }
+}
+
+/// Keeps the terminal's Ctrl-C, which is meant for us, from the machine's process.
+#[cfg(unix)]
+fn detach(command: &mut Command) {
+    use std::os::unix::process::CommandExt;
+    command.process_group(0);
+}
+
+/// The same on Windows, where the process must also outlive the console.
+#[cfg(windows)]
+fn detach(command: &mut Command) {
+    use std::os::windows::process::CommandExt;
+    const DETACHED_PROCESS: u32 = 0x8;
+    const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
+    command.creation_flags(DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP);
 }

@@ -16,7 +16,7 @@ use naru_ipc::{
 };
 
 use super::{check_container, check_image};
-use crate::{App, Error, demo};
+use crate::{App, AppError, demo};
 
 /// How many containers are asked about at a time.
 const PARALLEL_INSPECTIONS: usize = 8;
@@ -46,7 +46,7 @@ impl TerminalKinds {
 }
 
 /// Whether the container has a terminal, so that its output has no frames.
-pub(super) async fn has_terminal(docker: &Docker, id: &str) -> Result<bool, Error> {
+pub(super) async fn has_terminal(docker: &Docker, id: &str) -> Result<bool, AppError> {
     let container = docker.inspect_container(id, None::<InspectContainerOptions>).await?;
     Ok(container.config.and_then(|config| config.tty).unwrap_or_default())
 }
@@ -57,7 +57,7 @@ impl App {
         Ok(self.containers().await?)
     }
 
-    async fn containers(&self) -> Result<Vec<ContainerSummary>, Error> {
+    async fn containers(&self) -> Result<Vec<ContainerSummary>, AppError> {
         let docker = self.inner.docker()?;
         let options = ListContainersOptionsBuilder::new().all(true).build();
         let containers = docker.list_containers(Some(options)).await?;
@@ -84,7 +84,7 @@ impl App {
         check_container(&request.id)?;
         let options = None::<StartContainerOptions>;
         let docker = self.inner.docker()?;
-        Ok(docker.start_container(&request.id, options).await.map_err(Error::from)?)
+        Ok(docker.start_container(&request.id, options).await.map_err(AppError::from)?)
     }
 
     /// `container.stop`: killed when it does not end within its own grace period.
@@ -92,7 +92,7 @@ impl App {
         check_container(&request.id)?;
         let options = None::<StopContainerOptions>;
         let docker = self.inner.docker()?;
-        Ok(docker.stop_container(&request.id, options).await.map_err(Error::from)?)
+        Ok(docker.stop_container(&request.id, options).await.map_err(AppError::from)?)
     }
 
     /// `container.restart`.
@@ -100,7 +100,7 @@ impl App {
         check_container(&request.id)?;
         let options = None::<RestartContainerOptions>;
         let docker = self.inner.docker()?;
-        Ok(docker.restart_container(&request.id, options).await.map_err(Error::from)?)
+        Ok(docker.restart_container(&request.id, options).await.map_err(AppError::from)?)
     }
 
     /// `container.remove`, with its anonymous volumes.
@@ -108,11 +108,11 @@ impl App {
         check_container(&request.id)?;
         let options = RemoveContainerOptionsBuilder::new().force(request.force).v(true).build();
         let docker = self.inner.docker()?;
-        Ok(docker.remove_container(&request.id, Some(options)).await.map_err(Error::from)?)
+        Ok(docker.remove_container(&request.id, Some(options)).await.map_err(AppError::from)?)
     }
 }
 
-async fn run(docker: &Docker, request: ContainerRun) -> Result<ContainerRef, Error> {
+async fn run(docker: &Docker, request: ContainerRun) -> Result<ContainerRef, AppError> {
     let name = request.name.clone();
     let mut options = CreateContainerOptionsBuilder::new();
     if !name.is_empty() {

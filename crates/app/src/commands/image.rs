@@ -11,7 +11,7 @@ use futures::StreamExt;
 use naru_ipc::{ImagePull, ImagePullCancel, ImageRemove, ImageSummary, IpcError, PullProgress};
 
 use super::check_image;
-use crate::{App, Error};
+use crate::{App, AppError};
 
 /// What Docker says in the place of a name that an image does not have.
 const NO_NAME: &str = "<none>:<none>";
@@ -22,7 +22,7 @@ impl App {
         Ok(self.images().await?)
     }
 
-    async fn images(&self) -> Result<Vec<ImageSummary>, Error> {
+    async fn images(&self) -> Result<Vec<ImageSummary>, AppError> {
         let docker = self.inner.docker()?;
         let images = ListImagesOptionsBuilder::new().all(false).build();
         let containers = ListContainersOptionsBuilder::new().all(true).build();
@@ -59,7 +59,7 @@ impl App {
         &self,
         request: ImagePull,
         sink: impl Fn(PullProgress) -> bool + Send + Sync,
-    ) -> Result<(), Error> {
+    ) -> Result<(), AppError> {
         check_image(&request.reference)?;
         let docker = self.inner.docker()?;
         let pull = self.inner.pulls.open(&request.pull_id, None)?;
@@ -71,13 +71,13 @@ impl App {
         let mut lines = Box::pin(docker.create_image(Some(options.build()), None, None));
         loop {
             let line = tokio::select! {
-                () = pull.closed() => return Err(Error::PullCancelled),
+                () = pull.closed() => return Err(AppError::PullCancelled),
                 line = lines.next() => line,
             };
             match line {
                 Some(line) => {
                     if !sink(progress(line?)) {
-                        return Err(Error::PullCancelled);
+                        return Err(AppError::PullCancelled);
                     }
                 }
                 None => return Ok(()),
@@ -97,7 +97,7 @@ impl App {
         check_image(&request.image)?;
         let options = RemoveImageOptionsBuilder::new().force(request.force).build();
         let docker = self.inner.docker()?;
-        docker.remove_image(&request.image, Some(options), None).await.map_err(Error::from)?;
+        docker.remove_image(&request.image, Some(options), None).await.map_err(AppError::from)?;
         Ok(())
     }
 }

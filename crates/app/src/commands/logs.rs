@@ -10,7 +10,7 @@ use super::check_container;
 use super::container::has_terminal;
 use crate::output::{self, Decoder};
 use crate::streams::OpenStream;
-use crate::{App, Error, http, local};
+use crate::{App, AppError, http, local};
 
 impl App {
     /// `container.logs`: returns when the stream is open; its last chunk is `end`.
@@ -33,7 +33,7 @@ impl App {
     async fn open_logs(
         &self,
         request: &ContainerLogs,
-    ) -> Result<(OpenStream, Decoder, Incoming), Error> {
+    ) -> Result<(OpenStream, Decoder, Incoming), AppError> {
         check_container(&request.id)?;
         let inner = &self.inner;
         let tty = has_terminal(&inner.docker()?, &request.id).await?;
@@ -44,7 +44,7 @@ impl App {
             request.id, request.tail
         );
         let connection = local::connect(&inner.directories.docker_socket()).await;
-        let connection = connection.map_err(|source| Error::OwnerSilent { source })?;
+        let connection = connection.map_err(|source| AppError::OwnerSilent { source })?;
         let request = http::request(Method::GET, &path, None, Vec::new())?;
         let response = http::send(connection, &inner.tasks, request).await?;
         Ok((stream, Decoder::new(tty), response.into_body()))

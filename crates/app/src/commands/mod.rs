@@ -11,22 +11,22 @@ mod terminal;
 
 pub(crate) use container::TerminalKinds;
 
-use crate::Error;
+use crate::AppError;
 
 /// Refuses what could leave its place in a request's path.
 ///
 /// Names and ids of containers are made of these characters; the engine says whether
 /// there is such a container.
-fn check_container(id: &str) -> Result<(), Error> {
+fn check_container(id: &str) -> Result<(), AppError> {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
     if !id.is_empty() && id.chars().all(fits) && !id.starts_with('.') {
         return Ok(());
     }
-    Err(Error::InvalidName { what: "container name", name: id.to_owned() })
+    Err(AppError::InvalidName { what: "container name", name: id.to_owned() })
 }
 
 /// The same for an image's name or id.
-fn check_image(name: &str) -> Result<(), Error> {
+fn check_image(name: &str) -> Result<(), AppError> {
     let fits = |c: char| {
         c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '/' | ':' | '@' | '[' | ']')
     };
@@ -34,7 +34,7 @@ fn check_image(name: &str) -> Result<(), Error> {
     if name.chars().all(fits) && !walks {
         return Ok(());
     }
-    Err(Error::InvalidName { what: "image name", name: name.to_owned() })
+    Err(AppError::InvalidName { what: "image name", name: name.to_owned() })
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::check_container;
 use crate::http::{self, RawStream};
 use crate::streams::{OpenStream, Terminal};
-use crate::{App, Error, local, output};
+use crate::{App, AppError, local, output};
 
 /// The best shell there is: images differ, and few have bash.
 const SHELL: &str = "command -v bash >/dev/null && exec bash || exec sh";
@@ -48,7 +48,7 @@ impl App {
     async fn open_shell(
         &self,
         request: &TerminalOpen,
-    ) -> Result<(OpenStream, RawStream, mpsc::Receiver<Bytes>), Error> {
+    ) -> Result<(OpenStream, RawStream, mpsc::Receiver<Bytes>), AppError> {
         check_container(&request.id)?;
         let inner = &self.inner;
         let config = ExecConfig {
@@ -67,7 +67,7 @@ impl App {
         let stream = inner.streams.open(&request.stream_id, Some(terminal))?;
         // Not through bollard: it looks for frames in a terminal's bytes.
         let connection = local::connect(&inner.directories.docker_socket()).await;
-        let connection = connection.map_err(|source| Error::OwnerSilent { source })?;
+        let connection = connection.map_err(|source| AppError::OwnerSilent { source })?;
         let body = json!({
             "Detach": false, "Tty": true, "ConsoleSize": [request.rows, request.cols],
         });
@@ -81,7 +81,7 @@ impl App {
         let terminal = self.inner.streams.terminal(&request.stream_id)?;
         let written = terminal.input.send(Bytes::from(request.text)).await;
         // The shell has ended in this moment.
-        written.map_err(|_| Error::NoTerminal { stream_id: request.stream_id }.into())
+        written.map_err(|_| AppError::NoTerminal { stream_id: request.stream_id }.into())
     }
 
     /// `terminal.resize`.
@@ -89,7 +89,7 @@ impl App {
         Ok(self.resize(&request.stream_id, request.rows, request.cols).await?)
     }
 
-    async fn resize(&self, stream_id: &str, rows: u16, cols: u16) -> Result<(), Error> {
+    async fn resize(&self, stream_id: &str, rows: u16, cols: u16) -> Result<(), AppError> {
         let terminal = self.inner.streams.terminal(stream_id)?;
         let size = ResizeExecOptionsBuilder::new().h(rows.into()).w(cols.into()).build();
         Ok(self.inner.docker()?.resize_exec(&terminal.exec_id, size).await?)

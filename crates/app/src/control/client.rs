@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::{MAX_LINE, Operation, Reply, Request, VERSION};
 use crate::local::{self, Address, Stream};
 use crate::machine::off;
-use crate::{Directories, Error};
+use crate::{AppError, Directories};
 
 /// How long the owner may take to answer what it knows at once.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
@@ -39,51 +39,51 @@ impl Client {
     }
 
     /// The machine's status; a machine that nobody owns is off.
-    pub async fn status(&self) -> Result<MachineStatus, Error> {
+    pub async fn status(&self) -> Result<MachineStatus, AppError> {
         let Some(mut watch) = self.ask(Operation::Status).await? else { return Ok(off()) };
         match timeout(ANSWER_DEADLINE, watch.next()).await {
             Ok(Ok(status)) => Ok(status.unwrap_or_else(off)),
             Ok(Err(error)) => Err(error),
-            Err(_) => Err(Error::Deadline { what: "the owner's answer" }),
+            Err(_) => Err(AppError::Deadline { what: "the owner's answer" }),
         }
     }
 
     /// The status now and after every change; none when nobody owns the machine.
-    pub async fn watch(&self) -> Result<Option<Watch>, Error> {
+    pub async fn watch(&self) -> Result<Option<Watch>, AppError> {
         self.ask(Operation::Watch).await
     }
 
     /// Starts the machine and waits until it runs. Dropping this does not stop it.
-    pub async fn start(&self) -> Result<(), Error> {
-        self.act(Operation::Start).await?.ok_or(Error::NotRunning)
+    pub async fn start(&self) -> Result<(), AppError> {
+        self.act(Operation::Start).await?.ok_or(AppError::NotRunning)
     }
 
     /// Stops the machine and waits until it is off; nothing to do when nobody owns it.
-    pub async fn stop(&self) -> Result<(), Error> {
+    pub async fn stop(&self) -> Result<(), AppError> {
         self.act(Operation::Stop).await.map(|_| ())
     }
 
-    async fn act(&self, operation: Operation) -> Result<Option<()>, Error> {
+    async fn act(&self, operation: Operation) -> Result<Option<()>, AppError> {
         let Some(mut watch) = self.ask(operation).await? else { return Ok(None) };
         match watch.reply().await? {
             Some(Reply::Done | Reply::Status { .. }) => Ok(Some(())),
-            Some(Reply::Failed { error }) => Err(Error::Owner(error)),
-            None => Err(Error::OwnerSilent { source: io::ErrorKind::UnexpectedEof.into() }),
+            Some(Reply::Failed { error }) => Err(AppError::Owner(error)),
+            None => Err(AppError::OwnerSilent { source: io::ErrorKind::UnexpectedEof.into() }),
         }
     }
 
-    async fn ask(&self, operation: Operation) -> Result<Option<Watch>, Error> {
+    async fn ask(&self, operation: Operation) -> Result<Option<Watch>, AppError> {
         let stream = match local::connect(&self.address).await {
             Ok(stream) => stream,
             Err(error) if is_absent(&error) => return Ok(None),
-            Err(source) => return Err(Error::OwnerSilent { source }),
+            Err(source) => return Err(AppError::OwnerSilent { source }),
         };
         let request = Request { version: VERSION, operation };
         let mut line = serde_json::to_vec(&request)
-            .map_err(|source| Error::Garbled { what: "a control request", source })?;
+            .map_err(|source| AppError::Garbled { what: "a control request", source })?;
         line.push(b'\n');
         let (read, mut write) = split(stream);
-        let silent = |source| Error::OwnerSilent { source };
+        let silent = |source| AppError::OwnerSilent { source };
         write.write_all(&line).await.map_err(silent)?;
         write.flush().await.map_err(silent)?;
         Ok(Some(Watch { lines: BufReader::new(read), line: Vec::new(), _write: write }))
@@ -92,24 +92,24 @@ impl Client {
 
 impl Watch {
     /// The next status; none when the owner has ended. Cancel safe.
-    pub async fn next(&mut self) -> Result<Option<MachineStatus>, Error> {
+    pub async fn next(&mut self) -> Result<Option<MachineStatus>, AppError> {
         match self.reply().await? {
             Some(Reply::Status { status }) => Ok(Some(status)),
-            Some(Reply::Failed { error }) => Err(Error::Owner(error)),
+            Some(Reply::Failed { error }) => Err(AppError::Owner(error)),
             Some(Reply::Done) | None => Ok(None),
         }
     }
 
-    async fn reply(&mut self) -> Result<Option<Reply>, Error> {
+    async fn reply(&mut self) -> Result<Option<Reply>, AppError> {
         let room = MAX_LINE.saturating_sub(self.line.len() as u64);
         let mut limited = (&mut self.lines).take(room);
         let read = limited.read_until(b'\n', &mut self.line).await;
-        read.map_err(|source| Error::OwnerSilent { source })?;
+        read.map_err(|source| AppError::OwnerSilent { source })?;
         if !self.line.ends_with(b"\n") {
             return Ok(None);
         }
         let reply = serde_json::from_slice(&self.line)
-            .map_err(|source| Error::Garbled { what: "the owner's answer", source })?;
+            .map_err(|source| AppError::Garbled { what: "the owner's answer", source })?;
         self.line.clear();
         Ok(Some(reply))
     }

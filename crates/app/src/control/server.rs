@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use naru_error::ErrorKind;
 use naru_ipc::IpcError;
+use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -89,15 +90,16 @@ async fn answer<S: AsyncRead + AsyncWrite>(
     send(&mut write, &reply).await
 }
 
+/// A request as far as every version has it: the rest may have another shape.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
+}
+
 fn understand(line: &[u8]) -> Result<Operation, IpcError> {
     let garbled = |error: serde_json::Error| {
         IpcError::new(ErrorKind::InvalidArgument, format!("control request: {error}"))
     };
-    // The version is read alone first: a newer request may have another shape.
-    #[derive(serde::Deserialize)]
-    struct Versioned {
-        version: u32,
-    }
     let version = serde_json::from_slice::<Versioned>(line).map_err(garbled)?.version;
     if version != VERSION {
         let message = format!(

@@ -9,7 +9,7 @@ use tokio::net::UnixListener;
 pub(crate) use tokio::net::UnixStream as Stream;
 
 use super::Address;
-use crate::Error;
+use crate::AppError;
 
 /// A listening socket; its file goes when it is dropped.
 #[derive(Debug)]
@@ -23,9 +23,9 @@ impl Listener {
     ///
     /// Only the holder of the owner's lock may do so. The directory is private, so
     /// nobody can connect before the socket's own mode is set.
-    pub(crate) fn bind(address: &Address) -> Result<Self, Error> {
+    pub(crate) fn bind(address: &Address) -> Result<Self, AppError> {
         let path = address.path().to_owned();
-        let failed = |source| Error::File { action: "listen at", path: path.clone(), source };
+        let failed = |source| AppError::File { action: "listen at", path: path.clone(), source };
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
             _ => {}

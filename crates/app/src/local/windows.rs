@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeServer, ServerOptions};
 
 use super::Address;
-use crate::Error;
+use crate::AppError;
 
 /// One end of a connected pipe.
 pub(crate) type Stream = Box<dyn PipeEnd>;
@@ -31,12 +31,12 @@ pub(crate) struct Listener {
 
 impl Listener {
     /// Creates the pipe; fails when another process has it.
-    pub(crate) fn bind(address: &Address) -> Result<Self, Error> {
+    pub(crate) fn bind(address: &Address) -> Result<Self, AppError> {
         let next = ServerOptions::new()
             .first_pipe_instance(true)
             .reject_remote_clients(true)
             .create(address.path())
-            .map_err(|source| Error::File {
+            .map_err(|source| AppError::File {
                 action: "listen at",
                 path: address.path().to_owned(),
                 source,

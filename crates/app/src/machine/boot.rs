@@ -8,7 +8,7 @@ use super::Failure;
 use super::steps::Steps;
 use crate::guest::Guest;
 use crate::settings::SettingsFile;
-use crate::{Directories, Error};
+use crate::{AppError, Directories};
 
 /// A machine whose engine has answered.
 #[derive(Debug)]
@@ -29,5 +29,5 @@ pub(super) async fn boot(
     steps: &Steps,
     tasks: &TaskTracker,
 ) -> Result<Booted, Failure> {
-    steps.run("qemu", async { Err(Error::NotRunning.into()) }).await
+    steps.run("qemu", async { Err(AppError::NotRunning.into()) }).await
 }

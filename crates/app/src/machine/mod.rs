@@ -27,7 +27,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::guest::Guest;
 use crate::settings::SettingsFile;
-use crate::{Directories, Error, ports};
+use crate::{AppError, Directories, ports};
 use boot::Booted;
 use steps::Steps;
 
@@ -111,7 +111,7 @@ impl Machine {
         {
             return result;
         }
-        Err(Error::OwnerEnded.into())
+        Err(AppError::OwnerEnded.into())
     }
 }
 
@@ -175,7 +175,7 @@ impl Driver {
             }
             None => {
                 self.status.send_replace(off());
-                Err(Error::StartCancelled.into())
+                Err(AppError::StartCancelled.into())
             }
         };
         reply_all(waiting, &result);
@@ -234,7 +234,7 @@ impl Driver {
                 request = self.inbox.recv(), if open => match request {
                     Some(Request::Stop(answer)) => waiting.push(answer),
                     Some(Request::Start(answer)) => {
-                        reply(answer, Err(Error::Busy { doing: "stopping" }.into()));
+                        reply(answer, Err(AppError::Busy { doing: "stopping" }.into()));
                     }
                     None => open = false,
                 },
@@ -251,8 +251,8 @@ pub(crate) struct Failure {
     pub(crate) console_tail: Vec<String>,
 }
 
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
+impl From<AppError> for Failure {
+    fn from(error: AppError) -> Self {
         Self { error: error.into(), console_tail: Vec::new() }
     }
 }

@@ -39,7 +39,7 @@ mod linux {
         Some(format!("{} (pid {pid})", name.trim_end()))
     }
 
-    /// The inode of the socket that listens on `port`. Columns: proc_pid_net(5).
+    /// The inode of the socket that listens on `port`. Columns: `proc_pid_net(5)`.
     fn listening_inode(table: &str, port: u16) -> Option<u64> {
         let suffix = format!(":{port:04X}");
         table.lines().skip(1).find_map(|line| {
