@@ -33,6 +33,8 @@ pub(crate) struct Requests {
     bytes: Vec<u8>,
     operations: Vec<&'static str>,
     acknowledged: usize,
+    /// Where the last message begins.
+    last: usize,
 }
 
 /// A request that the kernel refused.
@@ -58,6 +60,7 @@ impl Requests {
         self.acknowledged += usize::from(flags & NLM_F_ACK != 0);
         let sequence = u32::try_from(self.operations.len()).unwrap_or(u32::MAX);
         let start = self.bytes.len();
+        self.last = start;
         self.bytes.extend_from_slice(&[0; 4]);
         self.bytes.extend_from_slice(&kind.to_ne_bytes());
         self.bytes.extend_from_slice(&(flags | NLM_F_REQUEST).to_ne_bytes());
@@ -69,6 +72,16 @@ impl Requests {
             field.copy_from_slice(&length.to_ne_bytes());
         }
         self.bytes.resize(self.bytes.len().next_multiple_of(4), 0);
+    }
+
+    /// Asks for an answer to the message pushed last, which did not ask for one itself.
+    #[cfg(feature = "engine")]
+    pub(crate) fn acknowledge_last(&mut self) {
+        if let Some(flags) = self.bytes.get_mut(self.last + 6..self.last + 8) {
+            let asking = (NLM_F_REQUEST | NLM_F_ACK).to_ne_bytes();
+            flags.iter_mut().zip(asking).for_each(|(byte, more)| *byte |= more);
+            self.acknowledged += 1;
+        }
     }
 
     /// The bytes as they go to the kernel.

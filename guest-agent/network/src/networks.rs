@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::address::{Ipv4Subnet, MacAddress};
 use crate::bridge::BridgeConfig;
@@ -47,17 +47,18 @@ pub struct Publication {
 /// its counterpart.
 #[derive(Clone, Debug)]
 pub struct Networks {
-    shared: Arc<Shared>,
+    /// Held while the table changes, so that table and state agree. Only threads of
+    /// [`on_own_thread`] take it.
+    shared: Arc<Mutex<Shared>>,
 }
 
 #[derive(Debug)]
 struct Shared {
-    table: String,
-    /// Held while the table changes, so that table and state agree. Only threads of
-    /// [`on_own_thread`] take it.
-    state: Mutex<State>,
+    table: Table,
+    state: State,
 }
 
+/// What the table says.
 #[derive(Debug, Default)]
 struct State {
     bridges: BTreeMap<String, BridgeConfig>,
@@ -68,8 +69,8 @@ impl Networks {
     /// Takes charge of the table. What an earlier process left in it stays in force
     /// until the first of `restore`, `ensure_bridge`, `publish`.
     pub fn open(config: NetworksConfig) -> Self {
-        let shared = Shared { table: config.table, state: Mutex::default() };
-        Self { shared: Arc::new(shared) }
+        let shared = Shared { table: Table::new(config.table), state: State::default() };
+        Self { shared: Arc::new(Mutex::new(shared)) }
     }
 
     /// Brings bridges and published ports back after a restart. The table is replaced
@@ -241,17 +242,16 @@ impl Networks {
     /// Runs `work` on a thread of its own with table and state for itself.
     async fn locked<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Table<'_>, &mut State) -> Result<T, NetworkError> + Send + 'static,
+        work: impl FnOnce(&mut Table, &mut State) -> Result<T, NetworkError> + Send + 'static,
     ) -> Result<T, NetworkError> {
         let shared = Arc::clone(&self.shared);
-        on_own_thread(move || work(&Table { name: &shared.table }, &mut shared.lock())).await
-    }
-}
-
-impl Shared {
-    /// Every step leaves the state whole, so that a panic elsewhere does not spoil it.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        on_own_thread(move || {
+            // Every step leaves the state whole, so that a panic does not spoil it.
+            let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            let Shared { table, state } = &mut *shared;
+            work(table, state)
+        })
+        .await
     }
 }
 
@@ -265,8 +265,8 @@ impl State {
 
     /// Writes the whole table after a change to it was refused: somebody has flushed
     /// the host's rules, ours among them.
-    fn replace(&self, table: &Table<'_>, refusal: &NetworkError) -> Result<(), NetworkError> {
-        tracing::warn!(table = table.name, error = %refusal, "writing the nftables table anew");
+    fn replace(&self, table: &mut Table, refusal: &NetworkError) -> Result<(), NetworkError> {
+        tracing::warn!(table = table.name(), error = %refusal, "writing the nftables table anew");
         table.replace(&self.ruleset())
     }
 

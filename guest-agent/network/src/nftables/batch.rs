@@ -1,10 +1,10 @@
 //! One nftables transaction: all of it happens, or nothing.
 
-use netlink_packet_core::{NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE};
+use netlink_packet_core::{NLM_F_APPEND, NLM_F_CREATE};
 
 use super::attributes::Attributes;
 use super::expression::{Expression, Verdict};
-use crate::netlink::{Refusal, Requests, Socket};
+use crate::netlink::Requests;
 
 /// `NFPROTO_IPV4`: the table sees IPv4 packets only.
 const FAMILY_IPV4: u8 = 2;
@@ -58,6 +58,7 @@ pub(crate) struct Element {
 pub(crate) struct Batch<'a> {
     table: &'a str,
     requests: Requests,
+    is_empty: bool,
 }
 
 impl<'a> Batch<'a> {
@@ -67,7 +68,7 @@ impl<'a> Batch<'a> {
         requests.push("begin an nftables transaction", BATCH_BEGIN, 0, |bytes| {
             write_family(bytes, 0, SUBSYSTEM);
         });
-        Self { table, requests }
+        Self { table, requests, is_empty: true }
     }
 
     /// Makes the table exist and be empty, whatever it was before.
@@ -158,12 +159,14 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Sends it all. Nothing has changed if it is refused.
-    pub(crate) fn commit(self, socket: &Socket) -> Result<(), Refusal> {
-        socket.send(&self.finish())
-    }
-
-    fn finish(mut self) -> Requests {
+    /// The whole transaction. Nothing has changed if it is refused.
+    ///
+    /// One answer says that all was done, and a refusal comes unasked. More answers
+    /// than needed could overrun the socket.
+    pub(crate) fn finish(mut self) -> Requests {
+        if !self.is_empty {
+            self.requests.acknowledge_last();
+        }
         self.requests.push("commit the nftables transaction", BATCH_END, 0, |bytes| {
             write_family(bytes, 0, SUBSYSTEM);
         });
@@ -180,7 +183,8 @@ impl<'a> Batch<'a> {
         write: impl FnOnce(&mut Attributes<'_>),
     ) {
         let table = self.table;
-        self.requests.push(operation, kind, flags | NLM_F_ACK, |bytes| {
+        self.is_empty = false;
+        self.requests.push(operation, kind, flags, |bytes| {
             write_family(bytes, FAMILY_IPV4, 0);
             let mut attributes = Attributes::new(bytes);
             attributes.text(1, table);
@@ -224,12 +228,26 @@ mod tests {
     }
 
     #[test]
+    fn only_the_message_before_the_end_asks_for_an_answer() {
+        let mut batch = Batch::new("naru");
+        batch.remove_table();
+        let requests = batch.finish();
+        let mut bytes = requests.bytes();
+        let mut asks = Vec::new();
+        while let Some(length) = bytes.first_chunk() {
+            asks.push(bytes[6] & 4 != 0);
+            bytes = &bytes[u32::from_ne_bytes(*length) as usize..];
+        }
+        assert_eq!(asks, [false, false, true, false]);
+    }
+
+    #[test]
     fn chain_message_is_the_kernels_byte_for_byte() {
         let mut batch = Batch::new("t");
         batch.add_chain("c", Some(Hook { kind: "nat", number: 0, priority: -100 }));
         let bytes = batch.requests.bytes()[20..].to_vec();
         let expected = [
-            72, 0, 0, 0, 3, 10, 5, 4, 2, 0, 0, 0, 0, 0, 0, 0, // nlmsghdr: create, ack
+            72, 0, 0, 0, 3, 10, 1, 4, 2, 0, 0, 0, 0, 0, 0, 0, // nlmsghdr: request, create
             2, 0, 0, 0, // nfgenmsg: IPv4
             6, 0, 1, 0, b't', 0, 0, 0, // table
             6, 0, 3, 0, b'c', 0, 0, 0, // name

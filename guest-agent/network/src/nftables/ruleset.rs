@@ -48,7 +48,7 @@ use super::expression::{
 use crate::address::Ipv4Subnet;
 use crate::bridge::BridgeConfig;
 use crate::error::NetworkError;
-use crate::netlink::{Refusal, Socket};
+use crate::netlink::{Refusal, Requests, Socket};
 
 use crate::port::PublishedPort;
 
@@ -105,14 +105,27 @@ pub(crate) struct Ruleset<'a> {
 
 /// Naru's table in the kernel.
 #[derive(Debug)]
-pub(crate) struct Table<'a> {
-    pub(crate) name: &'a str,
+pub(crate) struct Table {
+    name: String,
+    /// Stays open: when one closes, the kernel first waits until what its
+    /// transactions deleted is out of every processor's sight.
+    socket: Option<Socket>,
 }
 
-impl Table<'_> {
+impl Table {
+    /// The table of this name. Nothing is asked of the kernel yet.
+    pub(crate) fn new(name: String) -> Self {
+        Self { name, socket: None }
+    }
+
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Makes the table say this and nothing else, in one step.
-    pub(crate) fn replace(&self, ruleset: &Ruleset<'_>) -> Result<(), NetworkError> {
-        let mut batch = Batch::new(self.name);
+    pub(crate) fn replace(&mut self, ruleset: &Ruleset<'_>) -> Result<(), NetworkError> {
+        let mut batch = Batch::new(&self.name);
         batch.replace_table();
         batch.add_map(&PORTS);
         batch.add_map(&ADDRESS_PORTS);
@@ -127,43 +140,56 @@ impl Table<'_> {
         let (ports, address_ports) = elements(&ruleset.ports);
         batch.add_elements(&PORTS, &ports);
         batch.add_elements(&ADDRESS_PORTS, &address_ports);
-        self.commit(batch)
+        self.commit(&batch.finish())
     }
 
     /// Adds published ports to the table as it stands.
-    pub(crate) fn add_ports(&self, published: &[&PublishedPort]) -> Result<(), NetworkError> {
+    pub(crate) fn add_ports(&mut self, published: &[&PublishedPort]) -> Result<(), NetworkError> {
         let (ports, address_ports) = elements(published);
-        let mut batch = Batch::new(self.name);
+        let mut batch = Batch::new(&self.name);
         batch.add_elements(&PORTS, &ports);
         batch.add_elements(&ADDRESS_PORTS, &address_ports);
-        self.commit(batch)
+        self.commit(&batch.finish())
     }
 
     /// Deletes published ports from the table as it stands.
-    pub(crate) fn delete_ports(&self, published: &[&PublishedPort]) -> Result<(), NetworkError> {
+    pub(crate) fn delete_ports(
+        &mut self,
+        published: &[&PublishedPort],
+    ) -> Result<(), NetworkError> {
         let (ports, address_ports) = elements(published);
-        let mut batch = Batch::new(self.name);
+        let mut batch = Batch::new(&self.name);
         batch.delete_elements(&PORTS, &ports);
         batch.delete_elements(&ADDRESS_PORTS, &address_ports);
-        self.commit(batch)
+        self.commit(&batch.finish())
     }
 
     /// Deletes the table.
-    pub(crate) fn remove(&self) -> Result<(), NetworkError> {
-        let mut batch = Batch::new(self.name);
+    pub(crate) fn remove(&mut self) -> Result<(), NetworkError> {
+        let mut batch = Batch::new(&self.name);
         batch.remove_table();
-        self.commit(batch)
+        self.commit(&batch.finish())
     }
 
-    fn commit(&self, batch: Batch<'_>) -> Result<(), NetworkError> {
-        Socket::netfilter()
-            .map_err(|source| Refusal { operation: "open a netlink socket", source })
-            .and_then(|socket| batch.commit(&socket))
-            .map_err(|refusal| NetworkError::Netlink {
+    fn commit(&mut self, requests: &Requests) -> Result<(), NetworkError> {
+        self.send(requests).map_err(|refusal| {
+            // Further answers may be queued in it.
+            self.socket = None;
+            NetworkError::Netlink {
                 operation: refusal.operation,
-                subject: self.name.to_owned(),
+                subject: self.name.clone(),
                 source: refusal.source,
-            })
+            }
+        })
+    }
+
+    fn send(&mut self, requests: &Requests) -> Result<(), Refusal> {
+        let open = |source| Refusal { operation: "open a netlink socket", source };
+        let socket = match self.socket.take() {
+            Some(socket) => socket,
+            None => Socket::netfilter().map_err(open)?,
+        };
+        self.socket.insert(socket).send(requests)
     }
 }
 
