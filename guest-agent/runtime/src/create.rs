@@ -1,0 +1,126 @@
+//! A container from its specification.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use nix::sched::CloneFlags;
+use oci_spec::runtime::Spec;
+use rustix::fs::stat;
+use rustix::process::Pid;
+
+use crate::cgroup::Cgroup;
+use crate::channel::Channel;
+use crate::child::{self, ContainerPlan};
+use crate::error::{Context, Result, RuntimeError};
+use crate::handle::{Child, Created};
+use crate::namespaces::{ChildPidNamespace, Namespaces};
+use crate::process::{ProcessPlan, Stdio};
+use crate::rootfs::RootfsPlan;
+use crate::sys::{Forked, fork};
+
+/// What [`create`] needs to know.
+#[derive(Debug)]
+pub struct CreateRequest<'a> {
+    /// The container's name, for its cgroup if the specification names none.
+    pub id: &'a str,
+    /// The OCI runtime specification.
+    pub spec: &'a Spec,
+    /// The absolute directory that relative paths in the specification start from.
+    pub bundle: &'a Path,
+    /// The standard streams; not used if the process has a terminal.
+    pub stdio: Stdio,
+}
+
+/// Makes a container: when this returns, its namespaces, cgroup and file system are there, and
+/// its process waits to exec.
+///
+/// The first mount of the specification may be of type `overlay` with the destination `/`; it
+/// then is the root filesystem, and `root.path` is not used.
+///
+/// After an error nothing is left: no process, no mount, no cgroup. The calling process must
+/// have one thread.
+pub fn create(request: CreateRequest<'_>) -> Result<Created> {
+    let CreateRequest { id, spec, bundle, stdio } = request;
+    require_single_thread()?;
+    let linux = spec.linux().as_ref();
+    let process = spec
+        .process()
+        .as_ref()
+        .ok_or_else(|| RuntimeError::invalid("the specification has no process"))?;
+    refuse_unsupported(spec)?;
+    let namespaces =
+        Namespaces::from_spec(linux.and_then(|l| l.namespaces().as_deref()).unwrap_or_default())?;
+    let own_uts = namespaces.is_own(CloneFlags::CLONE_NEWUTS);
+    if !own_uts && (spec.hostname().is_some() || spec.domainname().is_some()) {
+        return Err(RuntimeError::invalid("a hostname needs a UTS namespace"));
+    }
+    let plan = ContainerPlan {
+        rootfs: RootfsPlan::from_spec(spec, bundle, &namespaces)?,
+        process: ProcessPlan::from_spec(process, linux.and_then(|l| l.seccomp().as_ref()))?,
+        hostname: spec.hostname().clone(),
+        domainname: spec.domainname().clone(),
+        namespaces,
+    };
+    let cgroup_path = linux.and_then(|l| l.cgroups_path().clone());
+    let cgroup_path = cgroup_path.unwrap_or_else(|| PathBuf::from(id));
+    let resources = linux.and_then(|l| l.resources().as_ref());
+    let cgroup = Cgroup::create(&cgroup_path, resources)?;
+    let child = match start_child(plan, stdio, &cgroup) {
+        Ok(child) => child,
+        Err(error) => {
+            // Nothing runs in it, and the first error is the one to tell.
+            drop(cgroup.remove());
+            return Err(error);
+        }
+    };
+    Created::await_ready(Child::new(child, cgroup, true))
+}
+
+fn start_child(
+    plan: ContainerPlan,
+    stdio: Stdio,
+    cgroup: &Cgroup,
+) -> Result<(Pid, OwnedFd, Channel)> {
+    let directory = cgroup.open()?;
+    let (ours, theirs) = Channel::pair()?;
+    let born_in = plan.namespaces.pid.as_ref().map(ChildPidNamespace::set).transpose()?;
+    let flags = u64::from(plan.namespaces.new.bits().unsigned_abs());
+    match fork(flags, Some(directory.as_fd())).context("clone", "a process")? {
+        Forked::Child => {
+            drop(ours);
+            child::run(&theirs, |channel| plan.run(stdio, channel))
+        }
+        Forked::Parent { pid, pidfd } => {
+            drop(born_in);
+            Ok((pid, pidfd, ours))
+        }
+    }
+}
+
+/// A child of a process with threads would hold the locks of threads that it does not have.
+pub(crate) fn require_single_thread() -> Result<()> {
+    // A directory has two links more than it has subdirectories, of which there is one a thread.
+    let task = stat("/proc/self/task").context("stat", "/proc/self/task")?;
+    if task.st_nlink == 3 {
+        return Ok(());
+    }
+    Err(RuntimeError::invalid("the runtime was called from a process with several threads"))
+}
+
+fn refuse_unsupported(spec: &Spec) -> Result<()> {
+    if spec.hooks().is_some() {
+        return Err(RuntimeError::unsupported("hooks"));
+    }
+    let Some(linux) = spec.linux() else { return Ok(()) };
+    let refused = [
+        ("linux.intelRdt", linux.intel_rdt().is_some()),
+        ("linux.personality", linux.personality().is_some()),
+        ("linux.memoryPolicy", linux.memory_policy().is_some()),
+        ("linux.netDevices", linux.net_devices().is_some()),
+        ("linux.mountLabel", linux.mount_label().as_ref().is_some_and(|label| !label.is_empty())),
+        ("linux.uidMappings", linux.uid_mappings().as_ref().is_some_and(|maps| !maps.is_empty())),
+        ("linux.gidMappings", linux.gid_mappings().as_ref().is_some_and(|maps| !maps.is_empty())),
+    ];
+    let found = refused.into_iter().find(|(_, asked)| *asked);
+    found.map_or(Ok(()), |(what, _)| Err(RuntimeError::unsupported(what)))
+}

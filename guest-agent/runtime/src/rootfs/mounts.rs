@@ -1,0 +1,186 @@
+//! Mounts of the specification, made with the kernel's mount API of descriptors.
+//!
+//! A file system is first made as a mount that is nowhere (`fsmount(2)`, or `open_tree(2)` for
+//! a bind), gets its attributes, and only then appears at its place (`move_mount(2)`), so that
+//! it is never visible with fewer restrictions than it should have.
+
+use std::fmt::Display;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use oci_spec::runtime::Mount;
+use rustix::fs::{CWD, FileType, fstat};
+use rustix::io::Errno;
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags,
+    OpenTreeFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen,
+    move_mount, open_tree,
+};
+
+use super::options::MountOptions;
+use super::resolve::{Missing, RootDirectory};
+use crate::error::{Context, Result, RuntimeError};
+use crate::sys::{MountAttributes, mount_setattr};
+
+/// A mount of the specification, checked.
+#[derive(Debug)]
+pub(crate) struct MountPlan {
+    pub(crate) destination: PathBuf,
+    pub(crate) kind: String,
+    pub(crate) source: PathBuf,
+    pub(crate) options: MountOptions,
+}
+
+impl MountPlan {
+    /// `bundle` is what a relative source of a bind starts from.
+    pub(crate) fn from_spec(mount: &Mount, bundle: &Path) -> Result<Self> {
+        let destination = mount.destination().clone();
+        if !destination.is_absolute() {
+            return Err(RuntimeError::invalid(format!(
+                "mount destination {} is not absolute",
+                destination.display()
+            )));
+        }
+        if mount.uid_mappings().is_some() || mount.gid_mappings().is_some() {
+            return Err(RuntimeError::unsupported("an id-mapped mount"));
+        }
+        let mut options = MountOptions::parse(mount.options().as_deref().unwrap_or_default())?;
+        let mut kind = mount.typ().clone().unwrap_or_default();
+        if kind == "bind" || kind == "rbind" {
+            options.bind = Some(options.bind.unwrap_or(false) || kind == "rbind");
+        }
+        if options.bind.is_some() {
+            "bind".clone_into(&mut kind);
+        }
+        // Version 1 trees are not ours; the container sees version 2.
+        if kind == "cgroup" {
+            "cgroup2".clone_into(&mut kind);
+        }
+        if kind.is_empty() {
+            let destination = destination.display();
+            return Err(RuntimeError::invalid(format!("mount of {destination} names no type")));
+        }
+        let source = mount.source().clone().unwrap_or_else(|| PathBuf::from(&kind));
+        let source = if options.bind.is_some() { bundle.join(source) } else { source };
+        Ok(Self { destination, kind, source, options })
+    }
+
+    /// Makes the mount and puts it at its place in the root.
+    pub(crate) fn apply(&self, root: &RootDirectory) -> Result<()> {
+        if let Some(recursive) = self.options.bind {
+            return self.bind(root, recursive);
+        }
+        let mount = self.filesystem()?;
+        let target = self.target(root, Missing::Directory)?;
+        attach(&mount, &target).context("mount", self.destination.display())
+    }
+
+    fn bind(&self, root: &RootDirectory, recursive: bool) -> Result<()> {
+        let source = self.source.display();
+        let mount = clone_tree(&self.source, recursive).context("bind", &source)?;
+        let stat = fstat(&mount).context("stat", &source)?;
+        let is_directory = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+        let missing = if is_directory { Missing::Directory } else { Missing::File };
+        let target = self.target(root, missing)?;
+        let changes = [
+            (self.options.recursive, true),
+            (self.options.attributes, false),
+            // A container's mounts are its own, whatever the source's are.
+            (propagation(MountPropagationFlags::PRIVATE), true),
+        ];
+        for (attributes, recursive) in changes {
+            if attributes != MountAttributes::default() {
+                mount_setattr(mount.as_fd(), recursive, attributes)
+                    .context("set the options of", self.destination.display())?;
+            }
+        }
+        attach(&mount, &target)
+            .context("bind", format_args!("{source} to {}", self.destination.display()))?;
+        if let Some((flag, recursive)) = self.options.propagation
+            && flag != MountPropagationFlags::PRIVATE
+        {
+            mount_setattr(mount.as_fd(), recursive, propagation(flag))
+                .context("set the propagation of", self.destination.display())?;
+        }
+        Ok(())
+    }
+
+    /// Makes a file system that is not yet anywhere.
+    pub(crate) fn filesystem(&self) -> Result<OwnedFd> {
+        let name = self.destination.display();
+        let context = open_filesystem(&self.kind).context("mount", &name)?;
+        let source = self.source.to_string_lossy();
+        fsconfig_set_string(&context, "source", &*source).context("mount", &name)?;
+        for (key, value) in &self.options.data {
+            let set = match value {
+                Some(value) => fsconfig_set_string(&context, key.as_str(), value.as_str()),
+                None => fsconfig_set_flag(&context, key.as_str()),
+            };
+            set.context("mount", format_args!("{name} with {key}"))?;
+        }
+        fsconfig_create(&context).context("mount", &name)?;
+        let set = self.options.attributes.set | self.options.recursive.set;
+        mount_of(&context, set).context("mount", &name)
+    }
+
+    /// The place of the mount. For `proc` and `sysfs` no link may lead there: what is written
+    /// through them must reach the kernel, not a file of the image.
+    fn target(&self, root: &RootDirectory, missing: Missing) -> Result<OwnedFd> {
+        let destination = &self.destination;
+        let target = root
+            .look_or_create(destination, missing)
+            .context("make mount point", destination.display())?;
+        if self.kind != "proc" && self.kind != "sysfs" {
+            return Ok(target);
+        }
+        root.look_without_links(destination).map_err(|_| {
+            let destination = destination.display();
+            RuntimeError::invalid(format!("mount point {destination} is behind a symbolic link"))
+        })
+    }
+}
+
+/// A configuration context for a file system.
+pub(super) fn open_filesystem(kind: &str) -> std::result::Result<OwnedFd, Errno> {
+    fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)
+}
+
+/// A mount of a configured file system; `attributes` are `MOUNT_ATTR_*`.
+pub(super) fn mount_of(context: &OwnedFd, attributes: u64) -> std::result::Result<OwnedFd, Errno> {
+    let attributes = MountAttrFlags::from_bits_retain(u32::try_from(attributes).unwrap_or(0));
+    fsmount(context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
+}
+
+/// A copy of the mounts at a path of the host, not yet anywhere.
+pub(super) fn clone_tree(path: &Path, recursive: bool) -> std::result::Result<OwnedFd, Errno> {
+    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    if recursive {
+        flags |= OpenTreeFlags::AT_RECURSIVE;
+    }
+    open_tree(CWD, path, flags)
+}
+
+/// A copy of the one mount that a descriptor is on, seen from there.
+pub(super) fn clone_at(place: impl AsFd) -> std::result::Result<OwnedFd, Errno> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_EMPTY_PATH;
+    open_tree(place, "", flags)
+}
+
+/// Puts a mount on a place.
+pub(super) fn attach(mount: impl AsFd, target: impl AsFd) -> std::result::Result<(), Errno> {
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    move_mount(mount, "", target, "", flags)
+}
+
+/// Makes a mount read-only.
+pub(super) fn set_readonly(mount: impl AsFd, name: impl Display) -> Result<()> {
+    let set = u64::from(MountAttrFlags::MOUNT_ATTR_RDONLY.bits());
+    mount_setattr(mount.as_fd(), false, MountAttributes { set, ..MountAttributes::default() })
+        .context("make read-only", name)
+}
+
+fn propagation(flag: MountPropagationFlags) -> MountAttributes {
+    MountAttributes { propagation: u64::from(flag.bits()), ..MountAttributes::default() }
+}

@@ -1,0 +1,9 @@
+//! Containers that really run: needs root and busybox (`/bin/busybox`, static).
+
+#![expect(clippy::panic_in_result_fn, reason = "a test asserts")]
+
+mod bundle;
+mod exec;
+mod filesystem;
+mod process;
+mod security;
