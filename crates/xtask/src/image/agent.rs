@@ -1,0 +1,59 @@
+//! The agent's static build, for either architecture, without this machine's paths.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use super::Arch;
+use crate::apt::Apt;
+use crate::cross::toolchain::Toolchain;
+use crate::{process, workspace};
+
+/// Builds the agent into `target` and returns the program's bytes.
+pub(crate) fn build(apt: &Apt, arch: Arch, target: &Path) -> Result<Vec<u8>> {
+    let prefixes = prefixes(target)?;
+    let map = |option: &str| {
+        let options = prefixes.iter().map(|(from, to)| format!("{option}={}={to}", from.display()));
+        options.collect::<Vec<_>>().join(" ")
+    };
+    process::run(
+        cargo(apt, arch)?
+            .args(["build", "--quiet", "--profile", "agent", "--package", "naru-agent"])
+            .args(["--target", arch.triple()])
+            .current_dir(workspace::root())
+            .env("CARGO_TARGET_DIR", target)
+            .env(
+                "RUSTFLAGS",
+                format!("-C target-feature=+crt-static {}", map("--remap-path-prefix")),
+            )
+            .env(format!("CFLAGS_{}", arch.triple().replace('-', "_")), map("-ffile-prefix-map")),
+    )?;
+    let program = target.join(arch.triple()).join("agent/naru-agent");
+    fs::read(&program).with_context(|| format!("cannot read {}", program.display()))
+}
+
+/// Where the agent is built unless another place is asked for: not in the developer's
+/// own target folder, because the flags differ and would rebuild everything there.
+pub(crate) fn target_folder() -> PathBuf {
+    workspace::output().join("agent")
+}
+
+/// The compiler for an architecture: this machine's own, or the cross toolchain.
+fn cargo(apt: &Apt, arch: Arch) -> Result<Command> {
+    if arch == Arch::native()? {
+        return Ok(Command::new("cargo"));
+    }
+    Toolchain::prepare(apt, &[arch.triple()])?.cargo()
+}
+
+/// What of this machine's paths the program would carry in its panic messages, and what
+/// it says instead: two clones give the same bytes. The last that fits counts.
+fn prefixes(target: &Path) -> Result<[(PathBuf, &'static str); 3]> {
+    Ok([
+        (workspace::cargo_home()?, "/cargo"),
+        (workspace::root().to_owned(), "/naru"),
+        (target.to_owned(), "/target"),
+    ])
+}
