@@ -1,1 +1,83 @@
 //! The container engine: the Docker Engine API and the services behind it.
+//!
+//! ```text
+//! server ──► api (routes, versions, errors) ──► engine ─┬─► container ──► shim (a process)
+//!  unix, vsock,                                         ├─► image-store
+//!  virtio-serial                                        ├─► network, ports
+//!                                                       └─► events
+//! ```
+//!
+//! [`run`] is the whole process. It may be killed at any instruction: what it has
+//! acknowledged is in its database, running containers belong to their shims, and the
+//! next engine finds both again.
+
+#![recursion_limit = "256"]
+
+mod api;
+mod args;
+mod container;
+mod engine;
+mod error;
+mod events;
+mod network;
+mod ports;
+mod processes;
+mod server;
+mod spec;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::task::TaskTracker;
+use tracing_subscriber::EnvFilter;
+
+pub use args::EngineArgs;
+pub use error::{EngineError, Result};
+
+use engine::Engine;
+
+/// Runs the engine until SIGTERM, SIGINT or the host's word, then stops all containers.
+pub fn run(args: &EngineArgs) -> Result<()> {
+    let filter =
+        EnvFilter::builder().with_default_directive(tracing::Level::INFO.into()).from_env_lossy();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(EngineError::io("starting the threads of", "the engine"))?
+        .block_on(serve(args))
+}
+
+async fn serve(args: &EngineArgs) -> Result<()> {
+    let mut terminate = listen_for(SignalKind::terminate())?;
+    let mut interrupt = listen_for(SignalKind::interrupt())?;
+    let engine = Engine::open(args).await?;
+    let connections = TaskTracker::new();
+    let mut listeners = tokio::task::JoinSet::new();
+    for host in &args.host {
+        let socket = server::Socket::bind(host)?;
+        listeners.spawn(socket.serve(engine.clone(), connections.clone()));
+    }
+    if args.vm {
+        for carrier in server::carriers()? {
+            let served = server::serve_carrier(carrier, engine.clone(), connections.clone());
+            listeners.spawn(served);
+        }
+    }
+    tracing::info!(root = %args.root.display(), vm = args.vm, "the engine is ready");
+    let ended = tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
+        () = engine.shutdown().cancelled() => Ok(()),
+        ended = listeners.join_next() => match ended {
+            Some(Ok(ended)) => ended,
+            Some(Err(error)) => Err(EngineError::Defect(error.to_string())),
+            None => Err(EngineError::Invalid("nothing to listen on: --host is missing".to_owned())),
+        },
+    };
+    tracing::info!("stopping the containers");
+    engine.close().await;
+    ended
+}
+
+fn listen_for(kind: SignalKind) -> Result<tokio::signal::unix::Signal> {
+    signal(kind).map_err(EngineError::io("listening for signals to", "the engine"))
+}

@@ -1,0 +1,475 @@
+//! `/containers/…`.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, Query, Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use axum::{Extension, Json, Router};
+use bollard_stubs::models::ContainerCreateBody;
+use futures::{StreamExt as _, TryStreamExt as _};
+use hyper::StatusCode;
+use hyper::header::{CONTENT_TYPE, UPGRADE};
+use hyper_util::rt::TokioIo;
+use jiff::Timestamp;
+use naru_error::ErrorKind;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio_util::io::ReaderStream;
+
+use super::error::ApiError;
+use super::events::parse_time;
+use super::hijack::{MULTIPLEXED_STREAM, RAW_STREAM, hijack, join};
+use super::query::{Filters, Flag};
+use super::version::ApiVersion;
+use super::{container_view, json_body};
+use crate::container::{
+    AttachStreams, Attached, Condition, Container, CreateRequest, LogQuery, Record, Started,
+    Stopped, WaitError, follow_logs,
+};
+use crate::engine::Engine;
+use crate::processes;
+
+/// From this version on a stream without a terminal says that it is framed.
+const SAYS_MULTIPLEXED: ApiVersion = ApiVersion::new(1, 42);
+
+const FILTERS: [&str; 14] = [
+    "ancestor",
+    "before",
+    "expose",
+    "exited",
+    "health",
+    "id",
+    "is-task",
+    "isolation",
+    "label",
+    "name",
+    "network",
+    "publish",
+    "since",
+    "status",
+];
+
+type Answer = Result<Response, ApiError>;
+
+pub(super) fn routes() -> Router<Engine> {
+    Router::new()
+        .route("/containers/json", get(list))
+        .route("/containers/create", post(create))
+        .route("/containers/{id}", delete(remove))
+        .route("/containers/{id}/json", get(inspect))
+        .route("/containers/{id}/start", post(start))
+        .route("/containers/{id}/stop", post(stop))
+        .route("/containers/{id}/restart", post(restart))
+        .route("/containers/{id}/kill", post(kill))
+        .route("/containers/{id}/wait", post(wait))
+        .route("/containers/{id}/attach", post(attach))
+        .route("/containers/{id}/resize", post(resize))
+        .route("/containers/{id}/logs", get(logs))
+        .route("/containers/{id}/top", get(top))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ListQuery {
+    all: Flag,
+    limit: Option<i64>,
+    filters: Option<String>,
+}
+
+async fn list(State(engine): State<Engine>, Query(query): Query<ListQuery>) -> Answer {
+    let filters = Filters::parse(query.filters.as_deref(), &FILTERS)?;
+    let now = Timestamp::now();
+    let limit = query.limit.and_then(|limit| usize::try_from(limit).ok()).filter(|n| *n > 0);
+    // Asking for states, or for so many of the newest, includes those that do not run.
+    let all = query.all.0
+        || limit.is_some()
+        || filters.values("status").is_some()
+        || filters.values("exited").is_some();
+    let records: Vec<Record> =
+        engine.containers().all().iter().map(|container| container.record()).collect();
+    let bounds = Bounds::of(&engine, &filters)?;
+    let rows: Vec<Value> = records
+        .iter()
+        .filter(|record| (all || record.running()) && listed(&filters, &bounds, record))
+        .take(limit.unwrap_or(usize::MAX))
+        .map(|record| container_view::summary(&engine, record, now))
+        .collect();
+    Ok(Json(rows).into_response())
+}
+
+/// The containers that `before` and `since` name, and the images of `ancestor`.
+struct Bounds {
+    before: Option<Timestamp>,
+    since: Option<Timestamp>,
+    ancestors: Option<HashSet<String>>,
+}
+
+impl Bounds {
+    fn of(engine: &Engine, filters: &Filters) -> Result<Self, ApiError> {
+        let created = |key: &str| -> Result<Option<Timestamp>, ApiError> {
+            let Some(name) = filters.values(key).and_then(<[String]>::first) else {
+                return Ok(None);
+            };
+            Ok(Some(engine.containers().find(name)?.record().created))
+        };
+        let ancestors = filters.values("ancestor").map(|names| {
+            let ids = names.iter().filter_map(|name| engine.images().resolve(name).ok());
+            ids.map(|image| image.id.to_string()).collect()
+        });
+        Ok(Self { before: created("before")?, since: created("since")?, ancestors })
+    }
+}
+
+fn listed(filters: &Filters, bounds: &Bounds, record: &Record) -> bool {
+    let labels = record.config.labels.as_ref();
+    let exposed = || record.config.exposed_ports.iter().flatten();
+    let published = || record.endpoint.iter().flat_map(|endpoint| &endpoint.ports);
+    let port = |wanted: &str| wanted.split('/').next().unwrap_or_default().parse::<u16>().ok();
+    filters.any("id", |id| record.id.starts_with(id))
+        && filters.any("name", |name| name_fits(&record.name, name))
+        && filters.any("status", |status| status == record.state.status.as_str())
+        && filters.any("exited", |code| {
+            record.state.finished_at.is_some() && code == record.state.exit_code.to_string()
+        })
+        && filters.any("network", |network| {
+            network == record.network_mode() || network == crate::network::BRIDGE_ID
+        })
+        && filters.any("publish", |wanted| {
+            published().any(|published| Some(published.host_port) == port(wanted))
+        })
+        && filters.any("expose", |wanted| exposed().any(|exposed| port(exposed) == port(wanted)))
+        && filters.any("health", |health| health == "none")
+        && filters.any("is-task", |wanted| wanted == "false")
+        && filters.any("isolation", |wanted| wanted == "default")
+        && filters.labels(|key| labels.and_then(|labels| labels.get(key)).map(String::as_str))
+        && bounds.before.is_none_or(|before| record.created < before)
+        && bounds.since.is_none_or(|since| record.created > since)
+        && bounds.ancestors.as_ref().is_none_or(|ids| ids.contains(&record.image_id))
+}
+
+/// Docker takes a name as an unanchored regular expression; anchors and plain text are
+/// what people write.
+fn name_fits(name: &str, wanted: &str) -> bool {
+    let wanted = wanted.strip_prefix('/').unwrap_or(wanted);
+    let (start, wanted) = match wanted.strip_prefix('^') {
+        Some(rest) => (true, rest.strip_prefix('/').unwrap_or(rest)),
+        None => (false, wanted),
+    };
+    let (end, wanted) = match wanted.strip_suffix('$') {
+        Some(rest) => (true, rest),
+        None => (false, wanted),
+    };
+    match (start, end) {
+        (true, true) => name == wanted,
+        (true, false) => name.starts_with(wanted),
+        (false, true) => name.ends_with(wanted),
+        (false, false) => name.contains(wanted),
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct CreateQuery {
+    name: Option<String>,
+}
+
+async fn create(
+    State(engine): State<Engine>,
+    Query(query): Query<CreateQuery>,
+    body: Body,
+) -> Answer {
+    let body: ContainerCreateBody = json_body(body).await?;
+    let host_config = body.host_config.clone().unwrap_or_default();
+    let config = serde_json::to_value(&body)
+        .and_then(serde_json::from_value)
+        .map_err(|error| ApiError::invalid(format!("invalid container config: {error}")))?;
+    let name = query.name.filter(|name| !name.is_empty());
+    let name = name.map(|name| name.strip_prefix('/').map_or_else(|| name.clone(), str::to_owned));
+    let container = engine.create_container(CreateRequest { name, config, host_config }).await?;
+    let answer = json!({ "Id": container.id, "Warnings": [] });
+    Ok((StatusCode::CREATED, Json(answer)).into_response())
+}
+
+async fn inspect(State(engine): State<Engine>, Path(id): Path<String>) -> Answer {
+    let container = engine.containers().find(&id)?;
+    Ok(Json(container_view::inspect(&engine, &container.record())).into_response())
+}
+
+async fn start(State(engine): State<Engine>, Path(id): Path<String>) -> Answer {
+    let container = engine.containers().find(&id)?;
+    Ok(match engine.start_container(&container).await? {
+        Started::Now => StatusCode::NO_CONTENT.into_response(),
+        Started::WasRunning => StatusCode::NOT_MODIFIED.into_response(),
+    })
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct StopQuery {
+    t: Option<i64>,
+    signal: Option<String>,
+}
+
+async fn stop(
+    State(engine): State<Engine>,
+    Path(id): Path<String>,
+    Query(query): Query<StopQuery>,
+) -> Answer {
+    let container = engine.containers().find(&id)?;
+    Ok(match engine.stop_container(&container, query.signal.as_deref(), query.t).await? {
+        Stopped::Now => StatusCode::NO_CONTENT.into_response(),
+        Stopped::WasStopped => StatusCode::NOT_MODIFIED.into_response(),
+    })
+}
+
+async fn restart(
+    State(engine): State<Engine>,
+    Path(id): Path<String>,
+    Query(query): Query<StopQuery>,
+) -> Answer {
+    let container = engine.containers().find(&id)?;
+    engine.restart_container(&container, query.signal.as_deref(), query.t).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn kill(
+    State(engine): State<Engine>,
+    Path(id): Path<String>,
+    Query(query): Query<StopQuery>,
+) -> Answer {
+    let container = engine.containers().find(&id)?;
+    engine.kill_container(&container, query.signal.as_deref()).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct RemoveQuery {
+    force: Flag,
+    link: Flag,
+}
+
+async fn remove(
+    State(engine): State<Engine>,
+    Path(id): Path<String>,
+    Query(query): Query<RemoveQuery>,
+) -> Answer {
+    if query.link.0 {
+        return Err(ApiError::unsupported("links are not supported by this engine yet"));
+    }
+    let container = engine.containers().find(&id)?;
+    engine.remove_container(&container, query.force.0).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct WaitQuery {
+    condition: String,
+}
+
+/// The headers go out at once, so that a client knows it is waiting before it starts
+/// the container.
+async fn wait(
+    State(engine): State<Engine>,
+    Path(id): Path<String>,
+    Query(query): Query<WaitQuery>,
+) -> Answer {
+    let container = engine.containers().find(&id)?;
+    let condition: Condition =
+        query.condition.parse().map_err(|WaitError(message)| ApiError::invalid(message))?;
+    let outcome = container.wait(condition);
+    let answer = async move {
+        let outcome = outcome.await;
+        let mut answer = json!({ "StatusCode": outcome.exit_code });
+        if let Some(message) = outcome.error {
+            answer["Error"] = json!({ "Message": message });
+        }
+        Ok::<_, std::convert::Infallible>(format!("{answer}\n"))
+    };
+    let body = Body::from_stream(futures::stream::once(answer));
+    Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct AttachQuery {
+    stream: Flag,
+    stdin: Flag,
+    stdout: Flag,
+    stderr: Flag,
+    logs: Flag,
+}
+
+impl AttachQuery {
+    fn streams(&self) -> AttachStreams {
+        AttachStreams { stdin: self.stdin.0, stdout: self.stdout.0, stderr: self.stderr.0 }
+    }
+}
+
+fn stream_type(tty: bool, version: ApiVersion) -> &'static str {
+    if tty || version < SAYS_MULTIPLEXED { RAW_STREAM } else { MULTIPLEXED_STREAM }
+}
+
+async fn attach(
+    State(engine): State<Engine>,
+    Extension(version): Extension<ApiVersion>,
+    Path(id): Path<String>,
+    Query(query): Query<AttachQuery>,
+    mut request: Request,
+) -> Answer {
+    let container = engine.containers().find(&id)?;
+    if query.logs.0 {
+        return Err(ApiError::unsupported(
+            "attach with logs=1 is not supported by this engine yet",
+        ));
+    }
+    let content_type = stream_type(container.record().tty(), version);
+    let mut streams = query.streams();
+    if !query.stream.0 {
+        streams = AttachStreams::default();
+    }
+    // Joined before the answer, so that the client may start the container after it.
+    let attached = engine.attach_container(&container, streams).await?;
+    if !request.headers().contains_key(UPGRADE) {
+        return Ok(attach_as_body(attached, content_type));
+    }
+    let (response, upgrade) = hijack(&mut request, content_type)?;
+    engine.tasks().spawn(async move {
+        let Ok(client) = upgrade.await else { return };
+        let client = TokioIo::new(client);
+        match attached {
+            Attached::Now(stream) => join(client, stream, std::future::ready(())).await,
+            Attached::Later(stream) => {
+                // An error means that the container never started; the client is told so
+                // by the answer to its start.
+                if let Ok(stream) = stream.await {
+                    join(client, stream, std::future::ready(())).await;
+                }
+            }
+        }
+    });
+    Ok(response)
+}
+
+/// For clients that do not upgrade: the output as the answer's body, no input.
+fn attach_as_body(attached: Attached, content_type: &'static str) -> Response {
+    let stream = async move {
+        match attached {
+            Attached::Now(stream) => Some(stream),
+            Attached::Later(stream) => stream.await.ok(),
+        }
+    };
+    let bytes = futures::stream::once(stream)
+        .filter_map(|stream| std::future::ready(stream.map(ReaderStream::new)))
+        .flatten();
+    ([(CONTENT_TYPE, content_type)], Body::from_stream(bytes)).into_response()
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ResizeQuery {
+    pub(super) h: u16,
+    pub(super) w: u16,
+}
+
+async fn resize(
+    State(engine): State<Engine>,
+    Path(id): Path<String>,
+    Query(query): Query<ResizeQuery>,
+) -> Answer {
+    let container = engine.containers().find(&id)?;
+    if !container.record().running() {
+        return Err(ApiError::new(
+            ErrorKind::Conflict,
+            format!("cannot resize a stopped container: {}", container.id),
+        ));
+    }
+    if query.h > 0 && query.w > 0 {
+        container.shim.resize(query.h, query.w).await?;
+    }
+    Ok(StatusCode::OK.into_response())
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct LogsQuery {
+    follow: Flag,
+    stdout: Flag,
+    stderr: Flag,
+    since: String,
+    until: String,
+    timestamps: Flag,
+    tail: String,
+}
+
+async fn logs(
+    State(engine): State<Engine>,
+    Extension(version): Extension<ApiVersion>,
+    Path(id): Path<String>,
+    Query(query): Query<LogsQuery>,
+) -> Answer {
+    let container: Arc<Container> = engine.containers().find(&id)?;
+    if !query.stdout.0 && !query.stderr.0 {
+        return Err(ApiError::invalid("Bad parameters: you must choose at least one stream"));
+    }
+    let tty = container.record().tty();
+    let log_query = LogQuery {
+        stdout: query.stdout.0,
+        stderr: query.stderr.0,
+        since: parse_time(&query.since)?,
+        until: parse_time(&query.until)?,
+        // What is no number means all, as in Docker.
+        tail: query.tail.parse().ok(),
+        timestamps: query.timestamps.0,
+        follow: query.follow.0,
+        raw: tty,
+    };
+    let stream = follow_logs(engine.paths().log(&container.id), log_query, container.watch());
+    let shutdown = engine.shutdown().clone().cancelled_owned();
+    let body = Body::from_stream(stream.take_until(shutdown).into_stream());
+    Ok(([(CONTENT_TYPE, stream_type(tty, version))], body).into_response())
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct TopQuery {
+    ps_args: String,
+}
+
+async fn top(
+    State(engine): State<Engine>,
+    Path(id): Path<String>,
+    Query(query): Query<TopQuery>,
+) -> Answer {
+    let container = engine.containers().find(&id)?;
+    let record = container.record();
+    if !record.running() {
+        return Err(crate::error::EngineError::NotRunning(container.id.clone()).into());
+    }
+    let table = processes::list(&engine.paths().cgroup(&record.id), &query.ps_args)?;
+    Ok(Json(json!({ "Titles": table.titles, "Processes": table.rows })).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_matched_as_people_write_them() {
+        assert!(name_fits("my_web_1", "web"));
+        assert!(name_fits("web", "^/web$"));
+        assert!(!name_fits("web2", "^web$"));
+        assert!(name_fits("web2", "/web"));
+    }
+
+    #[test]
+    fn streams_are_named_by_version() {
+        assert_eq!(stream_type(false, ApiVersion::new(1, 41)), RAW_STREAM);
+        assert_eq!(stream_type(false, ApiVersion::new(1, 42)), MULTIPLEXED_STREAM);
+        assert_eq!(stream_type(true, ApiVersion::new(1, 51)), RAW_STREAM);
+    }
+}

@@ -1,0 +1,230 @@
+//! `GET /events`.
+
+use std::convert::Infallible;
+
+use axum::body::Body;
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Extension, Router};
+use bytes::Bytes;
+use futures::StreamExt as _;
+use hyper::header::CONTENT_TYPE;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Instant, sleep_until};
+
+use super::error::ApiError;
+use super::query::Filters;
+use super::version::ApiVersion;
+use crate::engine::Engine;
+use crate::events::Event;
+
+/// From this version on the legacy fields `status`, `id` and `from` are gone.
+const WITHOUT_LEGACY: ApiVersion = ApiVersion::new(1, 52);
+
+/// Actions that carry data after a colon; the filter names them without it.
+const WITH_DATA: [&str; 3] = ["health_status", "exec_create", "exec_start"];
+
+const FILTERS: [&str; 10] = [
+    "type",
+    "event",
+    "container",
+    "image",
+    "label",
+    "network",
+    "volume",
+    "daemon",
+    "scope",
+    "plugin",
+];
+
+pub(super) fn routes() -> Router<Engine> {
+    Router::new().route("/events", get(events))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct EventsQuery {
+    since: Option<String>,
+    until: Option<String>,
+    filters: Option<String>,
+}
+
+async fn events(
+    State(engine): State<Engine>,
+    Extension(version): Extension<ApiVersion>,
+    Query(query): Query<EventsQuery>,
+) -> Result<Response, ApiError> {
+    let filters = Filters::parse(query.filters.as_deref(), &FILTERS)?;
+    let since = query.since.as_deref().map(parse_time).transpose()?.flatten();
+    let until = query.until.as_deref().map(parse_time).transpose()?.flatten();
+    let (past, mut future) = engine.events().subscribe();
+    let past: Vec<Event> = match since {
+        Some(since) => past.into_iter().filter(|event| event.time >= since).collect(),
+        None => Vec::new(),
+    };
+    let past = past.into_iter().filter(move |event| until.is_none_or(|until| event.time <= until));
+    let deadline = until.map(|until| {
+        let left = until.duration_since(Timestamp::now());
+        Instant::now() + left.try_into().unwrap_or_default()
+    });
+    let shutdown = engine.shutdown().clone();
+    let live = async_stream(
+        async move |sender| {
+            let ended = async {
+                match deadline {
+                    Some(deadline) => sleep_until(deadline).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::pin!(ended);
+            loop {
+                let event = tokio::select! {
+                    event = future.recv() => event,
+                    () = &mut ended => return,
+                    () = shutdown.cancelled() => return,
+                    () = sender.closed() => return,
+                };
+                match event {
+                    Ok(event) => {
+                        if sender.send(event).await.is_err() {
+                            return;
+                        }
+                    }
+                    Err(RecvError::Lagged(missed)) => {
+                        tracing::warn!(missed, "a listener is too slow for the events");
+                    }
+                    Err(RecvError::Closed) => return,
+                }
+            }
+        },
+        &engine,
+    );
+    let stream = futures::stream::iter(past)
+        .chain(live)
+        .filter(move |event| std::future::ready(matches(&filters, event)))
+        .map(move |event| Ok::<_, Infallible>(line(&event, version)));
+    Ok(([(CONTENT_TYPE, "application/json")], Body::from_stream(stream)).into_response())
+}
+
+/// A stream of what `produce` sends, made in a task that ends with it.
+fn async_stream<F, Fut>(
+    produce: F,
+    engine: &Engine,
+) -> impl futures::Stream<Item = Event> + use<F, Fut>
+where
+    F: FnOnce(tokio::sync::mpsc::Sender<Event>) -> Fut,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    let (sender, receiver) = tokio::sync::mpsc::channel(16);
+    engine.tasks().spawn(produce(sender));
+    futures::stream::unfold(receiver, |mut receiver| async {
+        receiver.recv().await.map(|event| (event, receiver))
+    })
+}
+
+/// Seconds, `seconds.nanos` or RFC 3339; empty and 0 mean not given.
+pub(super) fn parse_time(text: &str) -> Result<Option<Timestamp>, ApiError> {
+    if text.is_empty() || text == "0" {
+        return Ok(None);
+    }
+    let invalid = || ApiError::invalid(format!("invalid timestamp: {text}"));
+    if let Ok(time) = text.parse() {
+        return Ok(Some(time));
+    }
+    let (seconds, nanos) = text.split_once('.').unwrap_or((text, "0"));
+    let digits: String = nanos.chars().chain("000000000".chars()).take(9).collect();
+    let seconds = seconds.parse().map_err(|_| invalid())?;
+    let nanos = digits.parse().map_err(|_| invalid())?;
+    Timestamp::new(seconds, nanos).map(Some).map_err(|_| invalid())
+}
+
+fn matches(filters: &Filters, event: &Event) -> bool {
+    let attribute = |key: &str| event.attributes.get(key).map(String::as_str);
+    let of_kind = |kind: &str, wanted: &str| {
+        event.kind == kind
+            && (event.id.starts_with(wanted)
+                || attribute("name").is_some_and(|name| name == wanted))
+    };
+    filters.any("type", |kind| kind == event.kind)
+        && filters.any("event", |action| {
+            let bare = event.action.split(':').next().unwrap_or_default();
+            action == event.action || (WITH_DATA.contains(&bare) && action == bare)
+        })
+        && filters.any("container", |wanted| of_kind("container", wanted))
+        && filters.any("image", |wanted| {
+            let name = match event.kind {
+                "image" => attribute("name").unwrap_or(&event.id),
+                _ => attribute("image").unwrap_or_default(),
+            };
+            name == wanted || name.rsplit_once(':').is_some_and(|(bare, _)| bare == wanted)
+        })
+        && filters.any("network", |wanted| of_kind("network", wanted))
+        && filters.any("volume", |wanted| of_kind("volume", wanted))
+        && filters.any("daemon", |wanted| of_kind("daemon", wanted))
+        && filters.any("plugin", |wanted| of_kind("plugin", wanted))
+        && filters.any("scope", |scope| scope == "local")
+        && filters.labels(attribute)
+}
+
+fn line(event: &Event, version: ApiVersion) -> Bytes {
+    let mut message = json!({
+        "Type": event.kind,
+        "Action": event.action,
+        "Actor": { "ID": event.id, "Attributes": event.attributes },
+        "scope": "local",
+        "time": event.time.as_second(),
+        "timeNano": i64::try_from(event.time.as_nanosecond()).unwrap_or(i64::MAX),
+    });
+    if version < WITHOUT_LEGACY {
+        message["status"] = event.action.clone().into();
+        message["id"] = event.id.clone().into();
+        if let Some(image) = event.attributes.get("image") {
+            message["from"] = image.clone().into();
+        }
+    }
+    Bytes::from(format!("{message}\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn event() -> Event {
+        let attributes = BTreeMap::from([("image", "busybox:1"), ("name", "web"), ("app", "x")]);
+        Event {
+            kind: "container",
+            action: "exec_start: sh -c x".to_owned(),
+            id: "abc".to_owned(),
+            attributes: attributes.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
+            time: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn filters_are_anded_and_their_values_ored() {
+        for (filters, expected) in [
+            (r#"{"type":["container","image"],"container":["web"]}"#, true),
+            (r#"{"event":["exec_start"]}"#, true),
+            (r#"{"event":["exec"]}"#, false),
+            (r#"{"image":["busybox"]}"#, true),
+            (r#"{"label":["app=x"],"type":["image"]}"#, false),
+        ] {
+            let filters = Filters::parse(Some(filters), &FILTERS).unwrap();
+            assert_eq!(matches(&filters, &event()), expected, "{filters:?}");
+        }
+    }
+
+    #[test]
+    fn times_come_in_three_forms() {
+        assert_eq!(parse_time("1.5").unwrap().unwrap().as_millisecond(), 1500);
+        assert_eq!(parse_time("7").unwrap().unwrap().as_second(), 7);
+        assert_eq!(parse_time("1970-01-01T00:00:01Z").unwrap().unwrap().as_second(), 1);
+        assert!(parse_time("soon").is_err());
+    }
+}

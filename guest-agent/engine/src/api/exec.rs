@@ -1,0 +1,158 @@
+//! `/containers/{id}/exec` and `/exec/…`.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, Query, Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Extension, Json, Router};
+use bollard_stubs::models::ExecConfig;
+use hyper::StatusCode;
+use hyper_util::rt::TokioIo;
+use naru_error::{ErrorKind, chain};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::containers::ResizeQuery;
+use super::error::ApiError;
+use super::hijack::{Client, MULTIPLEXED_STREAM, RAW_STREAM, hijack, join, tell};
+use super::json_body;
+use super::version::ApiVersion;
+use crate::container::{AttachStreams, Exec, ExecCreate, ExecState};
+use crate::engine::Engine;
+use crate::spec::ExecRequest;
+
+type Answer = Result<Response, ApiError>;
+
+pub(super) fn routes() -> Router<Engine> {
+    Router::new()
+        .route("/containers/{id}/exec", post(create))
+        .route("/exec/{id}/start", post(start))
+        .route("/exec/{id}/resize", post(resize))
+        .route("/exec/{id}/json", get(inspect))
+}
+
+async fn create(State(engine): State<Engine>, Path(id): Path<String>, body: Body) -> Answer {
+    let container = engine.containers().find(&id)?;
+    let config: ExecConfig = json_body(body).await?;
+    let create = ExecCreate {
+        request: ExecRequest {
+            command: config.cmd.unwrap_or_default(),
+            env: config.env.unwrap_or_default(),
+            user: config.user.unwrap_or_default(),
+            working_dir: config.working_dir.unwrap_or_default(),
+            tty: config.tty.unwrap_or_default(),
+            console_size: config.console_size,
+            privileged: config.privileged.unwrap_or_default(),
+        },
+        streams: AttachStreams {
+            stdin: config.attach_stdin.unwrap_or_default(),
+            stdout: config.attach_stdout.unwrap_or_default(),
+            stderr: config.attach_stderr.unwrap_or_default(),
+        },
+        detach_keys: config.detach_keys.unwrap_or_default(),
+    };
+    let exec = engine.create_exec(&container, create)?;
+    Ok((StatusCode::CREATED, Json(json!({ "Id": exec.id }))).into_response())
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct StartBody {
+    detach: bool,
+    console_size: Option<Vec<usize>>,
+}
+
+/// The connection is taken over before the process starts, so that an error of the
+/// start stands where the output would have been, as in Docker.
+async fn start(
+    State(engine): State<Engine>,
+    Extension(version): Extension<ApiVersion>,
+    Path(id): Path<String>,
+    mut request: Request,
+) -> Answer {
+    let exec = engine.execs().find(&id)?;
+    let body = std::mem::take(request.body_mut());
+    let options: StartBody = json_body(body).await?;
+    engine.check_exec_startable(&exec)?;
+    if options.detach {
+        engine.start_exec(&exec, false, options.console_size).await?;
+        return Ok(StatusCode::OK.into_response());
+    }
+    let tty = exec.create.request.tty;
+    let framed = !tty && version >= ApiVersion::new(1, 42);
+    let content_type = if framed { MULTIPLEXED_STREAM } else { RAW_STREAM };
+    let (response, upgrade) = hijack(&mut request, content_type)?;
+    let task_engine = engine.clone();
+    engine.tasks().spawn(async move {
+        if let Ok(client) = upgrade.await {
+            run(&task_engine, &exec, TokioIo::new(client), options.console_size).await;
+        }
+    });
+    Ok(response)
+}
+
+async fn run(engine: &Engine, exec: &Arc<Exec>, client: Client, size: Option<Vec<usize>>) {
+    match engine.start_exec(exec, true, size).await {
+        Ok(Some(stream)) => join(client, stream, exec.exited()).await,
+        Ok(None) => {}
+        Err(error) => {
+            let message = format!("OCI runtime exec failed: exec failed: {}", chain(&error));
+            tell(client, exec.create.request.tty, &message).await;
+        }
+    }
+}
+
+async fn resize(
+    State(engine): State<Engine>,
+    Path(id): Path<String>,
+    Query(query): Query<ResizeQuery>,
+) -> Answer {
+    let exec = engine.execs().find(&id)?;
+    match exec.state() {
+        // The client resizes right after it asked for the start, and tries again.
+        ExecState::Created => {
+            let message = format!("exec instance {} has not been started", exec.id);
+            return Err(ApiError::new(ErrorKind::Conflict, message));
+        }
+        ExecState::Running { .. } if query.h > 0 && query.w > 0 => {
+            exec.shim.resize(query.h, query.w).await?;
+        }
+        ExecState::Running { .. } | ExecState::Exited { .. } => {}
+    }
+    Ok(StatusCode::OK.into_response())
+}
+
+async fn inspect(State(engine): State<Engine>, Path(id): Path<String>) -> Answer {
+    let exec = engine.execs().find(&id)?;
+    Ok(Json(view(&exec)).into_response())
+}
+
+fn view(exec: &Exec) -> Value {
+    let ExecCreate { request, streams, detach_keys } = &exec.create;
+    let (running, pid, exit_code) = match exec.state() {
+        ExecState::Created => (false, 0, Value::Null),
+        ExecState::Running { pid } => (true, pid, Value::Null),
+        ExecState::Exited { code } => (false, 0, code.into()),
+    };
+    json!({
+        "ID": exec.id,
+        "Running": running,
+        "ExitCode": exit_code,
+        "ProcessConfig": {
+            "tty": request.tty,
+            "entrypoint": request.command.first().cloned().unwrap_or_default(),
+            "arguments": request.command.get(1..).unwrap_or_default(),
+            "privileged": request.privileged,
+            "user": request.user,
+        },
+        "OpenStdin": streams.stdin,
+        "OpenStdout": streams.stdout,
+        "OpenStderr": streams.stderr,
+        "CanRemove": false,
+        "ContainerID": exec.container.id,
+        "DetachKeys": detach_keys,
+        "Pid": pid,
+    })
+}

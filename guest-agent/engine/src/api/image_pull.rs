@@ -1,0 +1,198 @@
+//! `POST /images/create`: the pull, and the stream of lines that clients draw it from.
+
+use std::convert::Infallible;
+
+use axum::body::Body;
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use hyper::HeaderMap;
+use hyper::header::CONTENT_TYPE;
+use naru_error::chain;
+use naru_image_store::{Credentials, ImageReference, LayerState, Platform, PullEvent};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::error::ApiError;
+use crate::engine::Engine;
+use crate::error::EngineError;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct CreateQuery {
+    from_image: String,
+    from_src: String,
+    tag: String,
+    platform: String,
+}
+
+/// The client's word for a registry's credentials.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct AuthConfig {
+    username: String,
+    password: String,
+    #[serde(alias = "identityToken")]
+    identitytoken: String,
+    #[serde(alias = "registryToken")]
+    registrytoken: String,
+}
+
+/// A reference from a name and a separate tag or digest.
+pub(super) fn reference(name: &str, tag: &str) -> Result<ImageReference, ApiError> {
+    let text = match tag {
+        "" => name.to_owned(),
+        digest if digest.contains(':') => format!("{name}@{digest}"),
+        tag => format!("{name}:{tag}"),
+    };
+    text.parse().map_err(|error| ApiError::invalid(chain(&error)))
+}
+
+/// `X-Registry-Auth`: base64 (either alphabet, padded or not) of JSON. What cannot be
+/// read is as good as absent, as in Docker.
+fn credentials(headers: &HeaderMap) -> Option<Credentials> {
+    let header = headers.get("x-registry-auth")?.to_str().ok()?;
+    let padded = format!("{header}{}", &"==="[..(4 - header.len() % 4) % 4]);
+    let bytes = URL_SAFE.decode(&padded).or_else(|_| STANDARD.decode(&padded)).ok()?;
+    let auth: AuthConfig = serde_json::from_slice(&bytes).ok()?;
+    let credentials = Credentials {
+        username: auth.username,
+        password: auth.password,
+        identity_token: auth.identitytoken,
+        registry_token: auth.registrytoken,
+    };
+    (!credentials.is_empty()).then_some(credentials)
+}
+
+pub(super) async fn create(
+    State(engine): State<Engine>,
+    Query(query): Query<CreateQuery>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    if !query.from_src.is_empty() {
+        return Err(ApiError::unsupported("importing a file system is not supported yet"));
+    }
+    let reference = reference(&query.from_image, &query.tag)?;
+    let platform: Option<Platform> = match query.platform.as_str() {
+        "" => None,
+        text => Some(text.parse().map_err(|error| ApiError::invalid(chain(&error)))?),
+    };
+    let cancelled = CancellationToken::new();
+    // Dropped with the answer's stream: a client that goes away ends the pull.
+    let guard = cancelled.clone().drop_guard();
+    let (sender, mut lines) = mpsc::unbounded_channel();
+    let (pull_engine, credentials) = (engine.clone(), credentials(&headers));
+    let pull = async move {
+        let send = |line: Value| drop(sender.send(Ok(line)));
+        let progress = |event: PullEvent| send(line(&event));
+        let pulled = pull_engine
+            .images()
+            .pull(&reference, platform.as_ref(), credentials.as_ref(), &progress)
+            .await;
+        match pulled {
+            Ok(pulled) => {
+                let name = reference.familiar();
+                let status = if pulled.up_to_date {
+                    format!("Status: Image is up to date for {name}")
+                } else {
+                    format!("Status: Downloaded newer image for {name}")
+                };
+                pull_engine.image_event("pull", &name, &name);
+                send(json!({ "status": status }));
+            }
+            Err(error) => drop(sender.send(Err(EngineError::from(error)))),
+        }
+    };
+    engine.tasks().spawn(async move {
+        tokio::select! {
+            () = pull => {}
+            () = cancelled.cancelled() => {}
+        }
+    });
+    // What fails before the first line keeps its HTTP status.
+    let first = match lines.recv().await {
+        Some(Ok(line)) => line,
+        Some(Err(error)) => return Err(error.into()),
+        None => json!({}),
+    };
+    let rest = futures::stream::unfold((lines, guard), |(mut lines, guard)| async {
+        let line = match lines.recv().await? {
+            Ok(line) => line,
+            Err(error) => {
+                let message = chain(&error);
+                json!({ "errorDetail": { "message": message }, "error": message })
+            }
+        };
+        Some((line, (lines, guard)))
+    });
+    use futures::StreamExt as _;
+    let body = futures::stream::once(std::future::ready(first))
+        .chain(rest)
+        .map(|line| Ok::<_, Infallible>(format!("{line}\r\n")));
+    Ok(([(CONTENT_TYPE, "application/json")], Body::from_stream(body)).into_response())
+}
+
+fn line(event: &PullEvent) -> Value {
+    let layer =
+        |id: &str, status: &str| json!({ "status": status, "progressDetail": {}, "id": id });
+    let progress = |id: &str, status: &str, current: u64, total: u64| {
+        json!({
+            "status": status, "id": id,
+            "progressDetail": { "current": current, "total": total },
+        })
+    };
+    match event {
+        PullEvent::PullingFrom { repository, tag } => {
+            json!({ "status": format!("Pulling from {repository}"), "id": tag })
+        }
+        PullEvent::Digest(digest) => json!({ "status": format!("Digest: {digest}") }),
+        PullEvent::Layer { id, state } => match *state {
+            LayerState::Waiting => layer(id, "Waiting"),
+            LayerState::Downloading { current, total } => {
+                progress(id, "Downloading", current, total)
+            }
+            LayerState::Retrying { seconds } => {
+                layer(id, &format!("Retrying in {seconds} seconds"))
+            }
+            LayerState::DownloadComplete => layer(id, "Download complete"),
+            LayerState::Extracting { current, total } => progress(id, "Extracting", current, total),
+            LayerState::PullComplete => layer(id, "Pull complete"),
+            LayerState::AlreadyExists => layer(id, "Already exists"),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::header::HeaderValue;
+
+    use super::*;
+
+    fn header(value: &str) -> HeaderMap {
+        let value = HeaderValue::from_str(value).unwrap();
+        HeaderMap::from_iter([("x-registry-auth".parse().unwrap(), value)])
+    }
+
+    #[test]
+    fn credentials_are_read_in_any_alphabet_and_padding() {
+        let json = br#"{"username":"u","password":"p>>?"}"#;
+        for text in
+            [URL_SAFE.encode(json), STANDARD.encode(json), STANDARD.encode(json).replace('=', "")]
+        {
+            let credentials = credentials(&header(&text)).unwrap();
+            assert_eq!(credentials.username, "u");
+        }
+        assert!(credentials(&header("!!!")).is_none());
+        assert!(credentials(&header("e30=")).is_none(), "an empty object is no credentials");
+    }
+
+    #[test]
+    fn a_digest_in_place_of_a_tag_is_one() {
+        let digest = format!("sha256:{}", "a".repeat(64));
+        assert!(reference("busybox", &digest).unwrap().digest().is_some());
+        assert!(reference("Busybox", "").is_err());
+    }
+}

@@ -1,0 +1,306 @@
+//! `/images/…`. A name may hold slashes, so what to do with it stands at its end.
+
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Extension, Json, Router};
+use bytes::Bytes;
+use futures::TryStreamExt as _;
+use hyper::StatusCode;
+use hyper::header::CONTENT_TYPE;
+use jiff::Timestamp;
+use naru_image_store::{Digest, Image, ImageReference, InUse, Removed};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio_util::io::StreamReader;
+
+use super::error::ApiError;
+use super::image_pull;
+use super::query::{Filters, Flag};
+use super::version::ApiVersion;
+use crate::container::image_config;
+use crate::engine::Engine;
+use crate::error::EngineError;
+
+/// Before it, an image without a name is shown as `<none>:<none>`.
+const WITHOUT_NONE: ApiVersion = ApiVersion::new(1, 43);
+/// From this version on `VirtualSize` is gone.
+const WITHOUT_VIRTUAL_SIZE: ApiVersion = ApiVersion::new(1, 44);
+
+const FILTERS: [&str; 6] = ["before", "dangling", "label", "reference", "since", "until"];
+
+type Answer = Result<Response, ApiError>;
+
+pub(super) fn routes() -> Router<Engine> {
+    Router::new()
+        .route("/images/json", get(list))
+        .route("/images/create", post(image_pull::create))
+        .route("/images/load", post(load))
+        .route("/images/{*rest}", get(read).post(change).delete(remove))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ListQuery {
+    filters: Option<String>,
+}
+
+async fn list(
+    State(engine): State<Engine>,
+    Extension(version): Extension<ApiVersion>,
+    Query(query): Query<ListQuery>,
+) -> Answer {
+    let filters = Filters::parse(query.filters.as_deref(), &FILTERS)?;
+    let images = engine.images().list().map_err(EngineError::from)?;
+    let users: Vec<String> =
+        engine.containers().all().iter().map(|container| container.record().image_id).collect();
+    let bound = |key: &str| -> Result<Option<i64>, ApiError> {
+        let Some(name) = filters.values(key).and_then(<[String]>::first) else { return Ok(None) };
+        Ok(Some(created(&engine.images().resolve(name).map_err(EngineError::from)?)))
+    };
+    let (before, since) = (bound("before")?, bound("since")?);
+    let mut rows = Vec::new();
+    for image in images {
+        let config = image_config(&image.raw_config)?;
+        let labels = config.labels.unwrap_or_default();
+        let tags: Vec<String> = image.tags.iter().map(ImageReference::familiar).collect();
+        let dangling = tags.is_empty();
+        let fits = filters.any("dangling", |wanted| matches!(wanted, "1" | "true") == dangling)
+            && filters
+                .any("reference", |pattern| tags.iter().any(|tag| reference_fits(tag, pattern)))
+            && filters.labels(|key| labels.get(key).map(String::as_str))
+            && before.is_none_or(|before| created(&image) < before)
+            && since.is_none_or(|since| created(&image) > since);
+        if !fits {
+            continue;
+        }
+        let containers = users.iter().filter(|id| **id == image.id.to_string()).count();
+        let mut row = json!({
+            "Id": image.id.to_string(),
+            "ParentId": "",
+            "RepoTags": tags,
+            "RepoDigests": image.repo_digests,
+            "Created": created(&image),
+            "Size": image.size,
+            "SharedSize": -1,
+            "Labels": labels,
+            "Containers": containers,
+        });
+        if dangling && version < WITHOUT_NONE {
+            row["RepoTags"] = json!(["<none>:<none>"]);
+        }
+        if version < WITHOUT_VIRTUAL_SIZE {
+            row["VirtualSize"] = image.size.into();
+        }
+        rows.push(row);
+    }
+    Ok(Json(rows).into_response())
+}
+
+/// A reference filter: the whole name, the name without its tag, or one with `*`.
+fn reference_fits(tag: &str, pattern: &str) -> bool {
+    let bare = tag.rsplit_once(':').map_or(tag, |(bare, _)| bare);
+    let full_name = |text: &str| match pattern.split_once('*') {
+        Some((start, end)) => {
+            text.len() >= start.len() + end.len() && text.starts_with(start) && text.ends_with(end)
+        }
+        None => text == pattern,
+    };
+    full_name(tag) || full_name(bare)
+}
+
+fn created(image: &Image) -> i64 {
+    let text = image.config.created().as_deref();
+    text.and_then(|text| text.parse::<Timestamp>().ok()).map_or(0, Timestamp::as_second)
+}
+
+async fn read(
+    State(engine): State<Engine>,
+    Extension(version): Extension<ApiVersion>,
+    Path(rest): Path<String>,
+) -> Answer {
+    if rest == "search" || rest == "get" || rest.ends_with("/get") {
+        return Err(ApiError::unsupported(format!("images/{rest} is not supported yet")));
+    }
+    if let Some(name) = rest.strip_suffix("/json") {
+        let image = engine.images().resolve(name).map_err(EngineError::from)?;
+        return Ok(Json(inspect(&image, version)?).into_response());
+    }
+    if let Some(name) = rest.strip_suffix("/history") {
+        let image = engine.images().resolve(name).map_err(EngineError::from)?;
+        return Ok(Json(history(&image)).into_response());
+    }
+    Err(ApiError::page_not_found())
+}
+
+fn inspect(image: &Image, version: ApiVersion) -> Result<Value, ApiError> {
+    let config = image_config(&image.raw_config)?;
+    let tags: Vec<String> = image.tags.iter().map(ImageReference::familiar).collect();
+    let diff_ids: Vec<String> =
+        image.layers.iter().map(|layer| layer.diff_id.to_string()).collect();
+    let upper: Vec<_> = image.layers.iter().rev().map(|layer| &layer.path).collect();
+    let mut value = json!({
+        "Id": image.id.to_string(),
+        "RepoTags": tags,
+        "RepoDigests": image.repo_digests,
+        "Parent": "",
+        "Comment": "",
+        "Created": image.config.created().as_deref().unwrap_or("0001-01-01T00:00:00Z"),
+        "Author": image.config.author().as_deref().unwrap_or_default(),
+        "DockerVersion": "",
+        "Config": config,
+        "Architecture": image.config.architecture().to_string(),
+        "Os": image.config.os().to_string(),
+        "Size": image.size,
+        "GraphDriver": {
+            "Name": "overlay2",
+            "Data": { "UpperDir": upper.first(), "LowerDir": upper.get(1..) },
+        },
+        "RootFS": { "Type": "layers", "Layers": diff_ids },
+        "Metadata": { "LastTagTime": Timestamp::from_nanosecond(image.tagged_at_ns.into())
+            .map(|at| at.to_string()).unwrap_or_default() },
+    });
+    if version < WITHOUT_VIRTUAL_SIZE {
+        value["VirtualSize"] = image.size.into();
+    }
+    Ok(value)
+}
+
+/// Newest first; the size stands with the entry that made a layer.
+fn history(image: &Image) -> Vec<Value> {
+    let mut layers = image.layers.iter();
+    let entries = image.config.history().iter().flatten();
+    let mut rows: Vec<Value> = entries
+        .map(|entry| {
+            let empty = entry.empty_layer().unwrap_or_default();
+            let size = if empty { 0 } else { layers.next().map_or(0, |layer| layer.size) };
+            let created = entry.created().as_deref();
+            json!({
+                "Id": "<missing>",
+                "Created": created.and_then(|text| text.parse::<Timestamp>().ok())
+                    .map_or(0, Timestamp::as_second),
+                "CreatedBy": entry.created_by().as_deref().unwrap_or_default(),
+                "Tags": null,
+                "Size": size,
+                "Comment": entry.comment().as_deref().unwrap_or_default(),
+            })
+        })
+        .collect();
+    rows.reverse();
+    if let Some(newest) = rows.first_mut() {
+        newest["Id"] = image.id.to_string().into();
+        if !image.tags.is_empty() {
+            newest["Tags"] = image.tags.iter().map(ImageReference::familiar).collect();
+        }
+    }
+    rows
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct TagQuery {
+    repo: String,
+    tag: String,
+}
+
+async fn change(
+    State(engine): State<Engine>,
+    Path(rest): Path<String>,
+    Query(query): Query<TagQuery>,
+) -> Answer {
+    if rest == "prune" || rest.ends_with("/push") {
+        return Err(ApiError::unsupported(format!("images/{rest} is not supported yet")));
+    }
+    let Some(name) = rest.strip_suffix("/tag") else { return Err(ApiError::page_not_found()) };
+    let image = engine.images().resolve(name).map_err(EngineError::from)?;
+    let target = image_pull::reference(&query.repo, &query.tag)?;
+    engine.images().tag(&image.id, &target).map_err(EngineError::from)?;
+    engine.image_event("tag", &image.id.to_string(), &target.familiar());
+    Ok(StatusCode::CREATED.into_response())
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct RemoveQuery {
+    force: Flag,
+}
+
+async fn remove(
+    State(engine): State<Engine>,
+    Path(name): Path<String>,
+    Query(query): Query<RemoveQuery>,
+) -> Answer {
+    let image = engine.images().resolve(&name).map_err(EngineError::from)?;
+    let users = |id: &Digest| engine.user_of_image(id);
+    let removed =
+        engine.images().remove(&name, query.force.0, &users).await.map_err(EngineError::from)?;
+    let rows: Vec<Value> = removed
+        .iter()
+        .map(|item| match item {
+            Removed::Untagged(name) => {
+                engine.image_event("untag", &image.id.to_string(), name);
+                json!({ "Untagged": name })
+            }
+            Removed::Deleted(id) => {
+                if *id == image.id.to_string() {
+                    engine.image_event("delete", id, id);
+                }
+                json!({ "Deleted": id })
+            }
+        })
+        .collect();
+    Ok(Json(rows).into_response())
+}
+
+async fn load(State(engine): State<Engine>, body: Body) -> Answer {
+    let bytes = body.into_data_stream().map_err(std::io::Error::other);
+    let archive = StreamReader::new(Box::pin(bytes));
+    let loaded = engine.images().load(archive, None, &|_| {}).await.map_err(EngineError::from)?;
+    let mut lines = String::new();
+    for item in loaded {
+        let id = item.image.id.to_string();
+        let text = match &item.name {
+            Some(name) => format!("Loaded image: {}\n", name.familiar()),
+            None => format!("Loaded image ID: {id}\n"),
+        };
+        let name = item.name.map_or_else(|| id.clone(), |name| name.familiar());
+        engine.image_event("load", &id, &name);
+        lines.push_str(&json!({ "stream": text }).to_string());
+        lines.push('\n');
+    }
+    Ok(([(CONTENT_TYPE, "application/json")], Bytes::from(lines)).into_response())
+}
+
+impl Engine {
+    /// The container that needs an image; a running one is to be preferred.
+    fn user_of_image(&self, id: &Digest) -> Option<InUse> {
+        let id = id.to_string();
+        let users = self.containers().all();
+        let mut users: Vec<_> =
+            users.iter().map(|user| user.record()).filter(|user| user.image_id == id).collect();
+        users.sort_by_key(|user| !user.running());
+        let user = users.into_iter().next()?;
+        let running = user.running();
+        Some(InUse { container_id: user.id, running })
+    }
+
+    /// Tells everyone what happened to an image.
+    pub(super) fn image_event(&self, action: &str, id: &str, name: &str) {
+        let attributes = [("name".to_owned(), name.to_owned())].into();
+        self.events().publish("image", action, id, attributes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reference_filter_takes_names_and_patterns() {
+        assert!(reference_fits("busybox:1", "busybox"));
+        assert!(reference_fits("busybox:1", "busybox:1"));
+        assert!(reference_fits("busybox:1", "busy*"));
+        assert!(!reference_fits("busybox:1", "box"));
+    }
+}

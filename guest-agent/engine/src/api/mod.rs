@@ -1,0 +1,113 @@
+//! The Docker Engine API, and the `/naru/` routes beside it.
+//!
+//! A handler reads the request, calls the engine, writes the answer. Versions are taken
+//! off the path before the router sees it ([`version`]), every error leaves through
+//! [`error::ApiError`], and whatever Docker knows and this engine does not yet answers
+//! 501 by name ([`not_yet`]).
+
+mod container_view;
+mod containers;
+mod error;
+mod events;
+mod exec;
+mod hijack;
+mod image_pull;
+mod images;
+mod naru;
+mod not_yet;
+mod query;
+mod system;
+mod version;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::{IntoResponse as _, Response};
+use hyper::Uri;
+use hyper::header::{HeaderName, HeaderValue, SERVER};
+use hyper::http::uri::PathAndQuery;
+use tower::ServiceExt as _;
+
+use crate::engine::Engine;
+use error::ApiError;
+
+/// What the engine calls itself where Docker says its version: a Docker-like number
+/// first, because clients compare it, and Naru's own behind it.
+const SERVER_VERSION: &str = concat!("28.5.0+naru.", env!("CARGO_PKG_VERSION"));
+
+const SERVER_HEADER: HeaderValue =
+    HeaderValue::from_static(concat!("Docker/28.5.0+naru.", env!("CARGO_PKG_VERSION"), " (linux)"));
+
+/// The whole API of `engine`.
+#[derive(Clone, Debug)]
+pub(crate) struct Api(Router);
+
+impl Api {
+    pub(crate) fn new(engine: Engine) -> Self {
+        let router = Router::new()
+            .merge(system::routes())
+            .merge(events::routes())
+            .merge(images::routes())
+            .merge(containers::routes())
+            .merge(exec::routes())
+            .merge(naru::routes())
+            .merge(not_yet::routes())
+            .fallback(async || ApiError::page_not_found())
+            .method_not_allowed_fallback(async || ApiError::page_not_found())
+            .with_state(engine);
+        Self(router)
+    }
+
+    /// Answers one request, whatever its version.
+    pub(crate) async fn answer(self, request: Request) -> Response {
+        let mut response = match route(request) {
+            Ok(request) => self.0.oneshot(request).await.into_response(),
+            Err(error) => error.into_response(),
+        };
+        let headers = response.headers_mut();
+        let version = HeaderValue::try_from(version::MAXIMUM.to_string());
+        if let Ok(version) = version {
+            headers.insert(HeaderName::from_static("api-version"), version);
+        }
+        headers.insert(HeaderName::from_static("ostype"), HeaderValue::from_static("linux"));
+        headers.insert(
+            HeaderName::from_static("docker-experimental"),
+            HeaderValue::from_static("false"),
+        );
+        headers.insert(SERVER, SERVER_HEADER);
+        response
+    }
+}
+
+/// Takes the version off the path and leaves it with the request.
+fn route(mut request: Request) -> Result<Request, ApiError> {
+    let (version, path) = version::split_path(request.uri().path())
+        .map_err(|unspoken| ApiError::invalid(unspoken.to_string()))?;
+    let path_and_query = match request.uri().query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    };
+    let mut parts = request.uri().clone().into_parts();
+    parts.path_and_query = Some(
+        PathAndQuery::try_from(path_and_query)
+            .map_err(|error| ApiError::invalid(error.to_string()))?,
+    );
+    *request.uri_mut() =
+        Uri::from_parts(parts).map_err(|error| ApiError::invalid(error.to_string()))?;
+    request.extensions_mut().insert(version);
+    Ok(request)
+}
+
+/// A JSON body; an empty one is the default.
+async fn json_body<T: serde::de::DeserializeOwned + Default>(body: Body) -> Result<T, ApiError> {
+    /// More than any request of Docker's clients.
+    const LIMIT: usize = 16 << 20;
+    let bytes = axum::body::to_bytes(body, LIMIT)
+        .await
+        .map_err(|error| ApiError::invalid(format!("reading the request failed: {error}")))?;
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Ok(T::default());
+    }
+    serde_json::from_slice(&bytes)
+        .map_err(|error| ApiError::invalid(format!("invalid JSON in the request: {error}")))
+}

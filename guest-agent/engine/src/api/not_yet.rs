@@ -1,0 +1,76 @@
+//! What Docker knows and this engine does not yet: 501, with a sentence.
+
+use axum::Router;
+use axum::extract::Request;
+use axum::routing::{any, get, post};
+use naru_error::ErrorKind;
+
+use super::error::ApiError;
+use crate::engine::Engine;
+
+pub(super) fn routes() -> Router<Engine> {
+    let mut router = Router::new();
+    for path in [
+        "/auth",
+        "/session",
+        "/grpc",
+        "/build",
+        "/build/prune",
+        "/build/cancel",
+        "/commit",
+        "/containers/prune",
+        "/containers/{id}/pause",
+        "/containers/{id}/unpause",
+        "/containers/{id}/rename",
+        "/containers/{id}/update",
+    ] {
+        router = router.route(path, post(refuse));
+    }
+    for path in [
+        "/system/df",
+        "/containers/{id}/attach/ws",
+        "/containers/{id}/changes",
+        "/containers/{id}/export",
+        "/containers/{id}/stats",
+        "/distribution/{*name}",
+        "/plugins",
+    ] {
+        router = router.route(path, get(refuse));
+    }
+    for path in [
+        "/containers/{id}/archive",
+        "/networks",
+        "/networks/{*rest}",
+        "/volumes",
+        "/volumes/{*rest}",
+        "/plugins/{*rest}",
+    ] {
+        router = router.route(path, any(refuse));
+    }
+    for path in ["/swarm", "/nodes", "/services", "/tasks", "/secrets", "/configs"] {
+        router =
+            router.route(path, any(no_swarm)).route(&format!("{path}/{{*rest}}"), any(no_swarm));
+    }
+    router
+}
+
+async fn refuse(request: Request) -> ApiError {
+    let path = request.uri().path();
+    let what = match path.trim_start_matches('/').split('/').next().unwrap_or_default() {
+        "build" | "session" | "grpc" => "building images",
+        "networks" => "networks other than bridge, host and none",
+        "volumes" => "volumes",
+        "auth" => "logging in to a registry",
+        "plugins" => "plugins",
+        _ => path,
+    };
+    ApiError::unsupported(format!("{what} is not supported by this engine yet"))
+}
+
+async fn no_swarm() -> ApiError {
+    ApiError::new(
+        ErrorKind::Unavailable,
+        "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to \
+         connect this node to swarm and try again.",
+    )
+}

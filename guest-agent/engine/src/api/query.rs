@@ -1,0 +1,121 @@
+//! Query parameters as Docker reads them.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::error::ApiError;
+
+/// A query boolean: absent, empty, `0`, `no`, `false` and `none` are false, all else is true.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Flag(pub(crate) bool);
+
+impl Flag {
+    fn parse(text: &str) -> Self {
+        Self(!matches!(
+            text.trim().to_ascii_lowercase().as_str(),
+            "" | "0" | "no" | "false" | "none"
+        ))
+    }
+}
+
+impl<'de> Deserialize<'de> for Flag {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self::parse(&String::deserialize(deserializer)?))
+    }
+}
+
+/// `filters=`: for each key its values, OR-ed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Filters(BTreeMap<String, Vec<String>>);
+
+impl Filters {
+    /// Reads `{"key":{"value":true}}` and the older `{"key":["value"]}`; a key that
+    /// is not in `known` is refused by name.
+    pub(crate) fn parse(text: Option<&str>, known: &[&str]) -> Result<Self, ApiError> {
+        let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(Self::default()) };
+        let malformed = || ApiError::invalid(format!("invalid filter: {text}"));
+        let parsed: BTreeMap<String, Value> =
+            serde_json::from_str(text).map_err(|_| malformed())?;
+        let mut filters = BTreeMap::new();
+        for (key, values) in parsed {
+            if !known.contains(&key.as_str()) {
+                return Err(ApiError::invalid(format!("invalid filter '{key}'")));
+            }
+            let values = match values {
+                Value::Object(map) => map
+                    .into_iter()
+                    .filter(|(_, wanted)| wanted.as_bool() != Some(false))
+                    .map(|(value, _)| value)
+                    .collect(),
+                Value::Array(list) => list
+                    .into_iter()
+                    .map(|value| value.as_str().map(str::to_owned).ok_or_else(malformed))
+                    .collect::<Result<_, _>>()?,
+                _ => return Err(malformed()),
+            };
+            filters.insert(key, values);
+        }
+        Ok(Self(filters))
+    }
+
+    /// The values of `key`; none when it was not given.
+    pub(crate) fn values(&self, key: &str) -> Option<&[String]> {
+        self.0.get(key).map(Vec::as_slice)
+    }
+
+    /// Whether `key` was not given, or one of its values satisfies `matches`.
+    pub(crate) fn any(&self, key: &str, matches: impl Fn(&str) -> bool) -> bool {
+        self.values(key).is_none_or(|values| values.iter().any(|value| matches(value)))
+    }
+
+    /// Whether all `label` values (`k` or `k=v`) hold for `labels`.
+    pub(crate) fn labels<'a>(&self, labels: impl Fn(&str) -> Option<&'a str>) -> bool {
+        self.values("label").unwrap_or_default().iter().all(|wanted| match wanted.split_once('=') {
+            Some((key, value)) => labels(key) == Some(value),
+            None => labels(wanted).is_some(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_forms_of_filters_are_read() {
+        let new = Filters::parse(Some(r#"{"name":{"a":true,"b":true}}"#), &["name"]).unwrap();
+        let old = Filters::parse(Some(r#"{"name":["a","b"]}"#), &["name"]).unwrap();
+        assert_eq!(new, old);
+        assert!(new.any("name", |value| value == "b"));
+        assert!(new.any("absent", |_| false), "a filter that was not given matches all");
+    }
+
+    #[test]
+    fn an_unknown_filter_is_refused_by_name() {
+        let error = Filters::parse(Some(r#"{"colour":["red"]}"#), &["name"]).unwrap_err();
+        assert_eq!(error.message(), "invalid filter 'colour'");
+    }
+
+    #[test]
+    fn all_labels_must_match() {
+        let filters = Filters::parse(Some(r#"{"label":["a=1","b"]}"#), &["label"]).unwrap();
+        let labels = |key: &str| match key {
+            "a" => Some("1"),
+            "b" => Some("x"),
+            _ => None,
+        };
+        assert!(filters.labels(labels));
+        assert!(!filters.labels(|key| (key == "a").then_some("1")));
+    }
+
+    #[test]
+    fn booleans_are_dockers() {
+        for (text, expected) in
+            [("1", true), ("true", true), ("yes", true), ("0", false), ("", false), ("none", false)]
+        {
+            assert_eq!(Flag::parse(text).0, expected, "{text:?}");
+        }
+    }
+}

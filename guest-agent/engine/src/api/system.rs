@@ -1,0 +1,157 @@
+//! Ping, version, info.
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, PRAGMA};
+use jiff::Timestamp;
+use nix::sys::sysinfo::sysinfo;
+use nix::sys::utsname::uname;
+use serde_json::{Value, json};
+
+use super::error::ApiError;
+use super::{SERVER_VERSION, version};
+use crate::args::Mode;
+use crate::container::Status;
+use crate::engine::Engine;
+
+pub(super) fn routes() -> Router<Engine> {
+    Router::new()
+        .route("/_ping", get(ping))
+        .route("/version", get(version))
+        .route("/info", get(info))
+}
+
+async fn ping() -> Response {
+    let headers = [
+        (CONTENT_TYPE, "text/plain; charset=utf-8"),
+        (CACHE_CONTROL, "no-cache, no-store, must-revalidate"),
+        (PRAGMA, "no-cache"),
+        // The classic builder; BuildKit's interface is not served.
+        (HeaderName::from_static("builder-version"), "1"),
+        (HeaderName::from_static("swarm"), "inactive"),
+    ];
+    (headers, "OK").into_response()
+}
+
+struct Kernel {
+    release: String,
+    hostname: String,
+}
+
+impl Kernel {
+    fn read() -> Self {
+        let text = |text: &std::ffi::OsStr| text.to_string_lossy().into_owned();
+        match uname() {
+            Ok(names) => Self { release: text(names.release()), hostname: text(names.nodename()) },
+            Err(_) => Self { release: String::new(), hostname: String::new() },
+        }
+    }
+}
+
+/// Go's name of this processor, as Docker's clients expect it.
+fn go_arch() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
+
+async fn version() -> Json<Value> {
+    let kernel = Kernel::read();
+    let details = json!({
+        "ApiVersion": version::MAXIMUM.to_string(),
+        "Arch": go_arch(),
+        "BuildTime": "",
+        "Experimental": "false",
+        "GitCommit": "",
+        "GoVersion": "",
+        "KernelVersion": kernel.release,
+        "MinAPIVersion": version::MINIMUM.to_string(),
+        "Os": "linux",
+    });
+    Json(json!({
+        "Platform": { "Name": "Naru" },
+        "Components": [{ "Name": "Engine", "Version": SERVER_VERSION, "Details": details }],
+        "Version": SERVER_VERSION,
+        "ApiVersion": version::MAXIMUM.to_string(),
+        "MinAPIVersion": version::MINIMUM.to_string(),
+        "GitCommit": "",
+        "GoVersion": "",
+        "Os": "linux",
+        "Arch": go_arch(),
+        "KernelVersion": kernel.release,
+        "BuildTime": "",
+    }))
+}
+
+async fn info(State(engine): State<Engine>) -> Result<Json<Value>, ApiError> {
+    let kernel = Kernel::read();
+    let containers: Vec<_> =
+        engine.containers().all().iter().map(|container| container.record()).collect();
+    let running = containers.iter().filter(|record| record.state.status == Status::Running).count();
+    let images = engine.images().list().map_err(crate::error::EngineError::from)?.len();
+    let memory = sysinfo().map_or(0, |info| info.ram_total());
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let whole = engine.mode() == Mode::Vm;
+    let system = match engine.mode() {
+        Mode::Vm => "Naru",
+        Mode::Native => "Naru (native)",
+    };
+    Ok(Json(json!({
+        "ID": machine_id(),
+        "Containers": containers.len(),
+        "ContainersRunning": running,
+        "ContainersPaused": 0,
+        "ContainersStopped": containers.len() - running,
+        "Images": images,
+        "Driver": "overlay2",
+        "DriverStatus": [["Backing Filesystem", "extfs"]],
+        "Plugins": {
+            "Volume": ["local"], "Network": ["bridge", "host", "none"],
+            "Authorization": null, "Log": ["json-file"],
+        },
+        "MemoryLimit": whole, "SwapLimit": whole, "CpuCfsPeriod": whole, "CpuCfsQuota": whole,
+        "CPUShares": whole, "CPUSet": whole, "PidsLimit": whole, "OomKillDisable": false,
+        "IPv4Forwarding": true, "Debug": false, "NFd": -1, "NGoroutines": -1,
+        "NEventsListener": 0,
+        "SystemTime": Timestamp::now().to_string(),
+        "LoggingDriver": "json-file", "CgroupDriver": "cgroupfs", "CgroupVersion": "2",
+        "KernelVersion": kernel.release, "OperatingSystem": system, "OSVersion": "",
+        "OSType": "linux", "Architecture": std::env::consts::ARCH,
+        "IndexServerAddress": "https://index.docker.io/v1/",
+        "RegistryConfig": {
+            "InsecureRegistryCIDRs": ["127.0.0.0/8", "::1/128"],
+            "IndexConfigs": {
+                "docker.io": { "Name": "docker.io", "Mirrors": [], "Secure": true, "Official": true },
+            },
+            "Mirrors": [],
+        },
+        "NCPU": processors, "MemTotal": memory, "GenericResources": null,
+        "DockerRootDir": engine.paths().root, "HttpProxy": "", "HttpsProxy": "", "NoProxy": "",
+        "Name": kernel.hostname, "Labels": [], "ExperimentalBuild": false,
+        "ServerVersion": SERVER_VERSION,
+        "Runtimes": { "naru": { "path": "naru-agent" } }, "DefaultRuntime": "naru",
+        "Swarm": {
+            "NodeID": "", "NodeAddr": "", "LocalNodeState": "inactive", "ControlAvailable": false,
+            "Error": "", "RemoteManagers": null,
+        },
+        "LiveRestoreEnabled": true, "Isolation": "", "InitBinary": "",
+        "ContainerdCommit": { "ID": "" }, "RuncCommit": { "ID": "" }, "InitCommit": { "ID": "" },
+        "SecurityOptions": ["name=seccomp,profile=builtin", "name=cgroupns"],
+        "Warnings": [],
+    })))
+}
+
+/// Names this engine's machine; the same for its life.
+fn machine_id() -> String {
+    let id = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
+    let id = if id.trim().is_empty() {
+        std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default()
+    } else {
+        id
+    };
+    id.trim().to_owned()
+}

@@ -1,0 +1,339 @@
+//! Making a container: the request is checked whole, then kept, or nothing is.
+
+use std::sync::Arc;
+
+use bollard_stubs::models::{
+    ContainerConfig, HostConfig, HostConfigLogConfig, ImageConfig, RestartPolicy,
+    RestartPolicyNameEnum,
+};
+use jiff::Timestamp;
+use rand::RngCore as _;
+
+use super::files::split_extra_host;
+use super::record::State;
+use super::{Container, Record, names};
+use crate::engine::Engine;
+use crate::error::{EngineError, Result};
+use crate::network::published_ports;
+use crate::spec::{self, WantedMounts};
+
+/// The name's length in a container's default hostname.
+const SHORT_ID_LEN: usize = 12;
+
+/// `POST /containers/create`.
+#[derive(Clone, Debug)]
+pub(crate) struct CreateRequest {
+    /// Made up when there is none.
+    pub(crate) name: Option<String>,
+    pub(crate) config: ContainerConfig,
+    pub(crate) host_config: HostConfig,
+}
+
+impl Engine {
+    /// Makes a container; it does not run yet.
+    pub(crate) async fn create_container(&self, request: CreateRequest) -> Result<Arc<Container>> {
+        let CreateRequest { name, mut config, mut host_config } = request;
+        if let Some(name) = &name {
+            names::check(name)?;
+        }
+        let wanted_image = config.image.clone().unwrap_or_default();
+        let image = self.images().resolve(&wanted_image)?;
+        let image_config = image_config(&image.raw_config)?;
+
+        refuse_unsupported(&host_config)?;
+        let id = random_id();
+        fill_config(&mut config, image_config, &id, &host_config);
+        fill_host_config(&mut host_config);
+        let command = command_line(&config)?;
+        validate(&config, &host_config)?;
+
+        let name = self.reserve_name(name.as_deref(), &id)?;
+        let record = Record {
+            id,
+            name: name.clone(),
+            created: Timestamp::now(),
+            image: wanted_image,
+            image_id: image.id.to_string(),
+            command,
+            config,
+            host_config,
+            endpoint: None,
+            state: State::default(),
+        };
+        let kept = self.keep_new(record).await;
+        if kept.is_err() {
+            self.containers().release_name(&name);
+        }
+        kept
+    }
+
+    async fn keep_new(&self, record: Record) -> Result<Arc<Container>> {
+        let directory = self.paths().container(&record.id);
+        for part in ["upper", "work", "rootfs"] {
+            let path = directory.join(part);
+            std::fs::create_dir_all(&path).map_err(EngineError::io("creating", path))?;
+        }
+        self.database().put_container(&record).await?;
+        let shim = self.shim_address(&record.id);
+        let container = Arc::new(Container::new(record, shim));
+        self.containers().insert(Arc::clone(&container));
+        self.container_event(&container, "create", []);
+        Ok(container)
+    }
+
+    fn reserve_name(&self, wanted: Option<&str>, id: &str) -> Result<String> {
+        loop {
+            let name = wanted.map_or_else(
+                || names::make_up(|name| self.containers().name_is_free(name)),
+                str::to_owned,
+            );
+            match self.containers().reserve_name(&name, id) {
+                Ok(()) => return Ok(name),
+                // Someone else was quicker with the name made up here.
+                Err(EngineError::NameInUse { .. }) if wanted.is_none() => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// 256 random bits as 64 hex digits. Never all digits in its first twelve, because
+/// a hostname of digits only is taken for a number by some programs.
+pub(crate) fn random_id() -> String {
+    let mut random = rand::rng();
+    loop {
+        let mut bytes = [0_u8; 32];
+        random.fill_bytes(&mut bytes);
+        let id: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        if id[..SHORT_ID_LEN].parse::<u64>().is_err() {
+            return id;
+        }
+    }
+}
+
+/// The `config` of an image as Docker reads it, from the very bytes.
+pub(crate) fn image_config(raw: &[u8]) -> Result<ImageConfig> {
+    #[derive(serde::Deserialize)]
+    struct Whole {
+        #[serde(default)]
+        config: Option<ImageConfig>,
+    }
+    let whole: Whole =
+        serde_json::from_slice(raw).map_err(EngineError::encoding("the image's configuration"))?;
+    Ok(whole.config.unwrap_or_default())
+}
+
+/// Puts the image's defaults where the client was silent, as Docker merges them.
+fn fill_config(
+    config: &mut ContainerConfig,
+    image: ImageConfig,
+    id: &str,
+    host_config: &HostConfig,
+) {
+    fn unless_given<T: Default>(
+        field: &mut Option<T>,
+        default: Option<T>,
+        is_empty: fn(&T) -> bool,
+    ) {
+        if field.as_ref().is_none_or(is_empty) {
+            *field = Some(default.unwrap_or_default());
+        }
+    }
+    // An entry point of the client's own takes the image's command out of play.
+    if config.entrypoint.as_ref().is_none_or(Vec::is_empty) {
+        let keeps_image_entry = config.entrypoint.is_none();
+        if config.cmd.as_ref().is_none_or(Vec::is_empty) {
+            config.cmd = image.cmd;
+        }
+        if keeps_image_entry {
+            config.entrypoint = image.entrypoint;
+        }
+    }
+    unless_given(&mut config.user, image.user, String::is_empty);
+    unless_given(&mut config.working_dir, image.working_dir, String::is_empty);
+    if config.stop_signal.as_ref().is_none_or(String::is_empty) {
+        config.stop_signal = image.stop_signal.filter(|signal| !signal.is_empty());
+    }
+    config.healthcheck = config.healthcheck.take().or(image.healthcheck);
+
+    let name = |variable: &String| variable.split('=').next().unwrap_or_default().to_owned();
+    let own = config.env.take().unwrap_or_default();
+    let mut env: Vec<String> = image.env.unwrap_or_default();
+    env.retain(|variable| !own.iter().any(|mine| name(mine) == name(variable)));
+    env.extend(own);
+    config.env = Some(env);
+
+    let mut labels = image.labels.unwrap_or_default();
+    labels.extend(config.labels.take().unwrap_or_default());
+    config.labels = Some(labels);
+
+    for (own, of_image) in
+        [(&mut config.exposed_ports, image.exposed_ports), (&mut config.volumes, image.volumes)]
+    {
+        let mut all = own.take().unwrap_or_default();
+        all.extend(of_image.unwrap_or_default());
+        all.sort();
+        all.dedup();
+        *own = (!all.is_empty()).then_some(all);
+    }
+    let own_uts = host_config.uts_mode.as_deref() != Some("host");
+    if config.hostname.as_ref().is_none_or(String::is_empty) {
+        let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+        let of_host = host_config.network_mode.as_deref() == Some("host") || !own_uts;
+        config.hostname =
+            host.filter(|_| of_host).or_else(|| id.get(..SHORT_ID_LEN).map(str::to_owned));
+    }
+    for flag in [
+        &mut config.tty,
+        &mut config.open_stdin,
+        &mut config.stdin_once,
+        &mut config.attach_stdin,
+        &mut config.attach_stdout,
+        &mut config.attach_stderr,
+    ] {
+        flag.get_or_insert(false);
+    }
+    config.domainname.get_or_insert_default();
+}
+
+/// What Docker shows for what was not asked for.
+fn fill_host_config(host_config: &mut HostConfig) {
+    host_config.network_mode.get_or_insert_with(|| "bridge".to_owned());
+    host_config.restart_policy.get_or_insert_with(|| RestartPolicy {
+        name: Some(RestartPolicyNameEnum::NO),
+        maximum_retry_count: Some(0),
+    });
+    host_config.log_config.get_or_insert_with(HostConfigLogConfig::default);
+    if let Some(log_config) = &mut host_config.log_config {
+        let driver = log_config.typ.get_or_insert_default();
+        if driver.is_empty() {
+            "json-file".clone_into(driver);
+        }
+        log_config.config.get_or_insert_default();
+    }
+    host_config.auto_remove.get_or_insert(false);
+    host_config.privileged.get_or_insert(false);
+    host_config.readonly_rootfs.get_or_insert(false);
+    host_config.publish_all_ports.get_or_insert(false);
+    host_config.port_bindings.get_or_insert_default();
+    if host_config.shm_size.unwrap_or_default() == 0 {
+        host_config.shm_size = Some(64 << 20);
+    }
+}
+
+fn command_line(config: &ContainerConfig) -> Result<Vec<String>> {
+    let entrypoint = config.entrypoint.iter().flatten();
+    let command: Vec<_> = entrypoint.chain(config.cmd.iter().flatten()).cloned().collect();
+    if command.first().is_none_or(String::is_empty) {
+        return Err(EngineError::Invalid("no command specified".to_owned()));
+    }
+    Ok(command)
+}
+
+fn validate(config: &ContainerConfig, host_config: &HostConfig) -> Result<()> {
+    WantedMounts::parse(host_config)?;
+    spec::validate(host_config)?;
+    published_ports(config, host_config)?;
+    for extra in host_config.extra_hosts.iter().flatten() {
+        split_extra_host(extra)?;
+    }
+    let directory = config.working_dir.as_deref().unwrap_or_default();
+    if !directory.is_empty() && !directory.starts_with('/') {
+        return Err(EngineError::Invalid(format!(
+            "the working directory '{directory}' is invalid, it needs to be an absolute path"
+        )));
+    }
+    if let Some(signal) = &config.stop_signal {
+        super::lifecycle::signal_number(signal)?;
+    }
+    Ok(())
+}
+
+/// Refuses by name what would otherwise be dropped in silence.
+fn refuse_unsupported(host_config: &HostConfig) -> Result<()> {
+    let given = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|list| !list.is_empty());
+    let restart = host_config.restart_policy.as_ref().and_then(|policy| policy.name);
+    let network = host_config.network_mode.as_deref().unwrap_or_default();
+    let mode = |mode: &Option<String>| {
+        mode.as_deref().is_some_and(|mode| !matches!(mode, "" | "private" | "shareable" | "host"))
+    };
+    let log_driver =
+        host_config.log_config.as_ref().and_then(|log| log.typ.as_deref()).unwrap_or_default();
+    let restarts =
+        !matches!(restart, None | Some(RestartPolicyNameEnum::NO | RestartPolicyNameEnum::EMPTY));
+    let refused = [
+        (restarts, "restart policies"),
+        (!matches!(network, "" | "default" | "bridge" | "none" | "host"), "networks of one's own"),
+        (!matches!(log_driver, "" | "json-file"), "log drivers other than json-file"),
+        (given(&host_config.volumes_from), "--volumes-from"),
+        (given(&host_config.links), "links"),
+        (host_config.device_requests.as_ref().is_some_and(|r| !r.is_empty()), "--gpus"),
+        (host_config.devices.as_ref().is_some_and(|d| !d.is_empty()), "--device"),
+        (given(&host_config.device_cgroup_rules), "--device-cgroup-rule"),
+        (host_config.init == Some(true), "--init"),
+        (mode(&host_config.pid_mode), "this --pid mode"),
+        (mode(&host_config.ipc_mode), "this --ipc mode"),
+        (mode(&host_config.userns_mode), "this --userns mode"),
+        (host_config.blkio_weight.unwrap_or_default() != 0, "--blkio-weight"),
+        (host_config.storage_opt.as_ref().is_some_and(|o| !o.is_empty()), "--storage-opt"),
+        (host_config.cgroup_parent.as_ref().is_some_and(|p| !p.is_empty()), "--cgroup-parent"),
+        (host_config.oom_kill_disable == Some(true), "--oom-kill-disable"),
+    ];
+    match refused.iter().find(|(asked, _)| *asked) {
+        Some((_, what)) => {
+            Err(EngineError::Unsupported(format!("{what} is not supported by this engine yet")))
+        }
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(config: ContainerConfig, image: ImageConfig) -> ContainerConfig {
+        let mut config = config;
+        fill_config(&mut config, image, &"a1".repeat(32), &HostConfig::default());
+        config
+    }
+
+    fn words(text: &str) -> Option<Vec<String>> {
+        Some(text.split_whitespace().map(str::to_owned).collect())
+    }
+
+    #[test]
+    fn an_own_entrypoint_drops_the_images_command() {
+        let image = || ImageConfig {
+            entrypoint: words("/entry"),
+            cmd: words("serve"),
+            ..ImageConfig::default()
+        };
+        let plain = filled(ContainerConfig::default(), image());
+        assert_eq!(command_line(&plain).unwrap(), ["/entry", "serve"]);
+        let command = ContainerConfig { cmd: words("debug"), ..ContainerConfig::default() };
+        assert_eq!(command_line(&filled(command, image())).unwrap(), ["/entry", "debug"]);
+        let entry = ContainerConfig { entrypoint: words("sh"), ..ContainerConfig::default() };
+        assert_eq!(command_line(&filled(entry, image())).unwrap(), ["sh"]);
+    }
+
+    #[test]
+    fn the_clients_environment_wins_over_the_images() {
+        let image = ImageConfig { env: words("A=1 B=2"), ..ImageConfig::default() };
+        let config = ContainerConfig { env: words("B=3"), ..ContainerConfig::default() };
+        assert_eq!(filled(config, image).env, words("A=1 B=3"));
+    }
+
+    #[test]
+    fn what_is_not_supported_is_refused_by_name() {
+        let host_config = HostConfig { init: Some(true), ..HostConfig::default() };
+        let error = refuse_unsupported(&host_config).unwrap_err();
+        assert_eq!(error.to_string(), "--init is not supported by this engine yet");
+    }
+
+    #[test]
+    fn ids_are_64_hex_digits() {
+        let id = random_id();
+        assert_eq!(id.len(), 64);
+        assert!(id.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    }
+}

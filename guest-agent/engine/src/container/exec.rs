@@ -1,0 +1,224 @@
+//! Execs: further processes in a running container.
+//!
+//! ```text
+//! Created ──start──► Running ──exit──► Exited
+//!    └──start fails───────────────────► Exited(126, 127)
+//! ```
+//!
+//! They live in memory only, as in Docker: an exec's process ends with its container,
+//! and an engine that starts anew knows of none.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use naru_shim::wire::{ShimConfig, Target};
+use tokio::net::UnixStream;
+use tokio::sync::watch;
+
+use super::create::random_id;
+use super::shim::ShimAddress;
+use super::{AttachStreams, Container};
+use crate::engine::Engine;
+use crate::error::{EngineError, Result};
+use crate::spec::{ExecRequest, LayerFiles, RootParts, exec_process};
+
+/// What `POST /containers/{id}/exec` asks for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ExecCreate {
+    pub(crate) request: ExecRequest,
+    pub(crate) streams: AttachStreams,
+    pub(crate) detach_keys: String,
+}
+
+/// How an exec is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ExecState {
+    Created,
+    Running { pid: i32 },
+    Exited { code: i32 },
+}
+
+/// One exec.
+#[derive(Debug)]
+pub(crate) struct Exec {
+    pub(crate) id: String,
+    pub(crate) container: Arc<Container>,
+    pub(crate) create: ExecCreate,
+    pub(crate) shim: ShimAddress,
+    state: watch::Sender<ExecState>,
+}
+
+/// All execs, by id.
+#[derive(Debug, Default)]
+pub(crate) struct Execs(Mutex<HashMap<String, Arc<Exec>>>);
+
+impl Execs {
+    pub(crate) fn find(&self, id: &str) -> Result<Arc<Exec>> {
+        self.all().get(id).cloned().ok_or_else(|| EngineError::NoSuchExec(id.to_owned()))
+    }
+
+    /// The ids of a container's execs that have not ended.
+    pub(crate) fn running_in(&self, container_id: &str) -> Vec<String> {
+        let execs = self.all();
+        let of_container = execs.values().filter(|exec| exec.container.id == container_id);
+        of_container
+            .filter(|exec| !matches!(exec.state(), ExecState::Exited { .. }))
+            .map(|exec| exec.id.clone())
+            .collect()
+    }
+
+    pub(super) fn forget_container(&self, container_id: &str) {
+        self.all().retain(|_, exec| exec.container.id != container_id);
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<String, Arc<Exec>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Exec {
+    pub(crate) fn state(&self) -> ExecState {
+        *self.state.borrow()
+    }
+
+    /// Waits for the end. Cancel safe.
+    pub(crate) async fn exited(&self) {
+        let mut watch = self.state.subscribe();
+        // The sender lives in `self`, so the channel cannot close meanwhile.
+        drop(watch.wait_for(|state| matches!(state, ExecState::Exited { .. })).await.map(drop));
+    }
+}
+
+impl Engine {
+    /// Makes an exec; its process comes with [`Engine::start_exec`].
+    pub(crate) fn create_exec(
+        &self,
+        container: &Arc<Container>,
+        create: ExecCreate,
+    ) -> Result<Arc<Exec>> {
+        if create.request.command.first().is_none_or(String::is_empty) {
+            return Err(EngineError::Invalid("No exec command specified".to_owned()));
+        }
+        if !container.record().running() {
+            return Err(EngineError::NotRunning(container.id.clone()));
+        }
+        // An unknown user is refused here, not in the stream.
+        self.exec_process(container, &create.request)?;
+        let id = random_id();
+        let exec = Arc::new(Exec {
+            shim: ShimAddress::new(&self.paths().run, &id),
+            id,
+            container: Arc::clone(container),
+            create,
+            state: watch::Sender::new(ExecState::Created),
+        });
+        self.execs().all().insert(exec.id.clone(), Arc::clone(&exec));
+        let command = exec.create.request.command.join(" ");
+        let attributes = [("execID", exec.id.clone())];
+        self.container_event(container, &format!("exec_create: {command}"), attributes);
+        Ok(exec)
+    }
+
+    fn exec_process(
+        &self,
+        container: &Container,
+        request: &ExecRequest,
+    ) -> Result<oci_spec::runtime::Process> {
+        let record = container.record();
+        let directory = self.paths().container(&record.id);
+        let image_id = record.image_id.parse().map_err(|error| {
+            EngineError::Invalid(format!("image id {}: {error}", record.image_id))
+        })?;
+        let layers = self.images().layers(&image_id)?;
+        let files = LayerFiles::of(RootParts {
+            layers: &layers,
+            upper: &directory.join("upper"),
+            work: &directory.join("work"),
+            directory: &directory,
+        });
+        exec_process(&record, &files, request)
+    }
+
+    /// Whether the exec may still be started, before its connection is taken over.
+    pub(crate) fn check_exec_startable(&self, exec: &Exec) -> Result<()> {
+        if exec.state() != ExecState::Created {
+            return Err(EngineError::Invalid(format!(
+                "exec instance {} has already been started",
+                exec.id
+            )));
+        }
+        if !exec.container.record().running() {
+            return Err(EngineError::NotRunning(exec.container.id.clone()));
+        }
+        Ok(())
+    }
+
+    /// Starts the exec's process; gives its stream when `attach` is set. The console
+    /// size, where the client names one only now, goes before the one at creation.
+    pub(crate) async fn start_exec(
+        &self,
+        exec: &Arc<Exec>,
+        attach: bool,
+        console_size: Option<Vec<usize>>,
+    ) -> Result<Option<UnixStream>> {
+        self.check_exec_startable(exec)?;
+        let started = self.launch_exec(exec, attach, console_size).await;
+        if let Err(error) = &started {
+            let code = match error {
+                EngineError::Start { exit_code, .. } => *exit_code,
+                _ => 126,
+            };
+            exec.state.send_replace(ExecState::Exited { code });
+        }
+        started
+    }
+
+    async fn launch_exec(
+        &self,
+        exec: &Arc<Exec>,
+        attach: bool,
+        console_size: Option<Vec<usize>>,
+    ) -> Result<Option<UnixStream>> {
+        let mut request = exec.create.request.clone();
+        request.console_size = console_size.or(request.console_size);
+        let process = self.exec_process(&exec.container, &request)?;
+        let streams = exec.create.streams;
+        let config = ShimConfig {
+            id: exec.id.clone(),
+            run_dir: exec.shim.directory().to_owned(),
+            target: Target::Exec {
+                container_pid: exec.container.record().state.pid,
+                bundle: self.paths().container(&exec.container.id),
+                process: Box::new(process),
+            },
+            tty: request.tty,
+            open_stdin: streams.stdin,
+            stdin_once: streams.stdin,
+            log: None,
+            exit_path: exec.shim.directory().join("exit.json"),
+        };
+        let (mut events, pid) = exec.shim.spawn(self.program(), &config, self.shims()).await?;
+        let stream = if attach { Some(exec.shim.attach(streams).await?) } else { None };
+        events.start().await?;
+        exec.state.send_replace(ExecState::Running { pid });
+        let command = request.command.join(" ");
+        let attributes = [("execID", exec.id.clone())];
+        self.container_event(&exec.container, &format!("exec_start: {command}"), attributes);
+
+        let (engine, exec) = (self.clone(), Arc::clone(exec));
+        self.tasks().spawn(async move {
+            let code = match events.exited().await {
+                Ok(exit) => exit.code,
+                Err(error) => {
+                    tracing::warn!(exec_id = exec.id, %error, "an exec was lost");
+                    128 + nix::libc::SIGKILL
+                }
+            };
+            exec.state.send_replace(ExecState::Exited { code });
+            drop(std::fs::remove_dir_all(exec.shim.directory()));
+            let attributes = [("execID", exec.id.clone()), ("exitCode", code.to_string())];
+            engine.container_event(&exec.container, "exec_die", attributes);
+        });
+        Ok(stream)
+    }
+}

@@ -1,0 +1,94 @@
+//! Containers: their records, their life, their processes.
+//!
+//! ```text
+//!          create            start                  exit
+//! (none) ────────► Created ────────► Running ─────────────► Exited ──start──► Running
+//!                     │                 │ stop, kill           │
+//!                     └──────remove─────┴──(force)─────────────┴──► (none)
+//! ```
+//!
+//! One operation at a time changes a container's life: `start` and `remove` hold its
+//! lifecycle lock. `stop` and `kill` only signal and watch, so that they also reach a
+//! container in the middle of a restart. The record is published through a `watch`
+//! channel after it was written to the database, never before.
+
+mod create;
+mod database;
+mod exec;
+mod exit;
+mod files;
+mod lifecycle;
+mod logs;
+mod names;
+mod record;
+mod registry;
+mod shim;
+mod start;
+mod wait;
+
+use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+
+use tokio::net::UnixStream;
+use tokio::sync::{Mutex as AsyncMutex, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use create::{CreateRequest, image_config, random_id};
+pub(crate) use database::Database;
+pub(crate) use exec::{Exec, ExecCreate, ExecState, Execs};
+pub(crate) use lifecycle::Stopped;
+pub(crate) use logs::{LogQuery, follow as follow_logs};
+pub(crate) use record::{Endpoint, PublishedPort, Record, Status};
+pub(crate) use registry::Containers;
+pub(crate) use shim::{AgentProgram, AttachStreams, ShimAddress};
+pub(crate) use start::{Attached, Started};
+pub(crate) use wait::{Condition, WaitError};
+
+/// A container the engine knows.
+#[derive(Debug)]
+pub(crate) struct Container {
+    /// 64 hex digits.
+    pub(crate) id: String,
+    /// Where its shim listens while it runs.
+    pub(crate) shim: ShimAddress,
+    record: watch::Sender<Record>,
+    /// Held over `start` and `remove`. An async lock: both wait for the kernel, the
+    /// shim and the database in between.
+    lifecycle: AsyncMutex<()>,
+    /// Attached before the process exists; each is answered during `start`.
+    waiting: Mutex<Vec<Waiting>>,
+    removing: AtomicBool,
+    /// Cancelled when the container is gone.
+    removed: CancellationToken,
+}
+
+/// An attach that came before the process it wants.
+#[derive(Debug)]
+struct Waiting {
+    streams: AttachStreams,
+    answer: oneshot::Sender<UnixStream>,
+}
+
+impl Container {
+    fn new(record: Record, shim: ShimAddress) -> Self {
+        Self {
+            id: record.id.clone(),
+            shim,
+            record: watch::Sender::new(record),
+            lifecycle: AsyncMutex::new(()),
+            waiting: Mutex::new(Vec::new()),
+            removing: AtomicBool::new(false),
+            removed: CancellationToken::new(),
+        }
+    }
+
+    /// The record as it is now.
+    pub(crate) fn record(&self) -> Record {
+        self.record.borrow().clone()
+    }
+
+    /// The record from now on.
+    pub(crate) fn watch(&self) -> watch::Receiver<Record> {
+        self.record.subscribe()
+    }
+}

@@ -1,0 +1,195 @@
+//! What is known of a container, as it lies in the database.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use bollard_stubs::models::{ContainerConfig, HostConfig};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// A container: what it was made from, what was asked for, how it is.
+///
+/// `config` and `host_config` are the client's words with the image's defaults
+/// filled in; `inspect` gives them back.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Record {
+    /// 64 hex digits.
+    pub(crate) id: String,
+    /// Without Docker's leading slash.
+    pub(crate) name: String,
+    pub(crate) created: Timestamp,
+    /// The image as the client named it.
+    pub(crate) image: String,
+    /// `sha256:…`.
+    pub(crate) image_id: String,
+    /// Entrypoint and command, put together.
+    pub(crate) command: Vec<String>,
+    pub(crate) config: ContainerConfig,
+    pub(crate) host_config: HostConfig,
+    /// Where it is in the network, while it runs on a bridge.
+    pub(crate) endpoint: Option<Endpoint>,
+    pub(crate) state: State,
+}
+
+/// A running container's place in the default network.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Endpoint {
+    pub(crate) endpoint_id: String,
+    pub(crate) address: Ipv4Addr,
+    pub(crate) prefix_len: u8,
+    pub(crate) gateway: Ipv4Addr,
+    pub(crate) mac: String,
+    pub(crate) host_interface: String,
+    pub(crate) ports: Vec<PublishedPort>,
+}
+
+/// One published port, with the host port that it really got.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PublishedPort {
+    pub(crate) host_ip: std::net::IpAddr,
+    pub(crate) host_port: u16,
+    pub(crate) container_port: u16,
+}
+
+/// How a container is.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct State {
+    pub(crate) status: Status,
+    /// As the engine's PID namespace sees it; 0 when it does not run.
+    pub(crate) pid: i32,
+    pub(crate) exit_code: i32,
+    pub(crate) oom_killed: bool,
+    /// Why the last start failed.
+    pub(crate) error: String,
+    pub(crate) started_at: Option<Timestamp>,
+    pub(crate) finished_at: Option<Timestamp>,
+    /// How often it has ended; `wait?condition=next-exit` counts by it.
+    pub(crate) exits: u64,
+}
+
+/// ```text
+/// Created ──start──► Running ──exit──► Exited ──start──► Running
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Status {
+    #[default]
+    Created,
+    Running,
+    Exited,
+}
+
+impl Status {
+    /// Docker's word.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Running => "running",
+            Self::Exited => "exited",
+        }
+    }
+}
+
+impl Record {
+    pub(crate) fn running(&self) -> bool {
+        self.state.status == Status::Running
+    }
+
+    pub(crate) fn tty(&self) -> bool {
+        self.config.tty.unwrap_or_default()
+    }
+
+    pub(crate) fn auto_remove(&self) -> bool {
+        self.host_config.auto_remove.unwrap_or_default()
+    }
+
+    /// `default`, `bridge`, `none`, `host`.
+    pub(crate) fn network_mode(&self) -> &str {
+        match self.host_config.network_mode.as_deref() {
+            None | Some("" | "default") => "bridge",
+            Some(mode) => mode,
+        }
+    }
+
+    /// What its events carry: image, name, labels.
+    pub(crate) fn event_attributes(&self) -> BTreeMap<String, String> {
+        let mut attributes: BTreeMap<_, _> =
+            self.config.labels.iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
+        attributes.insert("image".to_owned(), self.image.clone());
+        attributes.insert("name".to_owned(), self.name.clone());
+        attributes
+    }
+
+    /// The sentence in `docker ps`, such as `Exited (0) 2 hours ago`.
+    pub(crate) fn status_text(&self, now: Timestamp) -> String {
+        let since = |then: Option<Timestamp>| human_duration(now, then.unwrap_or(now));
+        match self.state.status {
+            Status::Created => "Created".to_owned(),
+            Status::Running => format!("Up {}", since(self.state.started_at)),
+            Status::Exited => {
+                format!("Exited ({}) {} ago", self.state.exit_code, since(self.state.finished_at))
+            }
+        }
+    }
+}
+
+/// How long ago `then` was, in Docker's words: go-units' `HumanDuration`.
+fn human_duration(now: Timestamp, then: Timestamp) -> String {
+    let seconds = (now.as_second() - then.as_second()).max(0);
+    let (minutes, hours) = (seconds / 60, (seconds + 1800) / 3600);
+    match () {
+        () if seconds < 1 => "Less than a second".to_owned(),
+        () if seconds == 1 => "1 second".to_owned(),
+        () if seconds < 60 => format!("{seconds} seconds"),
+        () if minutes == 1 => "About a minute".to_owned(),
+        () if minutes < 60 => format!("{minutes} minutes"),
+        () if hours == 1 => "About an hour".to_owned(),
+        () if hours < 48 => format!("{hours} hours"),
+        () if hours < 24 * 7 * 2 => format!("{} days", hours / 24),
+        () if hours < 24 * 30 * 2 => format!("{} weeks", hours / 24 / 7),
+        () if hours < 24 * 365 * 2 => format!("{} months", hours / 24 / 30),
+        () => format!("{} years", hours / 24 / 365),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_as_dockers() {
+        let now = Timestamp::from_second(10_000_000).unwrap();
+        let ago = |seconds: i64| {
+            human_duration(now, Timestamp::from_second(10_000_000 - seconds).unwrap())
+        };
+        assert_eq!(ago(0), "Less than a second");
+        assert_eq!(ago(45), "45 seconds");
+        assert_eq!(ago(61), "About a minute");
+        assert_eq!(ago(600), "10 minutes");
+        assert_eq!(ago(3600), "About an hour");
+        assert_eq!(ago(3 * 3600), "3 hours");
+        assert_eq!(ago(72 * 3600), "3 days");
+        assert_eq!(ago(21 * 86400), "3 weeks");
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests_support {
+    use super::*;
+
+    /// A container that was made and has never run.
+    pub(crate) fn record() -> Record {
+        Record {
+            id: "0123456789abcdef".repeat(4),
+            name: "test".to_owned(),
+            created: Timestamp::UNIX_EPOCH,
+            image: "busybox".to_owned(),
+            image_id: format!("sha256:{}", "0".repeat(64)),
+            command: vec!["sh".to_owned()],
+            config: ContainerConfig::default(),
+            host_config: HostConfig::default(),
+            endpoint: None,
+            state: State::default(),
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! The engine's side of a shim: starting one, and talking to it.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use jiff::Timestamp;
+use naru_shim::wire::{
+    ControlRequest, ExitRecord, FailureKind, SOCKET_NAME, ShimAnswer, ShimConfig, ShimEvent,
+    ShimRequest,
+};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::UnixStream;
+use tokio::process::Command;
+use tokio_util::task::TaskTracker;
+
+use crate::error::{EngineError, Result};
+
+/// How many digits of an id name its run directory: short, for a socket's path has
+/// at most 107 bytes, and still beyond any chance of a clash.
+const RUN_NAME_LEN: usize = 32;
+
+/// Where a shim keeps its socket.
+#[derive(Clone, Debug)]
+pub(crate) struct ShimAddress {
+    id: String,
+    directory: PathBuf,
+}
+
+/// Which streams an attach wants.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct AttachStreams {
+    pub(crate) stdin: bool,
+    pub(crate) stdout: bool,
+    pub(crate) stderr: bool,
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Exit {
+    /// 128 and the signal's number when a signal ended it.
+    pub(crate) code: i32,
+    pub(crate) oom_killed: bool,
+    pub(crate) at: Timestamp,
+}
+
+/// The agent's own program, mounted read-only: a container whose entry point is
+/// `/proc/self/exe` would otherwise get hold of the file that runs as root outside
+/// (CVE-2019-5736).
+#[derive(Clone, Debug)]
+pub(crate) struct AgentProgram(PathBuf);
+
+impl AgentProgram {
+    /// Mounts the running program read-only at `run_dir/agent`.
+    pub(crate) fn prepare(run_dir: &Path) -> Result<Self> {
+        let target = run_dir.join("agent");
+        let failed = |operation| EngineError::io(operation, &target);
+        // What an engine that was killed has left there.
+        while umount2(&target, MntFlags::MNT_DETACH).is_ok() {}
+        std::fs::File::create(&target).map_err(failed("creating"))?;
+        let none: Option<&str> = None;
+        mount(Some("/proc/self/exe"), &target, none, MsFlags::MS_BIND, none)
+            .map_err(io::Error::from)
+            .map_err(failed("binding the agent's program to"))?;
+        let flags = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
+        mount(none, &target, none, flags, none)
+            .map_err(io::Error::from)
+            .map_err(failed("making read-only"))?;
+        Ok(Self(target))
+    }
+
+    /// Takes the mount away again.
+    pub(crate) fn release(&self) {
+        if let Err(error) = umount2(&self.0, MntFlags::MNT_DETACH) {
+            tracing::warn!(path = %self.0.display(), %error, "the agent's program stays mounted");
+        }
+    }
+}
+
+impl ShimAddress {
+    /// The address of the shim of container or exec `id`.
+    pub(crate) fn new(run_dir: &Path, id: &str) -> Self {
+        let name = id.get(..RUN_NAME_LEN).unwrap_or(id);
+        Self { id: id.to_owned(), directory: run_dir.join(name) }
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// One request, one answer.
+    async fn request(&self, request: &ShimRequest) -> Result<UnixStream> {
+        let mut stream = UnixStream::connect(self.directory.join(SOCKET_NAME))
+            .await
+            .map_err(|error| self.failed(format!("cannot be reached: {error}")))?;
+        write_line(&mut stream, request).await.map_err(|error| self.failed(error.to_string()))?;
+        match read_line_unbuffered(&mut stream).await {
+            Ok(ShimAnswer::Ok) => Ok(stream),
+            Ok(ShimAnswer::Error { message }) => Err(self.failed(message)),
+            Ok(ShimAnswer::State(_)) => {
+                Err(self.failed("it answered with a state nobody asked for"))
+            }
+            Err(error) => Err(self.failed(error.to_string())),
+        }
+    }
+
+    /// Joins the process's streams; what comes back is Docker's attach stream.
+    pub(crate) async fn attach(&self, streams: AttachStreams) -> Result<UnixStream> {
+        let AttachStreams { stdin, stdout, stderr } = streams;
+        self.request(&ShimRequest::Attach { stdin, stdout, stderr }).await
+    }
+
+    /// Sets the terminal's size, in characters.
+    pub(crate) async fn resize(&self, rows: u16, cols: u16) -> Result<()> {
+        self.request(&ShimRequest::Resize { rows, cols }).await.map(drop)
+    }
+
+    /// Sends a signal to the process.
+    pub(crate) async fn signal(&self, signal: i32) -> Result<()> {
+        self.request(&ShimRequest::Signal { signal }).await.map(drop)
+    }
+
+    /// Joins a shim that an earlier engine has started: its events from the first on.
+    pub(crate) async fn watch(&self) -> Result<ShimEvents> {
+        let stream = self.request(&ShimRequest::Watch).await?;
+        Ok(ShimEvents { id: self.id.clone(), stream: BufReader::new(stream) })
+    }
+
+    /// Starts a shim and lets it make the process, which then waits for
+    /// [`ShimEvents::start`]. Gives the process's id.
+    pub(crate) async fn spawn(
+        &self,
+        program: &AgentProgram,
+        config: &ShimConfig,
+        tasks: &TaskTracker,
+    ) -> Result<(ShimEvents, i32)> {
+        std::fs::create_dir_all(&self.directory)
+            .map_err(EngineError::io("creating", &self.directory))?;
+        let (ours, theirs) =
+            StdUnixStream::pair().map_err(|error| self.failed(error.to_string()))?;
+        let mut child = Command::new(&program.0)
+            .arg("shim")
+            .arg("--dir")
+            .arg(&self.directory)
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit())
+            .process_group(0)
+            .spawn()
+            .map_err(|error| self.failed(error.to_string()))?;
+        let id = self.id.clone();
+        tasks.spawn(async move {
+            // Its end is told by its events; here it is only reaped.
+            if let Err(error) = child.wait().await {
+                tracing::warn!(id, %error, "waiting for a shim failed");
+            }
+        });
+        ours.set_nonblocking(true).map_err(|error| self.failed(error.to_string()))?;
+        let stream = UnixStream::from_std(ours).map_err(|error| self.failed(error.to_string()))?;
+        let mut events = ShimEvents { id: self.id.clone(), stream: BufReader::new(stream) };
+        events.send(config).await?;
+        match events.next().await? {
+            ShimEvent::Created { pid } => Ok((events, pid)),
+            ShimEvent::Failed { kind, message } => Err(start_failed(kind, message)),
+            other => Err(self.failed(format!("expected created, not {other:?}"))),
+        }
+    }
+
+    fn failed(&self, message: impl Into<String>) -> EngineError {
+        EngineError::Shim { container_id: self.id.clone(), message: message.into() }
+    }
+}
+
+/// The line to a shim on which it tells what happens.
+#[derive(Debug)]
+pub(crate) struct ShimEvents {
+    id: String,
+    stream: BufReader<UnixStream>,
+}
+
+impl ShimEvents {
+    /// Lets the process run; gives the time at which it did.
+    pub(crate) async fn start(&mut self) -> Result<Timestamp> {
+        self.send(&ControlRequest::Start).await?;
+        match self.next().await? {
+            ShimEvent::Started { at } => self.timestamp(&at),
+            ShimEvent::Failed { kind, message } => Err(start_failed(kind, message)),
+            other => Err(self.failed(format!("expected started, not {other:?}"))),
+        }
+    }
+
+    /// Waits for the process's end. An error means that the shim itself is gone.
+    pub(crate) async fn exited(mut self) -> Result<Exit> {
+        loop {
+            if let ShimEvent::Exited(record) = self.next().await? {
+                return read_record(&record)
+                    .ok_or_else(|| self.failed(format!("{}: not a time", record.at)));
+            }
+        }
+    }
+
+    async fn send(&mut self, message: &impl Serialize) -> Result<()> {
+        write_line(self.stream.get_mut(), message)
+            .await
+            .map_err(|error| self.failed(error.to_string()))
+    }
+
+    async fn next(&mut self) -> Result<ShimEvent> {
+        let mut line = String::new();
+        let read = self.stream.read_line(&mut line).await;
+        if read.map_err(|error| self.failed(error.to_string()))? == 0 {
+            return Err(self.failed("it ended without a word"));
+        }
+        serde_json::from_str(&line).map_err(EngineError::encoding("a shim's message"))
+    }
+
+    fn timestamp(&self, text: &str) -> Result<Timestamp> {
+        text.parse().map_err(|error| self.failed(format!("{text}: {error}")))
+    }
+
+    fn failed(&self, message: impl Into<String>) -> EngineError {
+        EngineError::Shim { container_id: self.id.clone(), message: message.into() }
+    }
+}
+
+/// Docker's exit codes of `docker run` for a process that could not start.
+fn start_failed(kind: FailureKind, message: String) -> EngineError {
+    let exit_code = match kind {
+        FailureKind::NotFound => 127,
+        FailureKind::PermissionDenied => 126,
+        FailureKind::Unsupported => return EngineError::Unsupported(message),
+        FailureKind::InvalidArgument => return EngineError::Invalid(message),
+        FailureKind::Internal => 128,
+    };
+    EngineError::Start { message, exit_code }
+}
+
+/// The end of a process as its shim has written it down for an engine that was away.
+pub(crate) fn read_exit(path: &Path) -> Option<Exit> {
+    let text = std::fs::read_to_string(path).ok()?;
+    read_record(&serde_json::from_str(&text).ok()?)
+}
+
+fn read_record(record: &ExitRecord) -> Option<Exit> {
+    let at = record.at.parse().ok()?;
+    Some(Exit { code: record.code, oom_killed: record.oom_killed, at })
+}
+
+async fn write_line(stream: &mut UnixStream, message: &impl Serialize) -> io::Result<()> {
+    let mut line = serde_json::to_vec(message)?;
+    line.push(b'\n');
+    stream.write_all(&line).await
+}
+
+/// Reads one line byte by byte: what follows it belongs to whoever gets the stream.
+async fn read_line_unbuffered<T: DeserializeOwned>(stream: &mut UnixStream) -> io::Result<T> {
+    let mut line = Vec::new();
+    loop {
+        match stream.read_u8().await? {
+            b'\n' => return Ok(serde_json::from_slice(&line)?),
+            byte => line.push(byte),
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! Starting: network, specification, shim, process, in this order, undone in the other.
+
+use std::path::Path;
+use std::sync::{Arc, PoisonError};
+
+use naru_shim::wire::{LogConfig, ShimConfig, Target};
+
+use super::exit::ExitWatch;
+use super::files::{self, FilesRequest};
+use super::record::{Endpoint, Status};
+use super::shim::ShimEvents;
+use super::{AttachStreams, Container, Record, Waiting};
+use crate::engine::Engine;
+use crate::error::{EngineError, Result};
+use crate::spec::{RootParts, SpecRequest, WantedMounts, container_spec};
+
+use jiff::Timestamp;
+use tokio::net::UnixStream;
+use tokio::sync::oneshot;
+
+/// Whether a start changed anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Started {
+    Now,
+    WasRunning,
+}
+
+impl Engine {
+    /// Starts a container; one that runs is left alone.
+    pub(crate) async fn start_container(&self, container: &Arc<Container>) -> Result<Started> {
+        // In a task of its own: a client that goes away must not leave a container
+        // half-started.
+        let (engine, container) = (self.clone(), Arc::clone(container));
+        self.run_to_end(async move {
+            let _one_at_a_time = container.lifecycle.lock().await;
+            let record = container.record();
+            if record.running() {
+                return Ok(Started::WasRunning);
+            }
+            if container.removed.is_cancelled() {
+                return Err(EngineError::NoSuchContainer(container.id.clone()));
+            }
+            match engine.start_locked(&container, record).await {
+                Ok(()) => Ok(Started::Now),
+                Err(error) => {
+                    engine.start_failed(&container, &error).await;
+                    Err(error)
+                }
+            }
+        })
+        .await
+    }
+
+    async fn start_locked(&self, container: &Arc<Container>, mut record: Record) -> Result<()> {
+        let endpoint = self.network().attach(&record).await?;
+        record.endpoint.clone_from(&endpoint);
+        let launched = self.launch(container, &record).await;
+        let (mut events, pid) = match launched {
+            Ok(launched) => launched,
+            Err(error) => {
+                self.network().detach(&record).await;
+                return Err(error);
+            }
+        };
+        self.answer_waiting(container).await;
+        let at = match events.start().await {
+            Ok(at) => at,
+            Err(error) => {
+                self.network().detach(&record).await;
+                return Err(error);
+            }
+        };
+        self.started(container, record, endpoint, (pid, at), events).await
+    }
+
+    /// Everything up to a process that waits for the word to run.
+    async fn launch(&self, container: &Container, record: &Record) -> Result<(ShimEvents, i32)> {
+        let directory = self.paths().container(&record.id);
+        let image_id = record.image_id.parse().map_err(|error| {
+            EngineError::Invalid(format!("image id {}: {error}", record.image_id))
+        })?;
+        let layers = self.images().layers(&image_id)?;
+        prepare_binds(record)?;
+        files::write(
+            record,
+            FilesRequest {
+                directory: &directory,
+                address: record.endpoint.as_ref().map(|endpoint| endpoint.address),
+                gateway: record.endpoint.as_ref().map(|endpoint| endpoint.gateway),
+                host_resolv_conf: &read_or_empty("/etc/resolv.conf"),
+                host_hosts: &read_or_empty("/etc/hosts"),
+            },
+        )?;
+        let netns = self.network().namespace(record);
+        let spec = container_spec(&SpecRequest {
+            record,
+            parts: RootParts {
+                layers: &layers,
+                upper: &directory.join("upper"),
+                work: &directory.join("work"),
+                directory: &directory,
+            },
+            netns: netns.as_deref(),
+            cgroup: &self.paths().cgroup(&record.id),
+        })?;
+        let path = directory.join("config.json");
+        let text = serde_json::to_vec(&spec).map_err(EngineError::encoding("a specification"))?;
+        std::fs::write(&path, text).map_err(EngineError::io("writing", path))?;
+
+        let exit_path = directory.join("exit.json");
+        // A container's former end must not be taken for this one's.
+        match std::fs::remove_file(&exit_path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(EngineError::io("removing", exit_path)(error));
+            }
+            _ => {}
+        }
+        let config = ShimConfig {
+            id: record.id.clone(),
+            run_dir: container.shim.directory().to_owned(),
+            target: Target::Container { bundle: directory },
+            tty: record.tty(),
+            open_stdin: record.config.open_stdin.unwrap_or_default(),
+            stdin_once: record.config.stdin_once.unwrap_or_default(),
+            log: Some(log_config(record, self.paths().log(&record.id))?),
+            exit_path,
+        };
+        container.shim.spawn(self.program(), &config, self.shims()).await
+    }
+
+    /// Joins everyone who attached before the process existed, so that they get its
+    /// output from the first byte.
+    async fn answer_waiting(&self, container: &Container) {
+        let waiting = std::mem::take(&mut *lock(&container.waiting));
+        for Waiting { streams, answer } in waiting {
+            match container.shim.attach(streams).await {
+                // An error only says that the client went away meanwhile.
+                Ok(stream) => drop(answer.send(stream)),
+                Err(error) => tracing::warn!(container_id = container.id, %error, "attach failed"),
+            }
+        }
+    }
+
+    async fn started(
+        &self,
+        container: &Arc<Container>,
+        mut record: Record,
+        endpoint: Option<Endpoint>,
+        (pid, at): (i32, Timestamp),
+        events: ShimEvents,
+    ) -> Result<()> {
+        record.endpoint = endpoint;
+        record.state.status = Status::Running;
+        record.state.pid = pid;
+        record.state.exit_code = 0;
+        record.state.oom_killed = false;
+        record.state.error.clear();
+        record.state.started_at = Some(at);
+        record.state.finished_at = None;
+        let written = self.database().put_container(&record).await;
+        container.record.send_replace(record);
+        self.container_event(container, "start", []);
+        self.watch_exit(container, ExitWatch::Fresh(events));
+        // What cannot be written must not run unseen after the engine's next start.
+        if written.is_err() {
+            container.shim.signal(nix::libc::SIGKILL).await?;
+        }
+        written
+    }
+
+    /// Writes down why, and removes a container that wanted to be removed at its end.
+    async fn start_failed(&self, container: &Arc<Container>, error: &EngineError) {
+        let mut record = container.record();
+        record.state.error = naru_error::chain(error);
+        record.state.exit_code = match error {
+            EngineError::Start { exit_code, .. } => *exit_code,
+            _ => 128,
+        };
+        record.state.exits += 1;
+        drop(std::mem::take(&mut *lock(&container.waiting)));
+        if let Err(error) = self.database().put_container(&record).await {
+            tracing::error!(container_id = record.id, %error, "a failed start was not written down");
+        }
+        let auto_remove = record.auto_remove();
+        container.record.send_replace(record);
+        if auto_remove {
+            self.remove_in_background(container);
+        }
+    }
+
+    /// The stream of a container's process: at once when it runs, else as soon as it does.
+    pub(crate) async fn attach_container(
+        &self,
+        container: &Container,
+        streams: AttachStreams,
+    ) -> Result<Attached> {
+        if container.record.borrow().running() {
+            return Ok(Attached::Now(container.shim.attach(streams).await?));
+        }
+        let (answer, later) = oneshot::channel();
+        lock(&container.waiting).push(Waiting { streams, answer });
+        Ok(Attached::Later(later))
+    }
+}
+
+/// An attach's stream.
+#[derive(Debug)]
+pub(crate) enum Attached {
+    Now(UnixStream),
+    /// The container has not started; an error means that it never will.
+    Later(oneshot::Receiver<UnixStream>),
+}
+
+/// `-v` makes the directories that it names, as Docker does; what else is missing is
+/// told before anything is made.
+fn prepare_binds(record: &Record) -> Result<()> {
+    for bind in WantedMounts::parse(&record.host_config)?.binds {
+        if bind.source.exists() {
+            continue;
+        }
+        if !bind.create_source {
+            return Err(EngineError::Invalid(format!(
+                "invalid mount config for type \"bind\": bind source path does not exist: {}",
+                bind.source.display()
+            )));
+        }
+        std::fs::create_dir_all(&bind.source).map_err(|error| {
+            EngineError::Invalid(format!(
+                "error while creating mount source path '{}': {error}",
+                bind.source.display()
+            ))
+        })?;
+    }
+    Ok(())
+}
+
+fn log_config(record: &Record, path: std::path::PathBuf) -> Result<LogConfig> {
+    let options = record.host_config.log_config.as_ref().and_then(|log| log.config.as_ref());
+    let option = |name: &str| options.and_then(|options| options.get(name));
+    let invalid = |name: &str, value: &str| {
+        EngineError::Invalid(format!("invalid value for log option {name}: {value}"))
+    };
+    let max_size = match option("max-size") {
+        Some(text) => Some(size_bytes(text).ok_or_else(|| invalid("max-size", text))?),
+        None => None,
+    };
+    let max_file = match option("max-file") {
+        Some(text) => Some(text.parse().map_err(|_| invalid("max-file", text))?),
+        None => None,
+    };
+    Ok(LogConfig { path, max_size, max_file })
+}
+
+/// `10m`, `1g`, `500k`, or bytes.
+fn size_bytes(text: &str) -> Option<u64> {
+    let (number, unit) = match text.trim_end_matches(['b', 'B']) {
+        text if text.ends_with(['k', 'K']) => (&text[..text.len() - 1], 1 << 10),
+        text if text.ends_with(['m', 'M']) => (&text[..text.len() - 1], 1 << 20),
+        text if text.ends_with(['g', 'G']) => (&text[..text.len() - 1], 1 << 30),
+        text => (text, 1),
+    };
+    number.parse::<u64>().ok()?.checked_mul(unit)
+}
+
+fn read_or_empty(path: &str) -> String {
+    std::fs::read_to_string(Path::new(path)).unwrap_or_default()
+}
+
+fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_sizes_have_units() {
+        assert_eq!(size_bytes("10m"), Some(10 << 20));
+        assert_eq!(size_bytes("1gb"), Some(1 << 30));
+        assert_eq!(size_bytes("512"), Some(512));
+        assert_eq!(size_bytes("x"), None);
+    }
+}

@@ -1,0 +1,77 @@
+//! `wait`: for whom a container's end matters.
+
+use std::sync::Arc;
+
+use super::Container;
+
+/// What a client waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Condition {
+    /// It does not run, now or later.
+    #[default]
+    NotRunning,
+    /// It ends once more than it has by now.
+    NextExit,
+    /// It is gone.
+    Removed,
+}
+
+/// A condition that Docker does not know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct WaitError(pub(crate) String);
+
+/// The answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    pub(crate) exit_code: i32,
+    /// Why it could not start, if it was that.
+    pub(crate) error: Option<String>,
+}
+
+impl std::str::FromStr for Condition {
+    type Err = WaitError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "" | "not-running" => Ok(Self::NotRunning),
+            "next-exit" => Ok(Self::NextExit),
+            "removed" => Ok(Self::Removed),
+            _ => Err(WaitError(format!("invalid condition: {text}"))),
+        }
+    }
+}
+
+impl Container {
+    /// Begins to wait: what happens after this call is seen, however late the
+    /// future is polled.
+    pub(crate) fn wait(
+        self: &Arc<Self>,
+        condition: Condition,
+    ) -> impl Future<Output = Outcome> + Send + 'static {
+        let container = Arc::clone(self);
+        let mut watch = self.watch();
+        let exits_before = watch.borrow().state.exits;
+        async move {
+            let satisfied = async {
+                match condition {
+                    Condition::NotRunning => {
+                        drop(watch.wait_for(|record| !record.running()).await.map(drop));
+                    }
+                    Condition::NextExit => {
+                        let more = watch.wait_for(|record| record.state.exits > exits_before);
+                        drop(more.await.map(drop));
+                    }
+                    Condition::Removed => std::future::pending::<()>().await,
+                }
+            };
+            tokio::select! {
+                () = satisfied => {}
+                // A container that is gone ends every wait.
+                () = container.removed.cancelled() => {}
+            }
+            let record = container.record();
+            let error = Some(record.state.error).filter(|error| !error.is_empty());
+            Outcome { exit_code: record.state.exit_code, error }
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! The engine: what the API's handlers work with.
+
+use std::fs::{DirBuilder, File, TryLockError};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use naru_image_store::{ImageStore, RegistryConfig};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::args::{EngineArgs, Mode};
+use crate::container::{AgentProgram, Container, Containers, Database, Execs, Record, ShimAddress};
+use crate::error::{EngineError, Result};
+use crate::events::Events;
+use crate::network::ContainerNetwork;
+use crate::ports::PortHost;
+
+/// Where things are kept.
+#[derive(Clone, Debug)]
+pub(crate) struct Paths {
+    pub(crate) root: PathBuf,
+    pub(crate) run: PathBuf,
+}
+
+impl Paths {
+    /// A container's own directory.
+    pub(crate) fn container(&self, id: &str) -> PathBuf {
+        self.root.join("containers").join(id)
+    }
+
+    /// A container's log.
+    pub(crate) fn log(&self, id: &str) -> PathBuf {
+        self.container(id).join(format!("{id}-json.log"))
+    }
+
+    /// A container's control group, relative to the cgroup root.
+    #[expect(clippy::unused_self, reason = "it is one of the places, whatever the root")]
+    pub(crate) fn cgroup(&self, id: &str) -> PathBuf {
+        Path::new("/naru").join(id)
+    }
+}
+
+/// The engine. Clones share everything.
+#[derive(Clone, Debug)]
+pub(crate) struct Engine(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    mode: Mode,
+    paths: Paths,
+    database: Database,
+    images: ImageStore,
+    containers: Containers,
+    execs: Execs,
+    network: ContainerNetwork,
+    events: Events,
+    program: AgentProgram,
+    /// Background work; waited for at the end.
+    tasks: TaskTracker,
+    /// Waiters on shim processes; not waited for, since shims outlive the engine.
+    shims: TaskTracker,
+    shutdown: CancellationToken,
+    /// Held for life: two engines on one root would ruin it.
+    _lock: File,
+}
+
+impl Engine {
+    /// Opens everything under the directories that `args` name, finds the containers
+    /// that run, and sweeps what a crash left.
+    pub(crate) async fn open(args: &EngineArgs) -> Result<Self> {
+        let paths = Paths { root: args.root.clone(), run: args.run_dir() };
+        for directory in [&paths.root, &paths.run, &paths.root.join("containers")] {
+            private_directory(directory)?;
+        }
+        let lock = lock(&paths.root.join("engine.lock"))?;
+        let mode = args.mode();
+        let registries = RegistryConfig {
+            insecure: args.insecure_registries.clone(),
+            extra_ca_pem: read_all(&args.registry_cas)?,
+            localhost: mode.registry_localhost(),
+            ..RegistryConfig::default()
+        };
+        let images = ImageStore::open(&paths.root.join("images"), registries).await?;
+        let database = Database::open(&paths.root.join("engine.db"))?;
+        let records = database.containers().await?;
+        let running: Vec<Record> =
+            records.iter().filter(|record| record.running()).cloned().collect();
+        let port_host = (mode == Mode::Vm).then(PortHost::default);
+        let network = ContainerNetwork::open(&paths.run, &args.bridge, port_host, &running).await?;
+        network.sweep(&running).await;
+        let program = AgentProgram::prepare(&paths.run)?;
+        let engine = Self(Arc::new(Inner {
+            mode,
+            paths,
+            database,
+            images,
+            containers: Containers::default(),
+            execs: Execs::default(),
+            network,
+            events: Events::new(),
+            program,
+            tasks: TaskTracker::new(),
+            shims: TaskTracker::new(),
+            shutdown: CancellationToken::new(),
+            _lock: lock,
+        }));
+        engine.sweep(&records);
+        for record in records {
+            engine.find_again(record)?;
+        }
+        Ok(engine)
+    }
+
+    /// Removes the directories of containers that are not in the database.
+    fn sweep(&self, records: &[Record]) {
+        let Ok(entries) = std::fs::read_dir(self.paths().root.join("containers")) else { return };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            if records.iter().any(|record| name == *record.id) {
+                continue;
+            }
+            tracing::info!(path = %entry.path().display(), "sweeping what a removal left");
+            if let Err(error) = std::fs::remove_dir_all(entry.path()) {
+                tracing::warn!(path = %entry.path().display(), %error, "left behind");
+            }
+        }
+    }
+
+    pub(crate) fn mode(&self) -> Mode {
+        self.0.mode
+    }
+
+    pub(crate) fn paths(&self) -> &Paths {
+        &self.0.paths
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.0.database
+    }
+
+    pub(crate) fn images(&self) -> &ImageStore {
+        &self.0.images
+    }
+
+    pub(crate) fn containers(&self) -> &Containers {
+        &self.0.containers
+    }
+
+    pub(crate) fn execs(&self) -> &Execs {
+        &self.0.execs
+    }
+
+    pub(crate) fn network(&self) -> &ContainerNetwork {
+        &self.0.network
+    }
+
+    pub(crate) fn events(&self) -> &Events {
+        &self.0.events
+    }
+
+    pub(crate) fn program(&self) -> &AgentProgram {
+        &self.0.program
+    }
+
+    pub(crate) fn tasks(&self) -> &TaskTracker {
+        &self.0.tasks
+    }
+
+    pub(crate) fn shims(&self) -> &TaskTracker {
+        &self.0.shims
+    }
+
+    /// Cancelled when the engine is to end.
+    pub(crate) fn shutdown(&self) -> &CancellationToken {
+        &self.0.shutdown
+    }
+
+    /// Where the shim of container or exec `id` listens.
+    pub(crate) fn shim_address(&self, id: &str) -> ShimAddress {
+        ShimAddress::new(&self.paths().run, id)
+    }
+
+    /// Runs `work` to its end even when the caller, a client's request, goes away.
+    pub(crate) async fn run_to_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        match self.tasks().spawn(work).await {
+            Ok(result) => result,
+            Err(error) => Err(EngineError::Defect(error.to_string())),
+        }
+    }
+
+    /// Tells everyone what happened to a container, `extra` on top of its labels.
+    pub(crate) fn container_event<const N: usize>(
+        &self,
+        container: &Container,
+        action: &str,
+        extra: [(&str, String); N],
+    ) {
+        let mut attributes = container.record().event_attributes();
+        attributes.extend(extra.map(|(key, value)| (key.to_owned(), value)));
+        self.events().publish("container", action, &container.id, attributes);
+    }
+
+    /// Stops all containers, then the engine's own work: the orderly end.
+    pub(crate) async fn close(&self) {
+        let running: Vec<_> =
+            self.containers().all().into_iter().filter(|c| c.record().running()).collect();
+        let stops = running.iter().map(|container| self.stop_container(container, None, None));
+        for result in futures::future::join_all(stops).await {
+            if let Err(error) = result {
+                tracing::error!(%error, "a container did not stop");
+            }
+        }
+        self.tasks().close();
+        self.tasks().wait().await;
+        if self.mode() == Mode::Native
+            && let Err(error) = self.network().close().await
+        {
+            tracing::warn!(%error, "the network was left as it is");
+        }
+        self.program().release();
+    }
+}
+
+/// Makes a directory that is its owner's alone.
+fn private_directory(path: &Path) -> Result<()> {
+    let failed = EngineError::io("creating", path);
+    DirBuilder::new().recursive(true).mode(0o711).create(path).map_err(failed)
+}
+
+fn lock(path: &Path) -> Result<File> {
+    let file = File::create(path).map_err(EngineError::io("creating", path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(EngineError::Invalid(format!(
+            "another engine works on {}",
+            path.parent().unwrap_or(path).display()
+        ))),
+        Err(TryLockError::Error(error)) => Err(EngineError::io("locking", path)(error)),
+    }
+}
+
+fn read_all(paths: &[PathBuf]) -> Result<Vec<Vec<u8>>> {
+    paths
+        .iter()
+        .map(|path| std::fs::read(path).map_err(EngineError::io("reading", path.clone())))
+        .collect()
+}

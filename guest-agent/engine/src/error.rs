@@ -1,0 +1,149 @@
+//! What can go wrong in the engine, in Docker's words where clients match them.
+
+use std::io;
+use std::path::PathBuf;
+
+use naru_error::ErrorKind;
+use naru_image_store::ImageError;
+use naru_network::NetworkError;
+use thiserror::Error;
+
+/// A failed request to the engine.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// No container has this name, id or id prefix.
+    #[error("No such container: {0}")]
+    NoSuchContainer(String),
+    /// No exec has this id.
+    #[error("No such exec instance: {0}")]
+    NoSuchExec(String),
+    /// An id prefix fits more than one container.
+    #[error("multiple IDs found with provided prefix: {0}")]
+    AmbiguousPrefix(String),
+    /// The name belongs to another container.
+    #[error(
+        "Conflict. The container name \"/{name}\" is already in use by container \"{holder}\". \
+         You have to remove (or rename) that container to be able to reuse that name."
+    )]
+    NameInUse {
+        /// The name asked for.
+        name: String,
+        /// The id of the container that has it.
+        holder: String,
+    },
+    /// The container does not run.
+    #[error("container {0} is not running")]
+    NotRunning(String),
+    /// The container runs and the request needs it not to.
+    #[error(
+        "cannot remove container \"/{0}\": container is running: stop the container before \
+         removing or force remove"
+    )]
+    StillRunning(String),
+    /// Someone else is removing the container.
+    #[error("removal of container {0} is already in progress")]
+    RemovalInProgress(String),
+    /// The request makes no sense.
+    #[error("{0}")]
+    Invalid(String),
+    /// Docker knows it, this engine does not yet.
+    #[error("{0}")]
+    Unsupported(String),
+    /// The process could not be made or started. `exit_code` is what `docker run` ends with.
+    #[error("failed to create task for container: {message}: unknown")]
+    Start {
+        /// The runtime's words.
+        message: String,
+        /// 125 to 128, as Docker has them.
+        exit_code: i32,
+    },
+    /// The shim ended or spoke out of turn.
+    #[error("the shim of {container_id} failed: {message}")]
+    Shim {
+        /// The container's id.
+        container_id: String,
+        /// What happened.
+        message: String,
+    },
+    /// No host is connected that could listen on a published port.
+    #[error("port {0} cannot be published: the host's side of the machine is not connected")]
+    NoPortHost(u16),
+    /// The host refused to listen on a published port.
+    #[error("{0}")]
+    PortRefused(String),
+    /// The image store failed.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// The network failed.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// The database failed.
+    #[error("the engine's database failed")]
+    Database(#[from] rusqlite::Error),
+    /// A file operation failed.
+    #[error("{operation} {} failed", path.display())]
+    Io {
+        /// What was tried, such as `writing`.
+        operation: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// Work inside the engine panicked; the engine goes on.
+    #[error("a defect in the engine: {0}")]
+    Defect(String),
+    /// A record or a message could not be encoded or read.
+    #[error("{what} is not what it should be")]
+    Encoding {
+        /// Of what.
+        what: &'static str,
+        /// Why.
+        source: serde_json::Error,
+    },
+}
+
+impl EngineError {
+    /// The kind that the HTTP status derives from.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NoSuchContainer(_) | Self::NoSuchExec(_) => ErrorKind::NotFound,
+            Self::AmbiguousPrefix(_) | Self::Invalid(_) => ErrorKind::InvalidArgument,
+            Self::NameInUse { .. } => ErrorKind::AlreadyExists,
+            Self::NotRunning(_) | Self::StillRunning(_) | Self::RemovalInProgress(_) => {
+                ErrorKind::Conflict
+            }
+            Self::Unsupported(_) => ErrorKind::Unsupported,
+            // Docker blames the caller for a command that is not in the image.
+            Self::Start { exit_code: 126 | 127, .. } => ErrorKind::InvalidArgument,
+            Self::Image(error) => error.kind(),
+            Self::Network(error) => error.kind(),
+            Self::Start { .. }
+            | Self::Shim { .. }
+            | Self::NoPortHost(_)
+            | Self::PortRefused(_)
+            | Self::Database(_)
+            | Self::Defect(_)
+            | Self::Io { .. }
+            | Self::Encoding { .. } => ErrorKind::Internal,
+        }
+    }
+
+    /// For `map_err`: an I/O error with what was tried on which path.
+    pub(crate) fn io(
+        operation: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { operation, path, source }
+    }
+
+    /// For `map_err`: an encoding error of `what`.
+    pub(crate) fn encoding(what: &'static str) -> impl FnOnce(serde_json::Error) -> Self {
+        move |source| Self::Encoding { what, source }
+    }
+}
+
+/// What engine operations return.
+pub type Result<T, E = EngineError> = std::result::Result<T, E>;

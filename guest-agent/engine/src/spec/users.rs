@@ -1,0 +1,205 @@
+//! Who a process runs as: `--user` against the image's own passwd and group files.
+//!
+//! The files are the image's, so untrusted: they are read from the layers without
+//! ever following a link out of one, and only so far.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+use nix::sys::stat::{SFlag, fstat};
+use oci_spec::runtime::User;
+
+use crate::error::{EngineError, Result};
+
+/// More than any sane passwd file.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// A user as the OCI process wants it, and where it is at home.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) user: User,
+    pub(crate) home: String,
+}
+
+/// The files of a container as they lie in its layers, topmost first.
+#[derive(Debug)]
+pub(crate) struct LayerFiles {
+    /// Writable layer first, then the image's from the top down.
+    pub(crate) layers: Vec<PathBuf>,
+}
+
+impl LayerFiles {
+    /// The text of `path` (relative to the root), or nothing when it is not there,
+    /// not a regular file, or hidden by a whiteout.
+    fn read(&self, path: &str) -> String {
+        for layer in &self.layers {
+            let Ok(file) = open_beneath(layer, path) else { continue };
+            // A whiteout is a device, and hides what lies beneath.
+            let Ok(stat) = fstat(&file) else { return String::new() };
+            if SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits()) != SFlag::S_IFREG {
+                return String::new();
+            }
+            let mut bytes = Vec::new();
+            if File::from(file).take(MAX_BYTES).read_to_end(&mut bytes).is_err() {
+                return String::new();
+            }
+            return String::from_utf8_lossy(&bytes).into_owned();
+        }
+        String::new()
+    }
+
+    /// Resolves Docker's `--user`: empty, `name`, `uid`, `name:group`, `uid:gid`, …,
+    /// with `additional` groups by name or number.
+    pub(crate) fn identity(&self, wanted: &str, additional: &[String]) -> Result<Identity> {
+        let passwd = self.read("etc/passwd");
+        let group = self.read("etc/group");
+        identity(&passwd, &group, wanted, additional)
+    }
+}
+
+fn open_beneath(layer: &Path, path: &str) -> nix::Result<OwnedFd> {
+    let root = nix::fcntl::open(
+        layer,
+        OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
+        nix::sys::stat::Mode::empty(),
+    )?;
+    // Non-blocking: a fifo in place of the file must not hang the engine.
+    let how = OpenHow::new()
+        .flags(OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK | OFlag::O_NOCTTY)
+        .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+    openat2(&root, path, how)
+}
+
+struct PasswdEntry<'a> {
+    name: &'a str,
+    uid: u32,
+    gid: u32,
+    home: &'a str,
+}
+
+fn passwd_entries(text: &str) -> impl Iterator<Item = PasswdEntry<'_>> {
+    text.lines().filter_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        let uid = fields.nth(1)?.parse().ok()?;
+        let gid = fields.next()?.parse().ok()?;
+        let home = fields.nth(1).unwrap_or_default();
+        Some(PasswdEntry { name, uid, gid, home })
+    })
+}
+
+struct GroupEntry<'a> {
+    name: &'a str,
+    gid: u32,
+    members: &'a str,
+}
+
+fn group_entries(text: &str) -> impl Iterator<Item = GroupEntry<'_>> {
+    text.lines().filter_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        let gid = fields.nth(1)?.parse().ok()?;
+        Some(GroupEntry { name, gid, members: fields.next().unwrap_or_default() })
+    })
+}
+
+fn group_id(group: &str, wanted: &str) -> Result<u32> {
+    if let Some(entry) = group_entries(group).find(|entry| entry.name == wanted) {
+        return Ok(entry.gid);
+    }
+    wanted.parse().map_err(|_| {
+        EngineError::Invalid(format!(
+            "unable to find group {wanted}: no matching entries in group file"
+        ))
+    })
+}
+
+fn identity(passwd: &str, group: &str, wanted: &str, additional: &[String]) -> Result<Identity> {
+    let (user, wanted_group) = match wanted.split_once(':') {
+        Some((user, group)) => (user, Some(group).filter(|group| !group.is_empty())),
+        None => (wanted, None),
+    };
+    let user = if user.is_empty() { "0" } else { user };
+    let number = user.parse::<u32>().ok();
+    // A name wins over a number that looks like it.
+    let entry = passwd_entries(passwd)
+        .find(|entry| entry.name == user)
+        .or_else(|| passwd_entries(passwd).find(|entry| Some(entry.uid) == number));
+    let (uid, mut gid, name, home) = match (&entry, number) {
+        (Some(entry), _) => (entry.uid, entry.gid, entry.name, entry.home),
+        (None, Some(uid)) => (uid, 0, "", ""),
+        (None, None) => {
+            return Err(EngineError::Invalid(format!(
+                "unable to find user {user}: no matching entries in passwd file"
+            )));
+        }
+    };
+    let mut groups = Vec::new();
+    if let Some(wanted_group) = wanted_group {
+        gid = group_id(group, wanted_group)?;
+    } else if !name.is_empty() {
+        groups.extend(
+            group_entries(group)
+                .filter(|entry| entry.members.split(',').any(|member| member == name))
+                .map(|entry| entry.gid),
+        );
+    }
+    for wanted in additional {
+        groups.push(group_id(group, wanted)?);
+    }
+    groups.dedup();
+
+    let mut user = User::default();
+    user.set_uid(uid).set_gid(gid).set_additional_gids((!groups.is_empty()).then_some(groups));
+    let home = if home.is_empty() { "/" } else { home };
+    Ok(Identity { user, home: home.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:n:/nonexistent:/bin/false\n\
+                          web:x:33:33::/var/www:/bin/sh\nbroken line\n";
+    const GROUP: &str = "root:x:0:\nvideo:x:44:web,nobody\nwww:x:33:\n";
+
+    fn resolve(wanted: &str) -> (u32, u32, Vec<u32>, String) {
+        let identity = identity(PASSWD, GROUP, wanted, &[]).unwrap();
+        let user = identity.user;
+        (user.uid(), user.gid(), user.additional_gids().clone().unwrap_or_default(), identity.home)
+    }
+
+    #[test]
+    fn users_are_resolved_as_docker_does() {
+        assert_eq!(resolve(""), (0, 0, vec![], "/root".into()));
+        assert_eq!(resolve("web"), (33, 33, vec![44], "/var/www".into()));
+        assert_eq!(resolve("33"), (33, 33, vec![44], "/var/www".into()));
+        assert_eq!(resolve("web:video"), (33, 44, vec![], "/var/www".into()));
+        assert_eq!(resolve("1234"), (1234, 0, vec![], "/".into()));
+        assert_eq!(resolve("1234:99"), (1234, 99, vec![], "/".into()));
+    }
+
+    #[test]
+    fn an_unknown_name_is_refused() {
+        let error = identity(PASSWD, GROUP, "nosuch", &[]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "unable to find user nosuch: no matching entries in passwd file"
+        );
+    }
+
+    #[test]
+    fn a_link_in_a_layer_does_not_lead_out_of_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let layer = directory.path().join("layer");
+        std::fs::create_dir_all(layer.join("etc")).unwrap();
+        std::fs::write(directory.path().join("secret"), "evil:x:7:7::/:/bin/sh\n").unwrap();
+        std::os::unix::fs::symlink("../../secret", layer.join("etc/passwd")).unwrap();
+        let files = LayerFiles { layers: vec![layer] };
+        let error = files.identity("evil", &[]).unwrap_err();
+        assert!(error.to_string().contains("unable to find user evil"));
+    }
+}
