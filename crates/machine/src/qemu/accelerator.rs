@@ -1,0 +1,162 @@
+//! Which accelerator this computer has, and whether it really works.
+//!
+//! A device node that opens proves little: inside another virtual machine KVM may
+//! open, accept a guest, and then fail on its first instructions. So a failure seen at
+//! a boot is written down for this kernel and this QEMU, and the next probe knows.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::locate::{Qemu, ask};
+use crate::MachineError;
+use crate::disk::write_atomically;
+use crate::spec::{Accelerator, HostOs};
+
+/// What QEMU prints when the accelerator, not the guest, has failed.
+pub(crate) const FAILURE_MARKS: &[&str] = &[
+    "KVM internal error",
+    "failed to initialize kvm",
+    "Could not access KVM kernel module",
+    "kvm run failed",
+    "failed to initialize hvf",
+    "failed to initialize whpx",
+    "WHPX: No accelerator found",
+    "WHPX: Unexpected VP exit code",
+    "HV_ERROR",
+    "HV_UNSUPPORTED",
+];
+
+/// The user's setting.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AcceleratorSetting {
+    /// The best that works.
+    #[default]
+    Auto,
+    /// This one, or the start fails.
+    Fixed(Accelerator),
+}
+
+/// Why an accelerator was chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AcceleratorChoice {
+    /// The choice.
+    pub accelerator: Accelerator,
+    /// Why, in one sentence; a warning to show when it is [`Accelerator::Tcg`].
+    pub reason: String,
+}
+
+/// The accelerator of this operating system.
+fn candidate(os: HostOs) -> Accelerator {
+    match os {
+        HostOs::Linux => Accelerator::Kvm,
+        HostOs::MacOs => Accelerator::Hvf,
+        HostOs::Windows => Accelerator::Whpx,
+    }
+}
+
+/// Chooses for this computer. Never fails: without acceleration there is TCG.
+pub(crate) async fn probe(
+    setting: AcceleratorSetting,
+    qemu: &Qemu,
+    failures: &Failures,
+) -> AcceleratorChoice {
+    if let AcceleratorSetting::Fixed(accelerator) = setting {
+        return AcceleratorChoice { accelerator, reason: "the settings say so".to_owned() };
+    }
+    let accelerator = candidate(HostOs::current());
+    match usable(accelerator, qemu, failures).await {
+        Ok(()) => AcceleratorChoice { accelerator, reason: format!("{accelerator} is available") },
+        Err(reason) => AcceleratorChoice { accelerator: Accelerator::Tcg, reason },
+    }
+}
+
+async fn usable(accelerator: Accelerator, qemu: &Qemu, failures: &Failures) -> Result<(), String> {
+    if failures.contains(accelerator, qemu) {
+        return Err(format!("{accelerator} failed at an earlier start on this computer"));
+    }
+    host_has(accelerator).await?;
+    let offered = ask(&qemu.program, &["-accel", "help"]).await?;
+    if offered.lines().any(|line| line.trim() == accelerator.as_str()) {
+        Ok(())
+    } else {
+        Err(format!("this QEMU was built without {accelerator}"))
+    }
+}
+
+async fn host_has(accelerator: Accelerator) -> Result<(), String> {
+    match accelerator {
+        Accelerator::Kvm => {
+            let device = Path::new("/dev/kvm");
+            let opened = fs::OpenOptions::new().read(true).write(true).open(device);
+            opened.map(drop).map_err(|error| format!("/dev/kvm cannot be opened: {error}"))
+        }
+        Accelerator::Hvf => {
+            let said = ask(Path::new("/usr/sbin/sysctl"), &["-n", "kern.hv_support"]).await?;
+            if said.trim() == "1" {
+                Ok(())
+            } else {
+                Err("this Mac has no Hypervisor framework".to_owned())
+            }
+        }
+        // QEMU alone can tell, by failing, which is then remembered.
+        Accelerator::Whpx | Accelerator::Tcg => Ok(()),
+    }
+}
+
+/// The accelerators that failed here, in a file of the data folder.
+#[derive(Debug)]
+pub(crate) struct Failures {
+    path: PathBuf,
+}
+
+impl Failures {
+    pub(crate) fn new(data_dir: &Path) -> Self {
+        Self { path: data_dir.join("accelerator-failures.json") }
+    }
+
+    /// An unreadable file is an empty one: the worst is one more failing boot.
+    fn read(&self) -> BTreeSet<String> {
+        let text = fs::read(&self.path).unwrap_or_default();
+        serde_json::from_slice(&text).unwrap_or_default()
+    }
+
+    fn contains(&self, accelerator: Accelerator, qemu: &Qemu) -> bool {
+        self.read().contains(&key(accelerator, qemu))
+    }
+
+    /// Remembers a failure until the kernel or QEMU changes.
+    pub(crate) fn record(&self, accelerator: Accelerator, qemu: &Qemu) -> Result<(), MachineError> {
+        let mut failures = self.read();
+        failures.insert(key(accelerator, qemu));
+        let text = serde_json::to_vec(&failures).expect("a set of strings is always JSON");
+        write_atomically(&self.path, &text)
+    }
+}
+
+fn key(accelerator: Accelerator, qemu: &Qemu) -> String {
+    // Empty where there is no such file; then a new QEMU alone makes a new attempt.
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    format!("{accelerator} qemu-{} kernel-{}", qemu.version, kernel.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::qemu::locate::QemuVersion;
+
+    #[test]
+    fn a_failure_is_remembered_for_this_qemu_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let failures = Failures::new(folder.path());
+        let qemu = Qemu { program: "qemu".into(), version: QemuVersion::OLDEST };
+        let newer =
+            Qemu { version: QemuVersion { major: 99, ..QemuVersion::OLDEST }, ..qemu.clone() };
+        assert!(!failures.contains(Accelerator::Kvm, &qemu));
+        failures.record(Accelerator::Kvm, &qemu).unwrap();
+        failures.record(Accelerator::Hvf, &qemu).unwrap();
+        assert!(failures.contains(Accelerator::Kvm, &qemu));
+        assert!(!failures.contains(Accelerator::Kvm, &newer));
+        assert!(!failures.contains(Accelerator::Whpx, &qemu));
+    }
+}

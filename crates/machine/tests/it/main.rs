@@ -1,0 +1,1 @@
+//! The machine with a QEMU that is a script.
