@@ -9,18 +9,22 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, copy, split};
 ///
 /// When the client sends no more, the server is told so (half-close) and may go on
 /// answering. When the server ends, there is nothing left to say: the client's stream
-/// is ended too, whatever it still wanted to send.
-pub(crate) async fn client_to_server<C, S>(client: C, server: S) -> io::Result<()>
+/// is ended too, whatever it still wanted to send. An error is one of the answers'
+/// direction: that the server takes no more is seen by how its answers end.
+pub(crate) async fn client_to_server<C, S>(client: &mut C, server: S) -> io::Result<()>
 where
-    C: AsyncRead + AsyncWrite,
+    C: AsyncRead + AsyncWrite + Unpin,
     S: AsyncRead + AsyncWrite,
 {
     let (mut client_read, mut client_write) = split(client);
     let (mut server_read, mut server_write) = split(server);
     let requests = async {
-        copy(&mut client_read, &mut server_write).await?;
-        server_write.shutdown().await?;
-        // The client may only have stopped sending; the answers decide when it is over.
+        if let Err(error) = copy(&mut client_read, &mut server_write).await {
+            tracing::debug!(%error, "client's input broke off");
+        }
+        if let Err(error) = server_write.shutdown().await {
+            tracing::debug!(%error, "server not told of its input's end");
+        }
         pending::<io::Result<()>>().await
     };
     let answers = async {

@@ -157,6 +157,9 @@ impl AppError {
     /// What sort of failure it is.
     pub fn kind(&self) -> ErrorKind {
         match self {
+            Self::File { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                ErrorKind::NotFound
+            }
             Self::NoHome
             | Self::File { .. }
             | Self::Garbled { .. }

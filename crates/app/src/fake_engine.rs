@@ -1,11 +1,14 @@
 //! An engine in memory: the `/naru/` routes over tokio's duplex streams, for tests.
 
 use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::stream;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, UPGRADE};
@@ -16,9 +19,10 @@ use hyper_util::rt::TokioIo;
 use naru_protocol::handshake::Handshake;
 use naru_protocol::{CLOCK_PATH, PROTOCOL_VERSION, Port, SetClock, TUNNEL_PATH, handshake, ports};
 use naru_transport::{BoxedStream, Carrier, Dialer, TransportError};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional, duplex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional, duplex, join, sink};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio_util::io::StreamReader;
 use tokio_util::task::TaskTracker;
 
 use crate::guest::Guest;
@@ -33,6 +37,8 @@ pub(crate) struct FakeEngine {
     pub(crate) handshake: Mutex<Handshake>,
     /// The clock as it was set last.
     pub(crate) clock: Mutex<Option<SetClock>>,
+    /// Whether streams open that nobody answers, as on the multiplexed carrier.
+    pub(crate) away: AtomicBool,
     ports: mpsc::UnboundedSender<RawStream>,
     tasks: TaskTracker,
 }
@@ -49,6 +55,7 @@ impl FakeEngine {
         let engine = Self {
             handshake: Mutex::new(handshake),
             clock: Mutex::new(None),
+            away: AtomicBool::new(false),
             ports,
             tasks: TaskTracker::new(),
         };
@@ -119,6 +126,10 @@ struct FakeDialer(Arc<FakeEngine>);
 impl Dialer for FakeDialer {
     async fn dial(&self, _port: Port) -> Result<BoxedStream, TransportError> {
         let (ours, theirs) = duplex(64 * 1024);
+        if self.0.away.load(Ordering::Relaxed) {
+            let refused = Err::<Bytes, _>(io::Error::from(io::ErrorKind::ConnectionRefused));
+            return Ok(Box::new(join(StreamReader::new(stream::iter([refused])), sink())));
+        }
         let engine = Arc::clone(&self.0);
         self.0.tasks.spawn(async move {
             let service = service_fn(move |request| {

@@ -16,6 +16,7 @@ use hyper::service::service_fn;
 use hyper::{Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::json;
+use tokio::io::AsyncWriteExt;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -65,17 +66,37 @@ pub(crate) async fn serve(
     }
 }
 
-async fn connect(client: Stream, guest: Option<Guest>) -> io::Result<()> {
+async fn connect(mut client: Stream, guest: Option<Guest>) -> io::Result<()> {
     let Some(guest) = guest else {
         return refuse(client, NOT_RUNNING.to_owned()).await;
     };
-    match guest.dial().await {
-        Ok(engine) => copy::client_to_server(client, engine).await,
+    let engine = match guest.dial().await {
+        Ok(engine) => engine,
         Err(error) => {
             let cause = naru_error::chain(&error);
-            refuse(client, format!("the engine does not answer: {cause}")).await
+            return refuse(client, format!("the engine does not answer: {cause}")).await;
         }
+    };
+    match copy::client_to_server(&mut client, engine).await {
+        // On the multiplexed carrier the first read says that nobody listens; the request
+        // is read already, so the answer is all that is left to write.
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            client.write_all(&restarting()).await?;
+            client.shutdown().await
+        }
+        ended => ended,
     }
+}
+
+/// The whole answer while the machine runs without its engine.
+fn restarting() -> Vec<u8> {
+    let body = json!({ "message": "the engine is being restarted: try again" }).to_string();
+    let length = body.len();
+    format!(
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n\
+         Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    )
+    .into_bytes()
 }
 
 /// Answers whatever is asked with 503.
@@ -100,7 +121,9 @@ async fn refuse(client: Stream, message: String) -> io::Result<()> {
 #[cfg(test)]
 #[cfg(unix)]
 mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use std::sync::atomic::Ordering;
+    use tokio::io::AsyncReadExt;
+
     use tokio::net::UnixStream;
 
     use super::*;
@@ -160,6 +183,16 @@ mod tests {
         let request = "GET /naru/handshake HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
         let answer = ask(&address, request).await;
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_is_being_restarted_is_answered_for() {
+        let (engine, _ports) = FakeEngine::new();
+        engine.away.store(true, Ordering::Relaxed);
+        let (_directory, _guest, address) = proxy(Some(engine.guest()));
+        let answer = ask(&address, "GET /info HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+        assert!(answer.contains("restarted"), "{answer}");
     }
 
     #[tokio::test]

@@ -1,0 +1,4 @@
+//! The app as the window sees it, without a machine.
+
+mod ownership;
+mod table;

@@ -1,0 +1,23 @@
+//! Every row of the command table is a method of the app. That this compiles is the test.
+
+use naru_app::App;
+use naru_ipc::{
+    AppInfo, ContainerLogs, ContainerRef, ContainerRemove, ContainerRun, ContainerSummary,
+    ImagePull, ImagePullCancel, ImageRemove, ImageSummary, IpcError, MachineStatus, OutputChunk,
+    PullProgress, Settings, StreamClose, TerminalOpen, TerminalResize, TerminalWrite, commands,
+};
+
+macro_rules! check_methods {
+    ($($name:literal $method:ident($request:ty $(, stream $item:ty)?) -> $response:ty;)*) => {
+        $(
+            const _: () = {
+                #[expect(dead_code, reason = "only compiled")]
+                async fn call(app: &App, request: $request) -> Result<$response, IpcError> {
+                    app.$method(request $(, |_: $item| true)?).await
+                }
+            };
+        )*
+    };
+}
+
+commands!(check_methods);

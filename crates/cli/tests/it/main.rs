@@ -1,0 +1,72 @@
+//! The command as a person types it, without a machine.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use anyhow::Result;
+use naru_ipc::{MachineState, MachineStatus};
+use tempfile::TempDir;
+
+fn naru(home: &Path, arguments: &[&str]) -> Result<Output> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_naru"));
+    command.args(arguments).env("NARU_HOME", home).env("NARU_VM_IMAGES", home.join("images"));
+    Ok(command.env_remove("RUST_LOG").output()?)
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn status_of_a_machine_that_is_off_is_3() -> Result<()> {
+    let home = TempDir::new()?;
+    let output = naru(home.path(), &["status"])?;
+    assert_eq!(output.status.code(), Some(3));
+    assert_eq!(text(&output.stdout), "The machine is off.\n");
+    Ok(())
+}
+
+#[test]
+fn status_as_json_is_the_windows_own_type() -> Result<()> {
+    let home = TempDir::new()?;
+    let output = naru(home.path(), &["status", "--json"])?;
+    let status: MachineStatus = serde_json::from_slice(&output.stdout)?;
+    assert_eq!(status.state, MachineState::Stopped);
+    Ok(())
+}
+
+#[test]
+fn a_start_that_cannot_work_ends_with_one_sentence_and_leaves_no_process() -> Result<()> {
+    let home = TempDir::new()?;
+    let output = naru(home.path(), &["start"])?;
+    assert_ne!(output.status.code(), Some(0));
+    let said = text(&output.stderr);
+    assert_eq!(said.lines().filter(|line| line.starts_with("naru: ")).count(), 1, "{said}");
+    // The background process holds the lock until it ends.
+    std::fs::File::open(home.path().join("run/owner.lock"))?.lock()?;
+    assert!(!home.path().join("run/control.sock").exists());
+    Ok(())
+}
+
+#[test]
+fn stopping_what_is_off_is_no_error() -> Result<()> {
+    let home = TempDir::new()?;
+    assert!(naru(home.path(), &["stop"])?.status.success());
+    Ok(())
+}
+
+#[test]
+fn the_demo_needs_the_machine_and_says_how_to_start_it() -> Result<()> {
+    let home = TempDir::new()?;
+    let output = naru(home.path(), &["run-demo"])?;
+    assert_eq!(output.status.code(), Some(5));
+    assert!(text(&output.stderr).contains("naru start"), "{}", text(&output.stderr));
+    Ok(())
+}
+
+#[test]
+fn a_log_that_is_not_there_yet_is_not_found() -> Result<()> {
+    let home = TempDir::new()?;
+    assert_eq!(naru(home.path(), &["logs"])?.status.code(), Some(3));
+    Ok(())
+}
