@@ -1,5 +1,86 @@
 //! The desktop shell: windows, tray, commands.
+//!
+//! Everything else is behind [`naru_app::App`]. The shell registers a command for each
+//! row of the contract's table, hands the app's events to the window, and sees to it
+//! that the machine is stopped in good order when the person quits.
 
-fn main() {
-    let _ = tauri::generate_context!();
+// A console window beside the real one is for debugging alone.
+#![cfg_attr(not(debug_assertions), windows_subsystem = "windows")]
+
+mod backend;
+mod commands;
+mod config;
+mod events;
+mod quit;
+mod sys;
+mod tray;
+
+use tauri::{AppHandle, Builder, Manager, RunEvent, Window, WindowEvent, Wry};
+use tracing_subscriber::EnvFilter;
+
+use crate::backend::Backend;
+use crate::quit::Quit;
+
+/// The only window's label; its capability file names it too.
+const WINDOW: &str = "main";
+
+fn main() -> Result<(), tauri::Error> {
+    let environment = config::Environment::read();
+    // Before anything else: GTK and WebKit read the locale once, at their start.
+    if let Some((name, value)) = environment.missing_locale() {
+        sys::set_variable(name, value);
+    }
+    let filter = EnvFilter::new(environment.log_filter());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+
+    Builder::<Wry>::new()
+        .plugin(tauri_plugin_opener::init())
+        .manage(Quit::default())
+        .setup(|app| {
+            let handle = app.handle();
+            let backend = Backend::open(handle);
+            if let Ok(naru) = backend.app() {
+                events::forward(handle, naru);
+            }
+            app.manage(backend);
+            tray::create(handle);
+            quit::on_signals(handle);
+            Ok(())
+        })
+        .on_window_event(on_window_event)
+        .invoke_handler(commands::handler())
+        .build(tauri::generate_context!())?
+        .run(on_run_event);
+    Ok(())
+}
+
+/// Closing the window leaves the containers running as long as there is a way back to it.
+fn on_window_event(window: &Window, event: &WindowEvent) {
+    if let WindowEvent::CloseRequested { api, .. } = event
+        && tray::is_shown(window.app_handle())
+    {
+        api.prevent_close();
+        if let Err(error) = window.hide() {
+            tracing::warn!(%error, "window not hidden");
+        }
+    }
+}
+
+fn on_run_event(handle: &AppHandle, event: RunEvent) {
+    if let RunEvent::ExitRequested { api, .. } = event
+        && !handle.state::<Quit>().is_done()
+    {
+        api.prevent_exit();
+        quit::begin(handle);
+    }
+}
+
+/// Brings the window back, wherever it is.
+fn show_window(handle: &AppHandle) {
+    let Some(window) = handle.get_webview_window(WINDOW) else { return };
+    for shown in [window.show(), window.unminimize(), window.set_focus()] {
+        if let Err(error) = shown {
+            tracing::warn!(%error, "window not brought back");
+        }
+    }
 }

@@ -4,6 +4,7 @@ import "./styles/base.css";
 import { mount } from "svelte";
 
 import App from "./App.svelte";
+import { tauriHost } from "./lib/host/tauri";
 import { en } from "./lib/i18n/en";
 
 const target = document.getElementById("app") ?? document.body;
@@ -13,7 +14,6 @@ try {
     const { scene } = await import("./scenes");
     mount(App, { target, props: scene(new URLSearchParams(location.search)) });
   } else {
-    const { tauriHost } = await import("./lib/host/tauri");
     mount(App, { target, props: { host: tauriHost } });
   }
 } catch (error) {

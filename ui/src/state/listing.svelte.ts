@@ -7,6 +7,8 @@ import { IpcFailure } from "../lib/ipc/failure";
 export class Listing<T> {
   /** `null` until the first answer. */
   items = $state.raw<readonly T[] | null>(null);
+  /** When it was read, in Unix seconds: what ages in the list count from. */
+  readAt = $state(0);
   failure = $state.raw<IpcFailure | null>(null);
   loading = $state(false);
 
@@ -28,6 +30,7 @@ export class Listing<T> {
       this.#again = false;
       try {
         this.items = await this.#read();
+        this.readAt = Date.now() / 1000;
         this.failure = null;
       } catch (error) {
         this.failure = IpcFailure.from(error);

@@ -43,7 +43,9 @@ export class Machine {
     try {
       await this.#host.call(command, null);
     } catch (error) {
-      this.failure = IpcFailure.from(error);
+      const failure = IpcFailure.from(error);
+      // Someone stopped the machine while it started: that is what they wanted.
+      if (failure.kind !== "cancelled") this.failure = failure;
     }
     await this.refresh();
   }

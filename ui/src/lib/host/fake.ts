@@ -36,8 +36,15 @@ export const fakeStatus = (state: MachineStatus["state"], changes: Partial<Machi
   ...changes,
 });
 
+/** 64 hex digits, others for every name. */
+const fakeId = (name: string): string =>
+  Array.from(new TextEncoder().encode(name), (byte) => byte.toString(16).padStart(2, "0"))
+    .join("")
+    .concat(HEX.repeat(4))
+    .slice(0, 64);
+
 export const fakeContainer = (name: string, changes: Partial<ContainerSummary> = {}): ContainerSummary => ({
-  id: [...name, ...HEX.repeat(4)].map((c) => c.charCodeAt(0).toString(16).slice(-1)).join("").slice(0, 64),
+  id: fakeId(name),
   name,
   image: "busybox:latest",
   state: "running",

@@ -37,12 +37,12 @@ export class Format {
     }).format(value);
   }
 
-  /** `0.4 s`, from milliseconds. */
+  /** `0.4s`, from milliseconds. */
   seconds(duration: number): string {
     return new Intl.NumberFormat(this.#locale, {
       style: "unit",
       unit: "second",
-      unitDisplay: "short",
+      unitDisplay: "narrow",
       minimumFractionDigits: 1,
       maximumFractionDigits: 1,
     }).format(duration / 1000);

@@ -5,9 +5,8 @@
 
 // CSI, OSC (ended by BEL or ST), DCS/SOS/PM/APC strings, charset choices, other two-byte escapes.
 const ESCAPES =
-  // eslint-disable-next-line no-control-regex -- control characters are what this is about
   /\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[PX^_][^\x1b]*(?:\x1b\\)?|\x1b[ -/]+[0-~]|\x1b[0-~]?/g;
-// eslint-disable-next-line no-control-regex -- as above; tab stays
+// Tab stays.
 const CONTROLS = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]/g;
 
 /** One line (without its newline) as a terminal would leave it, without colours. */
