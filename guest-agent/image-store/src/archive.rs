@@ -10,7 +10,7 @@ mod spool;
 use std::fs::File;
 use std::io;
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::mpsc;
 
@@ -87,12 +87,11 @@ impl ImageStore {
         let _pins: Vec<Pin> =
             config.diff_ids.iter().map(|diff_id| self.layer_store().pin(diff_id)).collect();
         let wanted = config.diff_ids.iter().zip(&image.layers);
-        stream::iter(wanted.map(|(diff_id, (name, blob))| {
-            Box::pin(self.load_layer(spool, diff_id, name, blob.as_ref(), progress))
-        }))
-        .buffer_unordered(LAYERS_AT_ONCE)
-        .try_collect::<()>()
-        .await?;
+        let mut layers = Vec::with_capacity(config.diff_ids.len());
+        for (diff_id, (name, blob)) in wanted {
+            layers.push(self.load_layer(spool, diff_id, name, blob.as_ref(), progress).boxed());
+        }
+        stream::iter(layers).buffer_unordered(LAYERS_AT_ONCE).try_collect::<()>().await?;
 
         let mut names = image.names.into_iter();
         let first = names.next();

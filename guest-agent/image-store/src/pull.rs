@@ -11,7 +11,7 @@
 
 use std::time::Duration;
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -99,12 +99,11 @@ impl ImageStore {
             };
             tell(progress, descriptor, state);
         }
-        stream::iter(wanted.map(|(diff_id, descriptor)| {
-            Box::pin(self.fetch_layer(&session, diff_id, descriptor, progress))
-        }))
-        .buffer_unordered(LAYERS_AT_ONCE)
-        .try_collect::<()>()
-        .await?;
+        let mut fetches = Vec::with_capacity(config.diff_ids.len());
+        for (diff_id, descriptor) in wanted {
+            fetches.push(self.fetch_layer(&session, diff_id, descriptor, progress).boxed());
+        }
+        stream::iter(fetches).buffer_unordered(LAYERS_AT_ONCE).try_collect::<()>().await?;
 
         let image = self
             .commit_image(NewImage {

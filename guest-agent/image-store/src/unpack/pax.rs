@@ -90,7 +90,7 @@ impl Pax {
 /// The map of version 1.0: decimal lines, a count and then pairs, padded to whole blocks.
 fn map_from_content(tape: &mut impl Read) -> Result<Vec<Segment>, UnpackError> {
     let mut lines = BufReader::with_capacity(512, BlockReader(tape));
-    let mut line = |lines: &mut BufReader<_>| -> Result<u64, UnpackError> {
+    let line = |lines: &mut BufReader<_>| -> Result<u64, UnpackError> {
         let mut text = Vec::new();
         lines.by_ref().take(24).read_until(b'\n', &mut text).map_err(UnpackError::Read)?;
         decimal(text.strip_suffix(b"\n").ok_or(BROKEN)?)
