@@ -122,15 +122,14 @@ impl App {
         self.inner.tasks.wait().await;
     }
 
-    /// `app.info`.
-    #[expect(clippy::unused_async, reason = "every row of the command table is async")]
+    /// `app.info`. The demo image's name is empty when no VM image is installed.
     pub async fn app_info(&self, (): ()) -> Result<AppInfo, IpcError> {
         Ok(AppInfo {
             version: VERSION.to_owned(),
             platform: OS.to_owned(),
             docker_context: context::NAME.to_owned(),
             docker_host: self.inner.directories.docker_socket().docker_host(),
-            demo_image: demo::IMAGE.to_owned(),
+            demo_image: demo::image(&self.inner.directories).await.unwrap_or_default(),
         })
     }
 

@@ -1,5 +1,6 @@
 //! What the environment says: the one place that reads it.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// The environment variables Naru knows, as they were at the start.
@@ -15,6 +16,11 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// Where programs are looked for (`PATH`).
+    pub(crate) fn program_path() -> Option<OsString> {
+        std::env::var_os("PATH")
+    }
+
     /// Reads this process's environment. An empty variable counts as unset.
     #[expect(clippy::disallowed_methods, reason = "this is the config module")]
     pub fn read() -> Self {

@@ -1,6 +1,6 @@
 //! What the guest's console said: a file that QEMU writes.
 
-use std::io::SeekFrom;
+use std::io::{self, SeekFrom};
 use std::time::Duration;
 
 use tokio::fs::File;
@@ -13,10 +13,26 @@ use crate::{AppError, Directories};
 /// tells of a file's growth.
 const POLL: Duration = Duration::from_millis(200);
 
+/// How much of the log's end is kept for an explanation.
+const TAIL: u64 = 8 * 1024;
+
+/// The end of the log; nothing when there is none.
+pub(crate) async fn tail(directories: &Directories) -> String {
+    let read = async {
+        let mut file = File::open(directories.console_log()).await?;
+        let length = file.metadata().await?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(TAIL))).await?;
+        let mut bytes = Vec::new();
+        file.take(TAIL).read_to_end(&mut bytes).await?;
+        Ok::<_, io::Error>(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    read.await.unwrap_or_default()
+}
+
 /// Gives `print` the console's log: what there is and, with `follow`, what comes.
 ///
-/// With `follow` this ends only with an error; drop it to end it. A machine that starts
-/// anew begins a new log, which is then followed from its beginning.
+/// With `follow` this ends only with an error; drop it to end it. A log that is made
+/// shorter is followed from its beginning.
 pub async fn print_log(
     directories: &Directories,
     follow: bool,

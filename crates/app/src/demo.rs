@@ -9,14 +9,28 @@ use bollard::query_parameters::{
     RemoveContainerOptionsBuilder, StartContainerOptions, WaitContainerOptions,
 };
 use futures::{StreamExt, TryStreamExt};
-use tokio::fs::File;
+use serde::Deserialize;
+use tokio::fs::{self, File};
 use tokio_util::io::ReaderStream;
 
 use crate::app::docker_at;
 use crate::{AppError, Directories};
 
-/// The bundled image's name.
-pub const IMAGE: &str = "naru/demo:latest";
+/// The VM image's `manifest.json`, as far as it is ours to know.
+#[derive(Deserialize)]
+struct Manifest {
+    demo_image: String,
+}
+
+/// The bundled image's name, which the VM image says.
+pub(crate) async fn image(directories: &Directories) -> Result<String, AppError> {
+    let path = directories.manifest();
+    let text =
+        fs::read(&path).await.map_err(|source| AppError::File { action: "read", path, source })?;
+    let manifest: Manifest = serde_json::from_slice(&text)
+        .map_err(|source| AppError::Garbled { what: "the VM image's manifest", source })?;
+    Ok(manifest.demo_image)
+}
 
 /// A piece of the demo's output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,9 +49,10 @@ pub async fn run(
     print: impl FnMut(Output<'_>),
 ) -> Result<i64, AppError> {
     let docker = docker_at(directories)?;
-    ensure_loaded(&docker, directories).await?;
+    let image = image(directories).await?;
+    ensure_loaded(&docker, directories, &image).await?;
     let body = ContainerCreateBody {
-        image: Some(IMAGE.to_owned()),
+        image: Some(image),
         attach_stdout: Some(true),
         attach_stderr: Some(true),
         ..ContainerCreateBody::default()
@@ -55,8 +70,9 @@ pub async fn run(
 pub(crate) async fn ensure_loaded(
     docker: &Docker,
     directories: &Directories,
+    image: &str,
 ) -> Result<(), AppError> {
-    match docker.inspect_image(IMAGE).await {
+    match docker.inspect_image(image).await {
         Ok(_) => return Ok(()),
         Err(DockerError::DockerResponseServerError { status_code: 404, .. }) => {}
         Err(error) => return Err(error.into()),

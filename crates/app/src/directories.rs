@@ -79,9 +79,9 @@ impl Directories {
         self.config.join("settings.json")
     }
 
-    /// What the guest's console said since the last start.
+    /// What the guest's console said, over all starts.
     pub fn console_log(&self) -> PathBuf {
-        self.data.join("console.log")
+        self.data.join("serial.log")
     }
 
     /// What the background process says of itself.
@@ -102,6 +102,11 @@ impl Directories {
     /// The bundled image, as `docker save` writes it.
     pub fn demo_image(&self) -> PathBuf {
         self.vm_images.join("demo-image.tar")
+    }
+
+    /// What the VM image is made of.
+    pub(crate) fn manifest(&self) -> PathBuf {
+        self.vm_images.join("manifest.json")
     }
 
     /// Held by the one process that owns the machine and the sockets.

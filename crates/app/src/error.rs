@@ -2,9 +2,11 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use naru_error::ErrorKind;
 use naru_ipc::IpcError;
+use naru_machine::{ExitReport, Hint, MachineError};
 use naru_protocol::handshake::Mismatch;
 use naru_transport::TransportError;
 
@@ -55,6 +57,12 @@ pub enum AppError {
     /// The start was given up because someone asked to stop.
     #[error("the start was cancelled")]
     StartCancelled,
+    /// The machine could not be started, or ended.
+    #[error(transparent)]
+    Machine(Arc<MachineError>),
+    /// The guest switched itself off.
+    #[error("the machine switched itself off")]
+    PoweredOff,
     /// The machine could not be reached.
     #[error("the machine cannot be reached")]
     Transport(#[source] TransportError),
@@ -172,9 +180,10 @@ impl AppError {
             Self::InvalidSetting { .. } | Self::InvalidName { .. } => ErrorKind::InvalidArgument,
             Self::Busy { .. } | Self::ContainerNotRunning { .. } => ErrorKind::Conflict,
             Self::StartCancelled | Self::PullCancelled => ErrorKind::Cancelled,
+            Self::Machine(error) => error.kind(),
             Self::Transport(error) => error.kind(),
             Self::Deadline { .. } => ErrorKind::Deadline,
-            Self::Http { .. } | Self::OwnerSilent { .. } | Self::OwnerEnded => {
+            Self::Http { .. } | Self::OwnerSilent { .. } | Self::OwnerEnded | Self::PoweredOff => {
                 ErrorKind::Unavailable
             }
             Self::Refused { status, .. } => kind_of_status(*status),
@@ -185,6 +194,17 @@ impl AppError {
         }
     }
 
+    /// How QEMU ended, if that is what happened.
+    pub(crate) fn exit_report(&self) -> Option<&ExitReport> {
+        match self {
+            Self::Machine(error) => match &**error {
+                MachineError::Died { report } => Some(report),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// Names of advice that fits.
     pub fn hints(&self) -> Vec<String> {
         let hint = match self {
@@ -192,10 +212,36 @@ impl AppError {
             Self::BrokenSettings { .. } => "reset-settings",
             Self::NotRunning => "start-machine",
             Self::Mismatch(_) => "restart-machine",
+            Self::Machine(error) => {
+                let mut names = Vec::new();
+                for name in error.hints().into_iter().map(|hint| hint_name(hint, error)) {
+                    if !names.contains(&name.to_owned()) {
+                        names.push(name.to_owned());
+                    }
+                }
+                return names;
+            }
             Self::Owner(error) => return error.hints.clone(),
             _ => return Vec::new(),
         };
         vec![hint.to_owned()]
+    }
+}
+
+/// The name that the window and the command have words for.
+fn hint_name(hint: Hint, error: &MachineError) -> &'static str {
+    match hint {
+        Hint::InstallQemuLinux | Hint::InstallQemuMacOs | Hint::InstallQemuWindows => match error {
+            MachineError::QemuTooOld { .. } => "upgrade-qemu",
+            _ => "install-qemu",
+        },
+        Hint::SetQemuPath => "check-settings",
+        Hint::JoinKvmGroup => "join-kvm-group",
+        Hint::QuitOtherInstance => "close-other-instance",
+        Hint::FreeDiskSpace => "free-disk-space",
+        Hint::ReduceResources => "less-memory",
+        Hint::ReadSerialLog => "read-console",
+        Hint::Reinstall => "reinstall",
     }
 }
 

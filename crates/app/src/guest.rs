@@ -56,12 +56,13 @@ impl Guest {
         let unix_nanos = u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX);
         let body = serde_json::to_vec(&SetClock { unix_nanos })
             .map_err(|source| AppError::Garbled { what: "the clock", source })?;
-        self.post(CLOCK_PATH, body).await
+        let request = http::request(Method::POST, CLOCK_PATH, None, body)?;
+        http::send(self.dial().await?, &self.tasks, request).await.map(drop)
     }
 
     /// Asks the engine to stop all containers and to power the machine off.
     pub(crate) async fn power_off(&self) -> Result<(), AppError> {
-        self.post(POWER_OFF_PATH, Vec::new()).await
+        self.ask(Method::POST, POWER_OFF_PATH).await
     }
 
     /// Opens the channel on which the engine asks for ports.
@@ -77,8 +78,9 @@ impl Guest {
         http::upgrade(self.dial().await?, &self.tasks, request).await
     }
 
-    async fn post(&self, path: &str, body: Vec<u8>) -> Result<(), AppError> {
-        let request = http::request(Method::POST, path, None, body)?;
+    /// Asks for `path` and heeds only whether the answer is a good one.
+    pub(crate) async fn ask(&self, method: Method, path: &str) -> Result<(), AppError> {
+        let request = http::request(method, path, None, Vec::new())?;
         http::send(self.dial().await?, &self.tasks, request).await.map(drop)
     }
 }

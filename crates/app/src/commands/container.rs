@@ -73,8 +73,9 @@ impl App {
             check_container(&request.name)?;
         }
         let docker = self.inner.docker()?;
-        if request.image == demo::IMAGE {
-            demo::ensure_loaded(&docker, &self.inner.directories).await?;
+        let directories = &self.inner.directories;
+        if demo::image(directories).await.is_ok_and(|demo| demo == request.image) {
+            demo::ensure_loaded(&docker, directories, &request.image).await?;
         }
         Ok(run(&docker, request).await?)
     }

@@ -16,23 +16,25 @@
 //! the start ends the start.
 
 mod boot;
+mod plan;
 mod steps;
 
-use std::time::Duration;
+use std::mem;
+use std::sync::Arc;
 
 use naru_ipc::{IpcError, MachineState, MachineStatus};
+use naru_machine::{Carrier, Machine as Vm};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::guest::Guest;
 use crate::settings::SettingsFile;
-use crate::{AppError, Directories, ports};
-use boot::Booted;
+use crate::{AppError, Directories, console, context, ports};
 use steps::Steps;
 
-/// How long containers have to end, and the guest to unmount, before QEMU is killed.
-const STOP_DEADLINE: Duration = Duration::from_secs(30);
+/// How much of the guest's console goes with a failure.
+const CONSOLE_LINES: usize = 40;
 /// Requests that may wait; more wait at their sender.
 const REQUEST_BACKLOG: usize = 16;
 
@@ -142,119 +144,145 @@ impl Driver {
 
     /// Off → running → off again.
     async fn start(&mut self, answer: Answer) {
-        let steps = Steps::begin(self.status.clone());
-        let mut waiting = vec![answer];
-        let mut stopping = Vec::new();
-        let booted = {
-            let boot = boot::boot(&self.directories, &self.settings, &steps, &self.tasks);
-            tokio::pin!(boot);
-            loop {
-                tokio::select! {
-                    booted = &mut boot => break Some(booted),
-                    request = self.inbox.recv() => match request {
-                        Some(Request::Start(answer)) => waiting.push(answer),
-                        Some(Request::Stop(answer)) => {
-                            stopping.push(answer);
-                            break None;
-                        }
-                        None => break None,
-                    },
-                }
+        let launch = self.settings.load();
+        let launch = launch.and_then(|settings| plan::launch(&self.directories, &settings));
+        let launch = match launch {
+            Ok(launch) => launch,
+            Err(error) => {
+                let error = IpcError::from(error);
+                self.fail(off(), error.clone(), Vec::new());
+                return reply(answer, Err(error));
             }
         };
-        let result = match booted {
-            Some(Ok(booted)) => {
-                reply_all(waiting, &Ok(()));
-                return self.serve(booted).await;
+        let vm = Vm::new();
+        let carrier = match launch.plan.carrier {
+            Carrier::VirtioSerial { .. } => "virtio-serial",
+            Carrier::Vsock { .. } | Carrier::VhostUserVsock { .. } => "vsock",
+        };
+        let mut steps = Steps::begin(self.status.clone(), carrier, vm.events());
+        let mut asked = Asked { start: vec![answer], ..Asked::default() };
+        let booted = tokio::select! {
+            booted = boot::boot(&vm, &launch, &self.tasks) => Some(booted),
+            () = steps.follow() => None,
+            () = asked.until_stop(&mut self.inbox) => None,
+        };
+        steps.catch_up();
+        match booted {
+            Some(Ok(guest)) => {
+                reply_all(asked.start, &Ok(()));
+                return self.serve(vm, guest).await;
             }
-            Some(Err(failure)) => {
-                tracing::error!(error = %failure.error, "machine not started");
-                let error = failure.error.clone();
-                steps.fail(failure);
-                Err(error)
+            Some(Err(error)) => {
+                let console_tail = console_tail(&error, &self.directories).await;
+                let error = IpcError::from(error);
+                vm.shutdown(None).await;
+                let status = self.status.borrow().clone();
+                self.fail(status, error.clone(), console_tail);
+                reply_all(asked.start, &Err(error));
             }
             None => {
+                self.status.send_modify(|status| status.state = MachineState::Stopping);
+                vm.shutdown(None).await;
                 self.status.send_replace(off());
-                Err(AppError::StartCancelled.into())
+                reply_all(asked.start, &Err(AppError::StartCancelled.into()));
             }
-        };
-        reply_all(waiting, &result);
-        reply_all(stopping, &Ok(()));
+        }
+        reply_all(asked.stop, &Ok(()));
+    }
+
+    fn fail(&self, status: MachineStatus, error: IpcError, console_tail: Vec<String>) {
+        tracing::error!(%error, "machine failed");
+        self.status.send_replace(MachineStatus {
+            state: MachineState::Failed,
+            error: Some(error),
+            console_tail,
+            ..status
+        });
     }
 
     /// While the machine runs.
-    async fn serve(&mut self, mut booted: Booted) {
+    async fn serve(&mut self, vm: Vm, guest: Guest) {
         let session = CancellationToken::new();
         let _ends_with_the_machine = session.clone().drop_guard();
-        let ports = ports::serve(booted.guest.clone(), self.tasks.clone(), session.clone());
-        self.tasks.spawn(ports);
-        self.guest.send_replace(Some(booted.guest.clone()));
+        self.tasks.spawn(ports::serve(guest.clone(), self.tasks.clone(), session.clone()));
+        let socket = self.directories.docker_socket();
+        if let Err(error) = context::register(&self.directories.docker_config, &socket) {
+            // `docker` can still be told the socket by hand.
+            tracing::warn!(error = %naru_error::chain(&error), "no docker context");
+        }
+        self.guest.send_replace(Some(guest.clone()));
         self.status.send_modify(|status| status.state = MachineState::Running);
         tracing::info!("machine runs");
-        let stop = loop {
+        let mut asked = Asked::default();
+        let mut running = true;
+        while running {
             tokio::select! {
-                died = booted.died() => break Err(died),
-                request = self.inbox.recv() => match request {
-                    Some(Request::Start(answer)) => reply(answer, Ok(())),
-                    Some(Request::Stop(answer)) => break Ok(Some(answer)),
-                    None => break Ok(None),
-                },
+                () = boot::not_running(&vm) => break,
+                () = asked.one(&mut self.inbox) => running = asked.stop.is_empty() && !asked.closed,
             }
+            reply_all(mem::take(&mut asked.start), &Ok(()));
+        }
+        self.guest.send_replace(None);
+        if running {
+            self.explain_death(vm).await;
+        } else {
+            self.status.send_modify(|status| status.state = MachineState::Stopping);
+            let power_off = async move { guest.power_off().await.is_ok() };
+            vm.shutdown(Some(Box::pin(power_off))).await;
+            self.status.send_replace(off());
+            tracing::info!("machine is off");
+        }
+        reply_all(asked.stop, &Ok(()));
+    }
+
+    /// The machine has ended by itself.
+    async fn explain_death(&self, vm: Vm) {
+        let error = match &*vm.state().borrow() {
+            naru_machine::MachineState::Failed { error } => AppError::from(Arc::clone(error)),
+            _ => AppError::PoweredOff,
         };
-        match stop {
-            Err(failure) => {
-                tracing::error!(error = %failure.error, "machine died");
-                self.guest.send_replace(None);
-                self.status.send_modify(|status| {
-                    status.state = MachineState::Failed;
-                    status.error = Some(failure.error);
-                    status.console_tail = failure.console_tail;
-                });
-            }
-            Ok(answer) => {
-                self.status.send_modify(|status| status.state = MachineState::Stopping);
-                self.guest.send_replace(None);
-                let mut waiting: Vec<_> = answer.into_iter().collect();
-                self.stop(booted, &mut waiting).await;
-                self.status.send_replace(off());
-                tracing::info!("machine is off");
-                reply_all(waiting, &Ok(()));
-            }
+        let console_tail = console_tail(&error, &self.directories).await;
+        let status = self.status.borrow().clone();
+        self.fail(status, error.into(), console_tail);
+        vm.shutdown(None).await;
+    }
+}
+
+/// Who waits for what.
+#[derive(Default)]
+struct Asked {
+    start: Vec<Answer>,
+    stop: Vec<Answer>,
+    /// Nobody can ask any more.
+    closed: bool,
+}
+
+impl Asked {
+    /// Takes one request. Cancel safe.
+    async fn one(&mut self, inbox: &mut mpsc::Receiver<Request>) {
+        match inbox.recv().await {
+            Some(Request::Start(answer)) => self.start.push(answer),
+            Some(Request::Stop(answer)) => self.stop.push(answer),
+            None => self.closed = true,
         }
     }
 
-    /// Stops the machine; more who ask for it join `waiting`.
-    async fn stop(&mut self, booted: Booted, waiting: &mut Vec<Answer>) {
-        let stop = booted.stop(STOP_DEADLINE);
-        tokio::pin!(stop);
-        let mut open = true;
-        loop {
-            tokio::select! {
-                () = &mut stop => return,
-                request = self.inbox.recv(), if open => match request {
-                    Some(Request::Stop(answer)) => waiting.push(answer),
-                    Some(Request::Start(answer)) => {
-                        reply(answer, Err(AppError::Busy { doing: "stopping" }.into()));
-                    }
-                    None => open = false,
-                },
-            }
+    /// Takes requests up to the first to stop. Cancel safe.
+    async fn until_stop(&mut self, inbox: &mut mpsc::Receiver<Request>) {
+        while self.stop.is_empty() && !self.closed {
+            self.one(inbox).await;
         }
     }
 }
 
-/// Why the machine does not run.
-#[derive(Clone, Debug)]
-pub(crate) struct Failure {
-    pub(crate) error: IpcError,
-    /// The end of the guest's console.
-    pub(crate) console_tail: Vec<String>,
-}
-
-impl From<AppError> for Failure {
-    fn from(error: AppError) -> Self {
-        Self { error: error.into(), console_tail: Vec::new() }
-    }
+/// The end of the guest's console, as far as the error does not know it itself.
+async fn console_tail(error: &AppError, directories: &Directories) -> Vec<String> {
+    let text = match error.exit_report() {
+        Some(report) => report.serial_tail.clone(),
+        None => console::tail(directories).await,
+    };
+    let lines: Vec<_> = text.lines().map(|line| line.trim_end().to_owned()).collect();
+    lines[lines.len().saturating_sub(CONSOLE_LINES)..].to_vec()
 }
 
 /// Whoever asked may have gone.
