@@ -6,6 +6,17 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+use clap::Parser;
+use naru_engine::EngineArgs;
+
+/// `naru-agent engine`.
+#[derive(Debug, Parser)]
+#[command(name = "naru-agent engine", version)]
+struct EngineCommand {
+    #[command(flatten)]
+    args: EngineArgs,
+}
+
 fn main() -> ExitCode {
     let mut arguments = env::args_os();
     let program = arguments.next().unwrap_or_default();
@@ -15,6 +26,22 @@ fn main() -> ExitCode {
     if is_init || command == OsStr::new("init") {
         return naru_init::run();
     }
+    if command == OsStr::new("engine") {
+        // clap takes the first word for the program's name.
+        let EngineCommand { args } =
+            EngineCommand::parse_from(std::iter::once(command).chain(arguments));
+        return match naru_engine::run(&args) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => failed(&naru_error::chain(&error)),
+        };
+    }
     drop(writeln!(io::stderr(), "naru-agent: no such command: {}", command.display()));
+    ExitCode::FAILURE
+}
+
+/// Says why on standard error.
+fn failed(message: &str) -> ExitCode {
+    // Without a standard error there is nobody to tell.
+    drop(writeln!(io::stderr(), "naru-agent: {message}"));
     ExitCode::FAILURE
 }

@@ -290,7 +290,8 @@ mod tests {
             other => panic!("expected the restored port, not {other:?}"),
         };
         host.reply(PortReply::Bound { id, host_port: 7 }).await;
-        let publish = ports.publish("c", &[PortMapping { host_port: 0, ..mapping(0) }]);
+        let wanted = [mapping(0)];
+        let publish = ports.publish("c", &wanted);
         let answer = async {
             let PortRequest::Bind { id, host_port: 0, .. } = host.request().await else {
                 panic!("expected a bind of any port");
@@ -316,7 +317,8 @@ mod tests {
         let mut tasks = tokio::task::JoinSet::new();
         let mut host = FakeHost::connect(&ports, &mut tasks);
         tokio::task::yield_now().await;
-        let publish = ports.publish("c", &[mapping(80)]);
+        let wanted = [mapping(80)];
+        let publish = ports.publish("c", &wanted);
         let answer = async {
             let PortRequest::Bind { id, .. } = host.request().await else { panic!("no bind") };
             let message = "port 80 is already in use by nginx (pid 1)".to_owned();
