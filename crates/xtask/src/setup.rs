@@ -3,7 +3,7 @@
 use std::env;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -67,12 +67,17 @@ pub(crate) const MACHINE: Needs = Needs {
     packages: &[("qemu-system-x86", Sign::Program("qemu-system-x86_64"))],
 };
 
-/// To run the tests of the lower tiers' privileged half.
+/// To run another architecture's unit tests.
+pub(crate) const CROSS: Needs = Needs {
+    purpose: "the cross-check",
+    packages: &[("qemu-user-static", Sign::Program("qemu-aarch64-static"))],
+};
+
+/// To run the privileged tests, the aarch64 machine among them.
 pub(crate) const TESTS: Needs = Needs {
     purpose: "the tests",
     packages: &[
         ("qemu-system-arm", Sign::Program("qemu-system-aarch64")),
-        ("qemu-user-static", Sign::Program("qemu-aarch64-static")),
         ("docker-registry", Sign::Program("docker-registry")),
         ("docker.io", Sign::Program("docker")),
         ("skopeo", Sign::Program("skopeo")),
@@ -85,6 +90,12 @@ pub(crate) const TESTS: Needs = Needs {
         ("imagemagick", Sign::Program("import")),
     ],
 };
+
+/// Runs `cargo xtask setup`.
+pub(crate) fn everything() -> Result<()> {
+    install(&[BUILD, IMAGE, WINDOW, MACHINE, CROSS, TESTS])?;
+    ui_packages()
+}
 
 /// Installs what is missing. Nothing is asked of apt when nothing is missing.
 pub(crate) fn install(needs: &[Needs]) -> Result<()> {
@@ -147,7 +158,7 @@ impl Sign {
 }
 
 /// Whether a program is in `PATH` or in a system folder.
-pub(crate) fn find_program(name: &str) -> Option<std::path::PathBuf> {
+pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path)
         .chain(["/usr/sbin", "/sbin"].map(Into::into))

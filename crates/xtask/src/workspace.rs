@@ -18,6 +18,14 @@ pub(crate) fn output() -> PathBuf {
     root().join("target")
 }
 
+/// Where cargo puts the programs it builds for the developer.
+pub(crate) fn cargo_target() -> PathBuf {
+    match env::var_os("CARGO_TARGET_DIR").filter(|path| !path.is_empty()) {
+        Some(path) => root().join(path),
+        None => output(),
+    }
+}
+
 /// What is downloaded or built once for all clones of this machine.
 pub(crate) fn cache() -> Result<PathBuf> {
     let base = match env::var_os("XDG_CACHE_HOME").filter(|path| !path.is_empty()) {

@@ -63,7 +63,7 @@ impl Toolchain {
     }
 
     /// `cargo` of the toolchain, with the C compilers and linkers of every target.
-    pub(crate) fn cargo(&self) -> Result<Command> {
+    pub(crate) fn cargo(&self) -> Command {
         let bin = self.bin();
         let mut path = OsString::from(&bin);
         path.push(":");
@@ -80,7 +80,7 @@ impl Toolchain {
         for name in ["CARGO", "RUSTUP_TOOLCHAIN", "RUSTC_BOOTSTRAP", "RUSTFLAGS"] {
             cargo.env_remove(name);
         }
-        Ok(cargo)
+        cargo
     }
 
     fn fill(&self, apt: &Apt, targets: &[&str]) -> Result<()> {
@@ -164,7 +164,7 @@ impl Toolchain {
         } else {
             say(&format!("building the standard library of {target} (once; minutes)"));
             let scratch = self.scratch()?;
-            stdlib::build(self.cargo()?, target, &scratch, &self.rustlib())?;
+            stdlib::build(self.cargo(), target, &scratch, &self.rustlib())?;
             fs::remove_dir_all(scratch)?;
         }
         Ok(fs::write(self.stamp(&stamp), "")?)
@@ -251,12 +251,6 @@ impl Toolchain {
         }
         fs::create_dir_all(&path)?;
         Ok(path)
-    }
-
-    /// Build output of the checks; one folder for this clone alone, because cargo takes
-    /// two clones' crates of the same name and version for one.
-    pub(crate) fn target_folder(&self) -> PathBuf {
-        workspace::output().join("cross")
     }
 
     fn root(&self) -> PathBuf {

@@ -45,7 +45,7 @@ fn cargo(apt: &Apt, arch: Arch) -> Result<Command> {
     if arch == Arch::native()? {
         return Ok(Command::new("cargo"));
     }
-    Toolchain::prepare(apt, &[arch.triple()])?.cargo()
+    Ok(Toolchain::prepare(apt, &[arch.triple()])?.cargo())
 }
 
 /// What of this machine's paths the program would carry in its panic messages, and what

@@ -111,7 +111,9 @@ fn descriptor(media_type: &str, content: &[u8]) -> Value {
 }
 
 fn digest(content: &[u8]) -> String {
-    Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
+    let nibbles = |byte: &u8| [byte >> 4, byte & 0xF];
+    let digit = |nibble| char::from(b"0123456789abcdef"[usize::from(nibble)]);
+    Sha256::digest(content).iter().flat_map(nibbles).map(digit).collect()
 }
 
 fn to_json(value: &Value) -> Result<Vec<u8>> {

@@ -136,6 +136,11 @@ pub(crate) fn build(apt: &Apt, arch: Arch) -> Result<()> {
     })
 }
 
+/// Builds the agent alone, where the image's build finds it again.
+pub(crate) fn build_agent(apt: &Apt, arch: Arch) -> Result<Vec<u8>> {
+    agent::build(apt, arch, &agent::target_folder())
+}
+
 /// Where the image of an architecture lies.
 pub(crate) fn folder(arch: Arch) -> PathBuf {
     workspace::output().join("vm-images").join(arch.name())

@@ -1,0 +1,35 @@
+//! `cargo xtask bench`: Naru and its peers, measured in one run.
+
+use std::process::Command;
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::apt::Apt;
+use crate::image::{self, Arch};
+use crate::step::step;
+use crate::{process, setup, workspace};
+
+/// Options of `cargo xtask bench`.
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// Passed on to the bench; `-- --help` says what it takes.
+    #[arg(last = true)]
+    arguments: Vec<String>,
+}
+
+/// Runs `cargo xtask bench`.
+pub(crate) fn run(arguments: &BenchArgs) -> Result<()> {
+    setup::install(&[setup::BUILD, setup::IMAGE, setup::MACHINE, setup::TESTS])?;
+    let arch = Arch::native()?;
+    image::build(&Apt::open()?, arch)?;
+    step("bench", || {
+        process::run(
+            Command::new("cargo")
+                .args(["run", "--quiet", "--release", "--package", "naru-bench", "--"])
+                .args(&arguments.arguments)
+                .current_dir(workspace::root())
+                .env("NARU_VM_IMAGES", image::folder(arch)),
+        )
+    })
+}

@@ -1,0 +1,140 @@
+//! `cargo xtask test`: everything, from the fastest tier to the slowest.
+//!
+//! | tier | what | needs |
+//! | --- | --- | --- |
+//! | window | lint, types and component tests of `ui/` | Node |
+//! | default | unit tests, integration binaries named `it`, doc tests | nothing |
+//! | privileged | binaries named `privileged`, e2e, conformance, desktop | root, QEMU, Xvfb |
+//! | ci | `cargo xtask ci`, the cross-check with it | |
+
+use std::ffi::OsStr;
+use std::process::Command;
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+
+use crate::apt::Apt;
+use crate::image::{self, Arch};
+use crate::step::{Checks, say};
+use crate::{ci, process, setup, ui, workspace};
+
+/// The packages whose every test boots the machine or drives other programs.
+const PRIVILEGED_PACKAGES: [&str; 3] = ["naru-conformance", "naru-desktop-tests", "naru-e2e"];
+
+/// A part of the tests that can run alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Tier {
+    /// Lint, types and component tests of the window.
+    Window,
+    /// What needs neither root nor a machine.
+    Default,
+    /// What needs root, the machine, stock clients or a display.
+    Privileged,
+    /// The checks of `cargo xtask ci`.
+    Ci,
+}
+
+/// Options of `cargo xtask test`.
+#[derive(Debug, Args)]
+pub(crate) struct TestArgs {
+    /// Run this tier only; can be given several times. All of them if left out.
+    #[arg(long, value_enum)]
+    tier: Vec<Tier>,
+    /// Run only tests whose name contains this.
+    filter: Option<String>,
+}
+
+/// Runs `cargo xtask test`.
+pub(crate) fn run(arguments: &TestArgs) -> Result<()> {
+    let is_wanted = |tier| arguments.tier.is_empty() || arguments.tier.contains(&tier);
+    let filter = arguments.filter.as_deref();
+    let mut checks = Checks::default();
+    setup::install(&[setup::BUILD, setup::WINDOW])?;
+    setup::ui_packages()?;
+    ui::build()?;
+    if is_wanted(Tier::Window) {
+        for (name, script) in
+            [("window: lint", "lint"), ("window: types", "check"), ("window: tests", "test")]
+        {
+            checks.run(name, || ui::npm(script));
+        }
+    }
+    if is_wanted(Tier::Default) {
+        default_tier(&mut checks, filter);
+    }
+    if is_wanted(Tier::Privileged) {
+        privileged_tier(&mut checks, filter)?;
+    }
+    if is_wanted(Tier::Ci) {
+        ci::add(&mut checks)?;
+    }
+    checks.finish("test")
+}
+
+fn default_tier(checks: &mut Checks, filter: Option<&str>) {
+    checks.run("unit and integration tests", || {
+        if has_nextest() {
+            let set = format!("not ({})", privileged_set());
+            return nextest(&["--filterset", &set], filter);
+        }
+        test(&["--workspace", "--lib", "--bins", "--test", "it"], filter, &[])
+    });
+    checks.run("documentation tests", || test(&["--workspace", "--doc"], filter, &[]));
+}
+
+fn privileged_tier(checks: &mut Checks, filter: Option<&str>) -> Result<()> {
+    setup::install(&[setup::IMAGE, setup::MACHINE, setup::TESTS])?;
+    let apt = Apt::open()?;
+    for arch in Arch::ALL {
+        checks.run(&format!("VM image for {}", arch.name()), || image::build(&apt, arch));
+    }
+    // The tests run the programs themselves, not their crates.
+    checks.run("programs under test", || {
+        process::run(
+            Command::new("cargo")
+                .args(["build", "--quiet", "--workspace", "--bins"])
+                .current_dir(workspace::root()),
+        )
+    });
+    checks.run("privileged tests", || {
+        if has_nextest() {
+            return nextest(&["--profile", "privileged", "--filterset", &privileged_set()], filter);
+        }
+        let one_by_one = ["--test-threads=1"];
+        test(&["--workspace", "--test", "privileged"], filter, &one_by_one)
+    });
+    Ok(())
+}
+
+/// nextest's name for the privileged tier; `.config/nextest.toml` has its profile.
+fn privileged_set() -> String {
+    let packages = PRIVILEGED_PACKAGES.map(|package| format!("package({package})"));
+    format!("binary(privileged) | {}", packages.join(" | "))
+}
+
+/// nextest runs each test in its own process and ends one that hangs. Without it
+/// everything still runs, by `cargo test`.
+fn has_nextest() -> bool {
+    let found = setup::find_program("cargo-nextest").is_some();
+    if !found {
+        say("cargo-nextest is not installed: a test that hangs will not be ended");
+    }
+    found
+}
+
+fn nextest(arguments: &[&str], filter: Option<&str>) -> Result<()> {
+    run_cargo(["nextest", "run", "--workspace"].iter().chain(arguments).chain(&filter))
+}
+
+fn test(selection: &[&str], filter: Option<&str>, arguments: &[&str]) -> Result<()> {
+    run_cargo(["test"].iter().chain(selection).chain(&filter).chain(&["--"]).chain(arguments))
+}
+
+fn run_cargo(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result<()> {
+    process::run(
+        Command::new("cargo")
+            .args(arguments)
+            .current_dir(workspace::root())
+            .env("NARU_VM_IMAGES", image::folder(Arch::native()?)),
+    )
+}
