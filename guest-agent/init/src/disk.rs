@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread::{self, JoinHandle};
 
 use rustix::mount::{MountFlags, mount};
 
@@ -24,8 +25,9 @@ const SECTOR_BYTES: u64 = 512;
 const E2FSCK_USABLE: i32 = 3;
 
 /// Mounts the data disk on [`DATA_DIR`], after a repair if the machine was not shut
-/// down in order, and grows the file system if the disk has become larger.
-pub(crate) fn mount_data() -> Result<(), InitError> {
+/// down in order. If the disk has become larger than the file system, a thread grows it
+/// while the machine is in use; that is what is returned.
+pub(crate) fn mount_data() -> Result<Option<JoinHandle<()>>, InitError> {
     let device = find()?.ok_or(InitError::DiskMissing)?;
     let superblock = read_superblock(&device)?;
     let device_bytes = device_bytes(&device)?;
@@ -46,11 +48,8 @@ pub(crate) fn mount_data() -> Result<(), InitError> {
     })?;
     mount(&device, DATA_DIR, "ext4", MountFlags::NOATIME, c"nodiscard,errors=remount-ro")
         .map_err(|errno| InitError::DiskMount { device: device.clone(), source: errno.into() })?;
-    // The disk as it is works too, so a failure to grow is no reason to stop.
-    if let Err(error) = grow(&superblock, device_bytes) {
-        console::error(&format!("cannot grow the data disk to {device_bytes} bytes: {error}"));
-    }
-    Ok(())
+    let blocks = device_bytes / superblock.block_bytes;
+    Ok((blocks > superblock.blocks).then(|| thread::spawn(move || grow(blocks))))
 }
 
 /// The block device whose serial number, or else whose volume label, is the data disk's.
@@ -108,7 +107,7 @@ fn device_bytes(device: &Path) -> Result<u64, InitError> {
 /// Replays the journal and repairs what can be repaired without asking.
 fn repair(device: &Path) -> Result<(), InitError> {
     console::info("the data disk was not unmounted in order; checking it");
-    let status = Command::new(E2FSCK)
+    let status = sys::prepare_child(&mut Command::new(E2FSCK))
         .arg("-p")
         .arg(device)
         .stdin(Stdio::null())
@@ -122,13 +121,14 @@ fn repair(device: &Path) -> Result<(), InitError> {
     Ok(())
 }
 
-/// Grows the mounted file system to the size of its device.
-fn grow(superblock: &Superblock, device_bytes: u64) -> io::Result<()> {
-    let blocks = device_bytes / superblock.block_bytes;
-    if blocks <= superblock.blocks {
-        return Ok(());
+/// Grows the mounted file system. The disk as it is works too, so a failure is said and
+/// nothing else comes of it.
+fn grow(blocks: u64) {
+    let result = File::open(DATA_DIR).and_then(|mounted| sys::resize_ext4(&mounted, blocks));
+    match result {
+        Ok(()) => console::info(&format!("grew the data disk to {blocks} blocks")),
+        Err(error) => {
+            console::error(&format!("cannot grow the data disk to {blocks} blocks: {error}"));
+        }
     }
-    sys::resize_ext4(&File::open(DATA_DIR)?, blocks)?;
-    console::info(&format!("grew the data disk to {} MiB", device_bytes >> 20));
-    Ok(())
 }

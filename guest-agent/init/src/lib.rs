@@ -6,7 +6,8 @@
 //!                                                          └──┘ restarted when it dies
 //! ```
 //!
-//! Init is synchronous and single-threaded. It knows nothing of containers, images or
+//! Init is synchronous, and single-threaded but for the growing of the data disk, which
+//! the first start need not wait for. It knows nothing of containers, images or
 //! HTTP: it starts `/init engine` and acts on how that ends. Status 0 is the engine's
 //! wish to power off; any other end is a crash and the engine is started again.
 //! What init says goes to the console, which is the serial log on the host.
@@ -66,7 +67,14 @@ pub fn run() -> ExitCode {
 fn boot() -> Result<(), InitError> {
     mounts::mount_early()?;
     modules::load_all();
-    disk::mount_data()?;
+    // Before the first thread and the first child, so that every signal comes here.
+    let signals = supervise::block_signals()?;
+    let growth = disk::mount_data()?;
     network::configure();
-    supervise::run_engine()
+    supervise::run_engine(&signals)?;
+    // Unmounting would fail as long as the file system still grows.
+    if growth.is_some_and(|growth| growth.join().is_err()) {
+        console::error("growing the data disk panicked; this is a defect in Naru");
+    }
+    Ok(())
 }

@@ -65,12 +65,14 @@ enum End {
     Killed(Signal),
 }
 
+/// Queues the signals that the supervisor acts on, from now on.
+pub(crate) fn block_signals() -> Result<Signals, InitError> {
+    Signals::block(&[Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, Signal::SIGPWR])
+        .map_err(InitError::Signals)
+}
+
 /// Runs the engine, again and again, until it or someone outside wants power-off.
-pub(crate) fn run_engine() -> Result<(), InitError> {
-    // Before the first child, so that no exit is missed.
-    let signals =
-        Signals::block(&[Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, Signal::SIGPWR])
-            .map_err(InitError::Signals)?;
+pub(crate) fn run_engine(signals: &Signals) -> Result<(), InitError> {
     let mut button = PowerButton::open();
     let mut backoff = Backoff::default();
     let mut state = start(&mut backoff);
