@@ -1,64 +1,77 @@
 //! What engine and shim say to each other: one JSON object a line.
 //!
-//! On descriptor 0 the engine first sends a [`ShimConfig`], gets [`ShimEvent`]s, and
-//! says [`Request::Start`]. On `shim.sock` each connection makes one request and gets
-//! one [`Answer`]; after the answer to [`Request::Attach`] the connection is Docker's
-//! attach stream, after that to [`Request::Watch`] it carries the events from the first.
+//! On descriptor 0 of the shim, a socket pair:
+//!
+//! ```text
+//! engine ──► ShimConfig                        shim ──► created | failed
+//!        ──► start                                  ──► started | failed
+//!                                                   ──► exited
+//! ```
+//!
+//! On `shim.sock` in the run directory, one [`ShimRequest`] a connection, answered by one
+//! [`ShimAnswer`]. After the answer `ok` to `attach`, the connection carries the process's
+//! standard streams as Docker's attach does: towards the client raw bytes with a terminal, else
+//! frames of a stream's number (1 or 2), three zero bytes, the length in big-endian, and the
+//! bytes; towards the process raw bytes. After `ok` to `watch` follow [`ShimEvent`]s.
 
 use std::path::PathBuf;
 
 use oci_spec::runtime::Process;
 use serde::{Deserialize, Serialize};
 
-/// What a shim is for.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// The file name of the socket in the run directory.
+pub const SOCKET_NAME: &str = "shim.sock";
+
+/// What a shim is started for; the first line on descriptor 0.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShimConfig {
-    /// The id of the container or exec.
+    /// The container's or the exec's id.
     pub id: String,
-    /// Where `shim.sock` goes.
+    /// The directory of the shim's socket.
     pub run_dir: PathBuf,
-    /// Which process to make.
+    /// What to run.
     pub target: Target,
     /// Whether the process has a terminal.
     pub tty: bool,
-    /// Whether its input is open; otherwise it is `/dev/null`.
+    /// Whether the process has a standard input; else it reads from `/dev/null`.
     pub open_stdin: bool,
-    /// Whether its input closes with the first attached client's.
+    /// Whether the first client to end its input ends the process's.
     pub stdin_once: bool,
-    /// Where its output is written; nowhere for an exec.
+    /// Where the output is kept, if it is.
     pub log: Option<LogConfig>,
-    /// Where its exit status is written down, as a [`RecordedExit`].
+    /// Where the exit status is kept: an [`ExitRecord`].
     pub exit_path: PathBuf,
 }
 
-/// The process that a shim makes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// What a shim runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Target {
-    /// A container's first.
+    /// A new container.
     Container {
-        /// The directory of its `config.json`, an OCI runtime specification.
+        /// The directory with the OCI specification, `config.json`.
         bundle: PathBuf,
     },
-    /// A further one in a running container.
+    /// One more process in a running container.
     Exec {
-        /// The container's first process, as the engine sees it.
+        /// The container's first process, in the shim's PID namespace.
         container_pid: i32,
-        /// The container's bundle.
+        /// The container's bundle; the process gets its seccomp filter.
         bundle: PathBuf,
-        /// The process to make.
-        process: Process,
+        /// The process.
+        process: Box<Process>,
     },
 }
 
-/// Docker's json-file log.
+/// A log of lines as Docker's `json-file` driver writes them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogConfig {
     /// The file.
     pub path: PathBuf,
-    /// Bytes after which it is rotated; never without.
+    /// The size in bytes at which a new file is begun.
     pub max_size: Option<u64>,
-    /// How many files there may be, the current one included.
+    /// How many files there are at most, the present one included; 1 if not given. Older ones
+    /// have `.1`, `.2` … at the end of their names.
     pub max_file: Option<u32>,
 }
 
@@ -66,107 +79,130 @@ pub struct LogConfig {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ShimEvent {
-    /// It exists and waits for the word to run.
+    /// It is set up and waits for `start`; clients can attach.
     Created {
-        /// Its id, as the engine sees it.
+        /// Its id in the shim's PID namespace.
         pid: i32,
     },
-    /// It could not be made or started; the shim ends.
-    Failed(Failure),
-    /// It runs.
+    /// It could not be set up or started; nothing is left of it, and the shim ends.
+    Failed {
+        /// What sort of failure.
+        kind: FailureKind,
+        /// What went wrong, in the words of `runc` where clients know them.
+        message: String,
+    },
+    /// The program runs.
     Started {
-        /// When, as RFC 3339 with nanoseconds.
+        /// When, RFC 3339 with nanoseconds.
         at: String,
     },
-    /// It has ended, and all of its output is in the log.
-    Exited {
-        /// Its status, or 128 and the number of the signal that ended it.
-        code: i32,
-        /// Whether the kernel killed it for want of memory.
-        oom_killed: bool,
-        /// When, as RFC 3339 with nanoseconds.
-        at: String,
-    },
+    /// It ended. The [`ExitRecord`] is on disk.
+    Exited(ExitRecord),
 }
 
-/// Why a process could not be made or started.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure {
-    /// What sort of failure it is.
-    pub kind: FailureKind,
-    /// One sentence without a full stop.
-    pub message: String,
-}
-
-/// The sorts of failure that a caller tells apart.
+/// Sorts of failures, by what becomes of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureKind {
-    /// The program is not there.
+    /// There is no such program: exit code 127.
     NotFound,
-    /// The program may not be run.
+    /// The program cannot be run: exit code 126.
     PermissionDenied,
-    /// The host lacks what was asked for.
+    /// The runtime or the host cannot do what is asked.
     Unsupported,
-    /// The specification makes no sense.
+    /// The specification is wrong.
     InvalidArgument,
     /// Anything else.
     Internal,
 }
 
-/// What a shim is asked.
+/// How a process ended; also the content of the file at [`ShimConfig::exit_path`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExitRecord {
+    /// The exit status, or 128 and the signal's number.
+    pub code: i32,
+    /// Whether the OOM killer has struck in the container.
+    pub oom_killed: bool,
+    /// When, RFC 3339 with nanoseconds.
+    pub at: String,
+}
+
+/// What the engine asks on descriptor 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Request {
-    /// Let the process run. On descriptor 0 only.
+pub enum ControlRequest {
+    /// Run the program.
     Start,
-    /// Join its streams.
+}
+
+/// What a connection to `shim.sock` asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShimRequest {
+    /// Be connected to the process's streams.
     Attach {
-        /// The client's bytes are its input.
+        /// Whether what the client sends is the process's input.
         stdin: bool,
-        /// Send its output.
+        /// Whether the client gets the output.
         stdout: bool,
-        /// Send its errors.
+        /// Whether the client gets the error output.
         stderr: bool,
     },
-    /// Set its terminal's size, in characters.
+    /// Set the terminal's size.
     Resize {
-        /// Height.
+        /// Lines.
         rows: u16,
-        /// Width.
+        /// Columns.
         cols: u16,
     },
-    /// Send it a signal.
+    /// Send a signal to the process.
     Signal {
-        /// The signal's number.
+        /// Its number.
         signal: i32,
     },
-    /// End its input.
+    /// End the process's input.
     CloseStdin,
-    /// Tell all events, from the first on.
+    /// Be told what happens, beginning with what has happened.
     Watch,
+    /// Be told how things stand: answered by [`ShimAnswer::State`].
+    State,
 }
 
-/// The answer to a request on `shim.sock`.
+/// What the shim answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Answer {
-    /// Done.
+pub enum ShimAnswer {
+    /// It is done, or begins now.
     Ok,
-    /// Not done, and why.
+    /// It cannot be done.
     Error {
-        /// One sentence without a full stop.
+        /// Why.
         message: String,
     },
+    /// How things stand.
+    State(ShimState),
 }
 
-/// A process's end as it lies on disk.
+/// How things stand with a process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RecordedExit {
-    /// As in [`ShimEvent::Exited`].
-    pub code: i32,
-    /// As in [`ShimEvent::Exited`].
-    pub oom_killed: bool,
-    /// As in [`ShimEvent::Exited`].
-    pub at: String,
+pub struct ShimState {
+    /// Its id in the shim's PID namespace.
+    pub pid: i32,
+    /// When the program was started, if it was.
+    pub started_at: Option<String>,
+    /// How it ended, if it did.
+    pub exited: Option<ExitRecord>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_enum_is_its_name_or_an_object_with_it() -> anyhow::Result<()> {
+        assert_eq!(serde_json::to_string(&ControlRequest::Start)?, r#""start""#);
+        let created = ShimEvent::Created { pid: 7 };
+        assert_eq!(serde_json::to_string(&created)?, r#"{"created":{"pid":7}}"#);
+        Ok(())
+    }
 }
