@@ -1,7 +1,7 @@
 //! The one program that runs in the VM: init, engine and shim.
 
 use std::env;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -21,6 +21,10 @@ fn main() -> ExitCode {
     let mut arguments = env::args_os();
     let program = arguments.next().unwrap_or_default();
     let command = arguments.next().unwrap_or_default();
+    // First, and without clap: a container's start waits for this.
+    if command == OsStr::new("shim") {
+        return shim(arguments);
+    }
     // The kernel starts PID 1 as `/init` and passes on unknown words of its command line.
     let is_init = Path::new(&program) == Path::new("/init") && std::process::id() == 1;
     if is_init || command == OsStr::new("init") {
@@ -37,6 +41,20 @@ fn main() -> ExitCode {
     }
     drop(writeln!(io::stderr(), "naru-agent: no such command: {}", command.display()));
     ExitCode::FAILURE
+}
+
+/// `naru-agent shim --dir RUN_DIR`.
+fn shim(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let (Some(flag), Some(directory)) = (arguments.next(), arguments.next()) else {
+        return failed("shim: --dir RUN_DIR is missing");
+    };
+    if flag != OsStr::new("--dir") {
+        return failed("shim: --dir RUN_DIR is missing");
+    }
+    match naru_shim::run(Path::new(&directory)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&naru_error::chain(&error)),
+    }
 }
 
 /// Says why on standard error.
