@@ -122,9 +122,13 @@ fn container_does_not_reach_the_hosts_loopback() -> Result<()> {
 /// `CAP_NET_ADMIN` in a namespace can.
 pub(crate) fn send_loopback_to(from: &Namespace, interface: &str, to: Ipv4Addr) -> Result<()> {
     from.command("ip link set lo down")?;
+    from.command("ip address flush dev lo")?;
     from.command(&format!("ip route add 127.0.0.0/8 via {to} dev {interface}"))?;
     let switch = format!("/proc/sys/net/ipv4/conf/{interface}/route_localnet");
-    from.run(|| Ok(fs::write(switch, "1")?))
+    from.run(|| Ok(fs::write(switch, "1")?))?;
+    let route = from.command("ip route get 127.0.0.1")?;
+    ensure!(route.contains(interface), "the attack does not leave the namespace: {route}");
+    Ok(())
 }
 
 #[test]
@@ -144,7 +148,7 @@ fn bridge_can_be_ensured_again() -> Result<()> {
 #[test]
 fn removal_leaves_nothing_behind() -> Result<()> {
     let lab = Lab::new()?;
-    let links_before = lab.host.command("ip -o link")?;
+    let links_before = lab.host.interfaces()?;
     let networks = lab.networks()?;
     let container = lab.container(&networks, &bridge(), 2)?;
     let path = container.path.clone();
@@ -161,8 +165,8 @@ fn removal_leaves_nothing_behind() -> Result<()> {
     ensure!(!path.exists(), "the mount point is still there");
     let mounts = fs::read_to_string("/proc/self/mountinfo")?;
     ensure!(!mounts.contains(&*path.to_string_lossy()), "the namespace is still mounted");
-    let links_after = lab.host.command("ip -o link")?;
-    ensure!(links_before == links_after, "{links_after}");
+    let links_after = lab.host.interfaces()?;
+    ensure!(links_before == links_after, "{links_after:?}");
     let rules = lab.host.command("nft list ruleset")?;
     ensure!(rules.is_empty(), "{rules}");
     Ok(())
@@ -173,7 +177,7 @@ fn failed_connect_leaves_no_interface() -> Result<()> {
     let lab = Lab::new()?;
     let networks = lab.networks()?;
     let container = lab.container(&networks, &bridge(), 2)?;
-    let links_before = lab.host.command("ip -o link")?;
+    let links_before = lab.host.interfaces()?;
     let address = Ipv4Addr::new(172, 17, 0, 3);
     let mac = MacAddress::for_address(address);
     // A gateway out of reach fails after the pair has been made.
@@ -185,8 +189,8 @@ fn failed_connect_leaves_no_interface() -> Result<()> {
         ensure!(connected.is_err(), "a second eth0 was made");
         Ok(())
     })?;
-    let links_after = lab.host.command("ip -o link")?;
-    ensure!(links_before == links_after, "{links_before}\n{links_after}");
+    let links_after = lab.host.interfaces()?;
+    ensure!(links_before == links_after, "{links_before:?} {links_after:?}");
     Ok(())
 }
 

@@ -72,6 +72,12 @@ impl Namespace {
         })
     }
 
+    /// The names of the interfaces.
+    pub(crate) fn interfaces(&self) -> Result<Vec<String>> {
+        let links = self.command("ip -o link")?;
+        Ok(links.lines().filter_map(|link| link.split(": ").nth(1)).map(str::to_owned).collect())
+    }
+
     /// Connects and returns what the server says, which is whom it sees.
     pub(crate) fn ask(&self, address: Ipv4Addr, port: u16) -> Result<String> {
         self.ask_within(address, port, CONNECT_DEADLINE)
