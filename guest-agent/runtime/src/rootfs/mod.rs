@@ -18,11 +18,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::{Root, Spec};
-use rustix::fs::CWD;
+use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
 use rustix::io::Errno;
 use rustix::mount::{
-    MountPropagationFlags, MoveMountFlags, UnmountFlags, mount_change, mount_move, move_mount,
-    unmount,
+    MountPropagationFlags, MoveMountFlags, UnmountFlags, mount_change, move_mount, unmount,
 };
 use rustix::process::{chdir, chroot, fchdir, pivot_root};
 
@@ -170,12 +169,20 @@ fn change_root(root: BorrowedFd<'_>) -> Result<()> {
             mount_change(".", flags).context("set the propagation of", "the old root")?;
             unmount(".", UnmountFlags::DETACH).context("unmount", "the old root")?;
         }
-        // The host runs from its initial ramfs, which cannot be pivoted away.
-        Err(Errno::INVAL) => {
-            mount_move(".", "/").context("move", "the root filesystem")?;
+        // The host runs from its initial ramfs, which cannot be pivoted away, but which the new
+        // root covers. From on top of the root of a mount no `..` leads below; from on top of a
+        // mere directory it would, so that a host in a chroot gets the error.
+        Err(Errno::INVAL) if is_mount_root("/")? => {
             chroot(".").context("change to", "the root filesystem")?;
         }
         Err(errno) => return Err(errno).context("pivot to", "the root filesystem"),
     }
     chdir("/").context("change to", "/")
+}
+
+/// Whether a path is the root of a mount; what is mounted on the process's root does not count.
+fn is_mount_root(path: &str) -> Result<bool> {
+    let found =
+        statx(CWD, path, AtFlags::empty(), StatxFlags::BASIC_STATS).context("stat", path)?;
+    Ok(found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
 }

@@ -3,10 +3,11 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 
 use anyhow::{Context, Result, bail, ensure};
 use naru_shim::Cgroup;
@@ -136,7 +137,7 @@ impl Shim {
         let (ours, theirs) = UnixStream::pair()?;
         let process = Command::new(env!("CARGO_BIN_EXE_run-shim"))
             .arg(&config.run_dir)
-            .stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)))
+            .stdin(OwnedFd::from(theirs))
             .spawn()?;
         let mut shim =
             Self { process, control: BufReader::new(ours), run_dir: config.run_dir.clone() };
@@ -197,22 +198,22 @@ impl Shim {
     }
 
     /// Connects and asks.
-    pub(crate) fn ask(&self, request: &ShimRequest) -> Result<(ShimAnswer, Connection)> {
+    pub(crate) fn ask(&self, request: ShimRequest) -> Result<(ShimAnswer, Connection)> {
         ask(&self.run_dir, request)
     }
 
     /// Connects to the output and, with `stdin`, the input.
     pub(crate) fn attach(&self, stdin: bool) -> Result<Connection> {
         let request = ShimRequest::Attach { stdin, stdout: true, stderr: true };
-        let (answer, connection) = self.ask(&request)?;
+        let (answer, connection) = self.ask(request)?;
         ensure!(answer == ShimAnswer::Ok, "{answer:?}");
         Ok(connection)
     }
 }
 
-pub(crate) fn ask(run_dir: &Path, request: &ShimRequest) -> Result<(ShimAnswer, Connection)> {
+pub(crate) fn ask(run_dir: &Path, request: ShimRequest) -> Result<(ShimAnswer, Connection)> {
     let mut socket = UnixStream::connect(run_dir.join("shim.sock"))?;
-    send(&mut socket, request)?;
+    send(&mut socket, &request)?;
     let mut connection = Connection(BufReader::new(socket));
     let answer = read_line(&mut connection.0)?;
     Ok((answer, connection))

@@ -49,11 +49,11 @@ fn the_process_outlives_the_engine_and_is_found_again() -> Result<()> {
     shim.forget_engine()?;
 
     let run_dir = &fixture.config.run_dir;
-    let (_, mut watcher) = ask(run_dir, &ShimRequest::Watch)?;
+    let (_, mut watcher) = ask(run_dir, ShimRequest::Watch)?;
     assert_eq!(watcher.event()?, ShimEvent::Created { pid });
     assert!(matches!(watcher.event()?, ShimEvent::Started { .. }));
     let attach = ShimRequest::Attach { stdin: true, stdout: true, stderr: true };
-    let (_, mut client) = ask(run_dir, &attach)?;
+    let (_, mut client) = ask(run_dir, attach)?;
     client.write(b"still here\n")?;
     client.end_input()?;
     assert_eq!(client.frames()?[0], "still here\n");
@@ -133,8 +133,8 @@ fn an_exec_has_its_own_exit_code_and_output() -> Result<()> {
     assert_eq!(record.code, 9);
     assert_eq!(read_record(&exit_path)?, record);
 
-    container.ask(&ShimRequest::Signal { signal: 15 })?;
-    container.ask(&ShimRequest::CloseStdin)?;
+    container.ask(ShimRequest::Signal { signal: 15 })?;
+    container.ask(ShimRequest::CloseStdin)?;
     container.exited()?;
     Ok(())
 }
@@ -153,7 +153,7 @@ fn an_exec_ends_though_its_children_hold_its_output_open() -> Result<()> {
     assert_eq!(client.frames()?[0], "started\n");
     assert_eq!(exec.exited()?.code, 0);
 
-    container.ask(&ShimRequest::CloseStdin)?;
+    container.ask(ShimRequest::CloseStdin)?;
     assert_eq!(container.exited()?.code, 0);
     Ok(())
 }
