@@ -141,6 +141,6 @@ mod tests {
     #[test]
     fn an_unknown_accelerator_in_the_file_is_refused() {
         let settings = Settings { accelerator: "magic".to_owned(), ..Settings::default() };
-        assert!(launch(&directories("/h"), &settings).is_err());
+        launch(&directories("/h"), &settings).unwrap_err();
     }
 }
