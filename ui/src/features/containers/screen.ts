@@ -1,7 +1,7 @@
 import { FitAddon } from "@xterm/addon-fit";
 import { Terminal, type ITheme } from "@xterm/xterm";
 
-import { nonceDocument } from "../../lib/csp";
+import { sheetDocument } from "../../lib/sheets";
 import type { Size } from "../../state/shell.svelte";
 
 interface Options {
@@ -58,7 +58,7 @@ export class Screen {
       scrollback: 5000,
       screenReaderMode: true,
       theme: themeOf(element),
-      documentOverride: nonceDocument(),
+      documentOverride: sheetDocument(),
     });
     this.#terminal.loadAddon(this.#fit);
     this.#terminal.open(element);

@@ -1,0 +1,141 @@
+import { describe, expect, it } from "vitest";
+
+import { chunk, failure, fakeContainer, FakeHost, fakeImage } from "../../lib/host/fake";
+import { openWindow, row } from "../../test/render";
+
+const withContainers = () => {
+  const host = new FakeHost();
+  host.containers = [
+    fakeContainer("web", { ports: [{ host_ip: "127.0.0.1", host_port: 8080, container_port: 80 }] }),
+    fakeContainer("old", { state: "exited", status: "Exited (137) 2 hours ago" }),
+  ];
+  return host;
+};
+
+describe("the list", () => {
+  it("says each state in words, with the exit status", async () => {
+    openWindow(withContainers());
+    expect((await row("web")).getByText("Running")).toBeVisible();
+    expect((await row("old")).getByText("Exited (137)")).toBeVisible();
+  });
+
+  it("stops and starts by the row's own buttons", async () => {
+    const host = withContainers();
+    const { user } = openWindow(host);
+    await user.click((await row("web")).getByRole("button", { name: "Stop web" }));
+    expect(await (await row("web")).findByText("Exited")).toBeVisible();
+    await user.click((await row("old")).getByRole("button", { name: "Start old" }));
+    expect(await (await row("old")).findByText("Running")).toBeVisible();
+  });
+
+  it("shows what is under way and takes no second press", async () => {
+    const host = withContainers();
+    host.hanging.add("container.restart");
+    const { user } = openWindow(host);
+    await user.click((await row("web")).getByRole("button", { name: "Restart web" }));
+    expect(await (await row("web")).findByText("Restarting…")).toBeVisible();
+    expect((await row("web")).getByRole("button", { name: "Stop web" })).toBeDisabled();
+  });
+
+  it("asks before it kills and removes a running one", async () => {
+    const host = withContainers();
+    const { screen, user } = openWindow(host);
+    await user.click((await row("web")).getByRole("button", { name: "Remove web" }));
+    expect(screen.getByRole("dialog", { name: "Remove web?" })).toHaveTextContent("will be killed");
+    await user.click(screen.getByRole("button", { name: "Remove" }));
+    await expect.poll(() => screen.queryByRole("row", { name: /web/ })).toBeNull();
+    expect(host.requests("container.remove")[0]?.force).toBe(true);
+  });
+
+  it("closes the question on Escape and gives the focus back", async () => {
+    const host = withContainers();
+    const { screen, user } = openWindow(host);
+    const button = (await row("web")).getByRole("button", { name: "Remove web" });
+    await user.click(button);
+    screen.getByRole("dialog").dispatchEvent(new Event("cancel", { cancelable: true }));
+    await expect.poll(() => screen.queryByRole("dialog")).toBeNull();
+    expect(button).toHaveFocus();
+    expect(host.requests("container.remove")).toHaveLength(0);
+  });
+
+  it("explains what could not be done", async () => {
+    const host = withContainers();
+    host.failures.set("container.start", failure("conflict", "port 8080 is in use", "port-in-use"));
+    const { screen, user } = openWindow(host);
+    await user.click((await row("old")).getByRole("button", { name: "Start old" }));
+    const alert = await screen.findByRole("alert");
+    expect(alert).toHaveTextContent("old");
+    expect(alert).toHaveTextContent("Another program uses this port");
+  });
+
+  it("opens a published port in the browser", async () => {
+    const host = withContainers();
+    const { user } = openWindow(host);
+    await user.click((await row("web")).getByRole("button", { name: "Open port 8080 in the browser" }));
+    expect(host.opened).toEqual(["http://localhost:8080/"]);
+  });
+
+  it("leads to the images when there is nothing yet", async () => {
+    const { screen, user } = openWindow(new FakeHost());
+    await user.click(await screen.findByRole("button", { name: "Go to images" }));
+    expect(screen.getByRole("heading", { name: "Images" })).toBeVisible();
+  });
+});
+
+describe("running", () => {
+  it("runs what was entered and shows the new container", async () => {
+    const host = new FakeHost();
+    host.images = [fakeImage("busybox:latest")];
+    const { screen, user } = openWindow(host, "images");
+    await user.click(await screen.findByRole("button", { name: "Run busybox:latest" }));
+    await user.type(screen.getByRole("textbox", { name: "Name" }), "hello");
+    await user.type(screen.getByRole("textbox", { name: "Command" }), "echo hi{Enter}");
+    expect(await screen.findByRole("heading", { name: "hello" })).toBeVisible();
+    expect(host.requests("container.run")[0]?.command).toEqual(["echo", "hi"]);
+  });
+
+  it("says what is wrong while it is typed, and keeps Run shut", async () => {
+    const host = new FakeHost();
+    host.images = [fakeImage("busybox:latest")];
+    const { screen, user } = openWindow(host, "images");
+    await user.click(await screen.findByRole("button", { name: "Run busybox:latest" }));
+    await user.type(screen.getByRole("textbox", { name: "Name" }), "-");
+    expect(screen.getByRole("textbox", { name: "Name" })).toBeInvalid();
+    expect(screen.getByRole("button", { name: "Run" })).toBeDisabled();
+  });
+
+  it("keeps the dialog and its fields when the engine refuses", async () => {
+    const host = new FakeHost();
+    host.images = [fakeImage("busybox:latest")];
+    host.failures.set("container.run", failure("conflict", 'The container name "/web" is already in use'));
+    const { screen, user } = openWindow(host, "images");
+    await user.click(await screen.findByRole("button", { name: "Run busybox:latest" }));
+    await user.type(screen.getByRole("textbox", { name: "Name" }), "web{Enter}");
+    expect(await screen.findByRole("alert")).toHaveTextContent("already in use");
+    expect(screen.getByRole("textbox", { name: "Name" })).toHaveValue("web");
+  });
+});
+
+describe("the log", () => {
+  it("shows output as text, never as markup, and tells error output apart", async () => {
+    const host = withContainers();
+    host.log = [chunk("stdout", "\u001b[1mhello\u001b[0m\n"), chunk("stderr", "<img src=x>\n"), chunk("end", "")];
+    const { screen, user } = openWindow(host);
+    await user.click(await screen.findByRole("button", { name: "Show web" }));
+    const log = screen.getByRole("log", { name: "Output of web" });
+    await expect.poll(() => log.textContent).toContain("hello");
+    expect(log.textContent).toContain("<img src=x>");
+    expect(log.querySelector("img")).toBeNull();
+    expect(log.textContent).toContain("error output");
+    expect(screen.getByText("The output has ended.")).toBeVisible();
+  });
+
+  it("ends the stream with the view", async () => {
+    const host = withContainers();
+    const { screen, user } = openWindow(host);
+    await user.click(await screen.findByRole("button", { name: "Show web" }));
+    await user.click(screen.getByRole("button", { name: "Close" }));
+    const [opened] = host.requests("container.logs");
+    expect(host.requests("stream.close")).toEqual([{ stream_id: opened?.stream_id }]);
+  });
+});

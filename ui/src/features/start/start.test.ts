@@ -1,0 +1,66 @@
+import { describe, expect, it } from "vitest";
+
+import { failure, FakeHost, fakeStatus, fakeSteps } from "../../lib/host/fake";
+import { openWindow } from "../../test/render";
+
+describe("the first start", () => {
+  it("starts a machine that is off, and shows the containers once it runs", async () => {
+    const host = new FakeHost();
+    host.machine = fakeStatus("stopped");
+    const { screen } = openWindow(host);
+    expect(await screen.findByRole("heading", { name: "Containers" })).toBeVisible();
+    expect(host.requests("machine.start")).toHaveLength(1);
+  });
+
+  it("names the step it is at, and warns kindly without acceleration", async () => {
+    const host = new FakeHost();
+    host.machine = fakeStatus("starting", { steps: fakeSteps(3), accelerator: "tcg" });
+    const { screen } = openWindow(host);
+    expect(await screen.findByText("Start Linux: in progress")).toBeInTheDocument();
+    expect(screen.getByText("3.8s", { exact: false, selector: ".number" }) ?? null).toBeTruthy();
+    expect(screen.getByRole("note")).toHaveTextContent("Hardware acceleration is not available");
+  });
+
+  it("explains a failure, shows the console, and tries again", async () => {
+    const host = new FakeHost();
+    host.machine = fakeStatus("failed", {
+      steps: fakeSteps(3, "failed"),
+      error: { kind: "unavailable", message: "the machine ended by itself", hints: ["less-memory"] },
+      console_tail: ["Kernel panic"],
+    });
+    const { screen, user } = openWindow(host);
+    const alert = await screen.findByRole("alert");
+    expect(alert).toHaveTextContent("less memory");
+    expect(alert).toHaveTextContent("the machine ended by itself");
+    expect(screen.getByText("Kernel panic")).toBeVisible();
+    await user.click(screen.getByRole("button", { name: "Try again" }));
+    expect(await screen.findByRole("heading", { name: "Containers" })).toBeVisible();
+  });
+
+  it("says why a start was refused", async () => {
+    const host = new FakeHost();
+    host.machine = fakeStatus("stopped");
+    host.failures.set("machine.start", failure("conflict", "another instance holds the lock", "close-other-instance"));
+    const { screen } = openWindow(host);
+    expect(await screen.findByRole("alert")).toHaveTextContent("Naru is running already");
+  });
+
+  it("does not call a start that someone stopped a failure", async () => {
+    const host = new FakeHost();
+    host.machine = fakeStatus("stopped");
+    host.failures.set("machine.start", failure("cancelled", "the start was cancelled"));
+    const { screen } = openWindow(host);
+    expect(await screen.findByRole("button", { name: "Start machine" })).toBeVisible();
+    expect(screen.queryByRole("alert")).toBeNull();
+  });
+
+  it("follows the machine's events, and says what stopping means", async () => {
+    const host = new FakeHost();
+    const { screen, user } = openWindow(host, "machine");
+    await user.click(await screen.findByRole("button", { name: "Stop machine" }));
+    const dialog = screen.getByRole("dialog", { name: "Stop the machine?" });
+    expect(dialog).toHaveTextContent("No container is running");
+    await user.click(screen.getAllByRole("button", { name: "Stop machine" }).at(-1) ?? dialog);
+    expect(await screen.findByRole("heading", { name: "The machine is off" })).toBeVisible();
+  });
+});

@@ -1,0 +1,74 @@
+import { describe, expect, it } from "vitest";
+
+import { plainLine } from "./ansi";
+import { LineCutter } from "./lines";
+import { isReference, isRegistry } from "./reference";
+import { quote, splitCommand } from "./shell";
+
+describe("plainLine", () => {
+  it.each([
+    ["\u001b[31mred\u001b[0m", "red"],
+    ["\u001b]0;a title\u0007text", "text"],
+    ["\u001b]8;;http://evil\u001b\\link\u001b]8;;\u001b\\", "link"],
+    ["10%\r50%\r100%", "100%"],
+    ["dos line\r", "dos line"],
+    ["\u001bPq#0;2;0\u001b\\after", "after"],
+    ["bell\u0007 and \u0000null", "bell and null"],
+    ["a\ttab", "a\ttab"],
+    ["cut off \u001b[3", "cut off [3"],
+    ["<script>alert(1)</script>", "<script>alert(1)</script>"],
+  ])("reads %j as %j", (raw, plain) => {
+    expect(plainLine(raw)).toBe(plain);
+  });
+});
+
+describe("LineCutter", () => {
+  it("joins characters and lines that were cut anywhere", () => {
+    const cutter = new LineCutter();
+    const bytes = new TextEncoder().encode("나루\nboat\nrest");
+    const lines = Array.from(bytes, (byte) => cutter.push(Uint8Array.of(byte))).flat();
+    expect(lines).toEqual(["나루", "boat"]);
+    expect(cutter.end()).toEqual(["rest"]);
+  });
+
+  it("cuts a line without end into pieces", () => {
+    const cutter = new LineCutter();
+    const lines = cutter.push(new TextEncoder().encode("x".repeat(20_000)));
+    expect(lines.map((line) => line.length)).toEqual([8192, 8192]);
+  });
+});
+
+describe("isReference", () => {
+  it.each(["busybox", "busybox:1.36", "ghcr.io/x/y:tag", "localhost:5000/a", "[::1]:5000/a", `a@sha256:${"0".repeat(64)}`])(
+    "takes %s",
+    (name) => expect(isReference(name)).toBe(true),
+  );
+  it.each(["", "Busybox", "a b", "a:", "a//b", "-a", "a@sha256:xyz", "a:b:c", "https://x/y", "../a", "a@b@c"])(
+    "refuses %j",
+    (name) => expect(isReference(name)).toBe(false),
+  );
+});
+
+describe("isRegistry", () => {
+  it("takes a host with and without port, and no address", () => {
+    expect(isRegistry("localhost:5000")).toBe(true);
+    expect(isRegistry("registry.example.com")).toBe(true);
+    expect(isRegistry("http://localhost")).toBe(false);
+    expect(isRegistry("a/b")).toBe(false);
+  });
+});
+
+describe("command lines", () => {
+  it.each([
+    ["sh -c 'echo \"a b\"'", ["sh", "-c", 'echo "a b"']],
+    ['a "" b', ["a", "", "b"]],
+    ["a\\ b", ["a b"]],
+    ["  ", []],
+  ])("splits %j", (text, words) => expect(splitCommand(text)).toEqual(words));
+
+  it("says when a quote stays open", () => expect(splitCommand("echo 'a")).toBeNull());
+
+  it.each(["plain", "a b", "it's", "$HOME", "", 'say "hi"'])("quotes %j so that it reads back", (word) => {
+    expect(splitCommand(quote(word))).toEqual([word]);
+  });
+});
