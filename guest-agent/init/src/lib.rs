@@ -65,6 +65,7 @@ pub fn run() -> ExitCode {
 
 /// Brings the machine up and keeps the engine running until it asks for power-off.
 fn boot() -> Result<(), InitError> {
+    mounts::leave_first_root()?;
     mounts::mount_early()?;
     modules::load_all();
     // Before the first thread and the first child, so that every signal comes here.

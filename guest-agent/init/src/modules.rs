@@ -29,6 +29,10 @@ pub(crate) fn load_all() {
         if let Err(error) = load(&file) {
             console::error(&format!("cannot load the module {}: {error}", file.display()));
         }
+        // The files lie in memory, and nobody reads them a second time.
+        if let Err(error) = fs::remove_file(&file) {
+            console::error(&format!("cannot remove {}: {error}", file.display()));
+        }
     }
 }
 

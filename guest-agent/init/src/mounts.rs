@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::symlink;
 use rustix::io::Errno;
-use rustix::mount::{MountFlags, mount};
+use rustix::mount::{MountFlags, mount, mount_bind, mount_move};
+use rustix::process::{chdir, chroot};
 
 use crate::error::InitError;
 use crate::{RUN_DIR, console};
@@ -51,6 +52,23 @@ const DEV_LINKS: [(&str, &str); 4] = [
     ("/proc/self/fd/1", "/dev/stdout"),
     ("/proc/self/fd/2", "/dev/stderr"),
 ];
+
+/// Where the root is bound on its way to becoming a mount of its own; any empty directory.
+const NEW_ROOT: &str = "/tmp";
+
+/// Puts a bind mount of the initramfs over the initramfs and makes it the root.
+///
+/// The kernel's first mount has no parent, and `pivot_root` refuses to leave such a root
+/// (`man 2 pivot_root`), so no container could start from it. This is what `switch_root`
+/// is for on other systems; there is nothing to copy here.
+pub(crate) fn leave_first_root() -> Result<(), InitError> {
+    let failed = |errno: Errno| InitError::Mount { target: "/", source: errno.into() };
+    mount_bind("/", NEW_ROOT).map_err(failed)?;
+    chdir(NEW_ROOT).map_err(failed)?;
+    mount_move(".", "/").map_err(failed)?;
+    chroot(".").map_err(failed)?;
+    chdir("/").map_err(failed)
+}
 
 /// Mounts the early file systems, delegates all cgroup controllers, and makes the
 /// engine's run directory.
