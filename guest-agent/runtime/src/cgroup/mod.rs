@@ -4,6 +4,7 @@
 //! hybrid host, where that tree has no controllers, it still holds the processes together
 //! (`cgroup.procs`, `cgroup.freeze`, `cgroup.kill`); only limits are then refused.
 
+mod devices;
 mod resources;
 mod tree;
 
@@ -18,7 +19,8 @@ use rustix::io::retry_on_intr;
 use rustix::process::Pid;
 
 use crate::error::{Context, Result, RuntimeError};
-pub(crate) use resources::Limits;
+use devices::DeviceProgram;
+use resources::Limits;
 
 /// A control group of the host's cgroup v2 tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,11 +58,15 @@ impl Cgroup {
     /// Limits whose controller the host lacks are refused before anything is made.
     pub(crate) fn create(path: &Path, resources: Option<&LinuxResources>) -> Result<Self> {
         let limits = resources.map_or_else(|| Ok(Limits::default()), Limits::from_spec)?;
+        let devices = resources.and_then(|resources| resources.devices().as_deref());
+        let devices = DeviceProgram::from_spec(devices.unwrap_or_default())?;
         let group = Self::at(path)?;
         let root = tree::mount_point()?;
         limits.check(&tree::controllers(&root)?)?;
         tree::create(&root, &group.directory, &limits.controllers())?;
-        if let Err(error) = limits.apply(&group.directory) {
+        let restricted = limits.apply(&group.directory);
+        let restricted = restricted.and_then(|()| devices.attach(&group.open()?));
+        if let Err(error) = restricted {
             // The group is empty, so that there is no reason to keep it; the limit's error
             // says more than a failure to remove would.
             drop(fs::remove_dir(&group.directory));

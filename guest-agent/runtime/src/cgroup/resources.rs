@@ -26,11 +26,11 @@ impl Setting {
 
 /// What is to be written, in order.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Limits(Vec<Setting>);
+pub(super) struct Limits(Vec<Setting>);
 
 impl Limits {
     /// Translates the version 1 terms of the specification.
-    pub(crate) fn from_spec(resources: &LinuxResources) -> Result<Self> {
+    pub(super) fn from_spec(resources: &LinuxResources) -> Result<Self> {
         let mut limits = Self::default();
         if let Some(memory) = resources.memory() {
             limits.memory(memory)?;

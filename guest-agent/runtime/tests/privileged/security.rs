@@ -93,3 +93,25 @@ fn readonly_paths_cannot_be_written() -> Result<()> {
     assert!(String::from_utf8(output.stderr)?.contains("Read-only file system"));
     Ok(())
 }
+
+#[test]
+fn a_device_that_is_not_allowed_cannot_be_opened() -> Result<()> {
+    let mut bundle = Bundle::shell(
+        "mknod /tmp/mem c 1 1 && mknod /tmp/fuse c 10 229 && head -c 1 /tmp/mem; \
+         head -c 1 /dev/zero | wc -c; : < /tmp/fuse && echo fuse",
+    )?;
+    for set in ["bounding", "effective", "permitted"] {
+        bundle.set(&format!("/process/capabilities/{set}"), json!(["CAP_MKNOD"]))?;
+    }
+    let devices = json!([
+        {"allow": false, "access": "rwm"},
+        {"allow": true, "type": "c", "major": 10, "minor": 229, "access": "rwm"},
+    ]);
+    bundle.set("/linux/resources", json!({"devices": devices}))?;
+    let output = bundle.run()?;
+    let message = String::from_utf8(output.stderr)?;
+    assert!(message.contains("/tmp/mem: Operation not permitted"), "{message}");
+    assert!(!message.contains("/tmp/fuse: Operation not permitted"), "{message}");
+    assert!(String::from_utf8(output.stdout)?.starts_with("1\n"));
+    Ok(())
+}
