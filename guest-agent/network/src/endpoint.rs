@@ -21,7 +21,7 @@ pub struct Endpoint {
     pub gateway: Ipv4Addr,
     /// The hardware address inside.
     pub mac: MacAddress,
-    /// The name of the veth end on the bridge, for [`Networks::disconnect`].
+    /// The name of the veth end on the bridge, for `Networks::disconnect`.
     pub host_interface: String,
 }
 

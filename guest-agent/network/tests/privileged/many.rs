@@ -9,7 +9,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use crate::lab::{HOST, Lab, bridge, mapping};
 
 /// Enough that they outgrow one message and a socket's usual buffer.
-const PORTS: usize = 5000;
+const PORTS: usize = 7000;
 
 #[test]
 fn thousands_of_ports_are_published_and_restored() -> Result<()> {
