@@ -89,7 +89,8 @@ describe("running", () => {
     const { screen, user } = openWindow(host, "images");
     await user.click(await screen.findByRole("button", { name: "Run busybox:latest" }));
     await user.type(screen.getByRole("textbox", { name: "Name" }), "hello");
-    await user.type(screen.getByRole("textbox", { name: "Command" }), "echo hi{Enter}");
+    await user.type(screen.getByRole("textbox", { name: "Command" }), "echo hi");
+    await user.click(screen.getByRole("button", { name: "Run" }));
     expect(await screen.findByRole("heading", { name: "hello" })).toBeVisible();
     expect(host.requests("container.run")[0]?.command).toEqual(["echo", "hi"]);
   });
@@ -110,7 +111,8 @@ describe("running", () => {
     host.failures.set("container.run", failure("conflict", 'The container name "/web" is already in use'));
     const { screen, user } = openWindow(host, "images");
     await user.click(await screen.findByRole("button", { name: "Run busybox:latest" }));
-    await user.type(screen.getByRole("textbox", { name: "Name" }), "web{Enter}");
+    await user.type(screen.getByRole("textbox", { name: "Name" }), "web");
+    await user.click(screen.getByRole("button", { name: "Run" }));
     expect(await screen.findByRole("alert")).toHaveTextContent("already in use");
     expect(screen.getByRole("textbox", { name: "Name" })).toHaveValue("web");
   });
