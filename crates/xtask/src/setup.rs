@@ -57,7 +57,6 @@ pub(crate) const WINDOW: Needs = Needs {
         ("pkg-config", Sign::Program("pkg-config")),
         ("libwebkit2gtk-4.1-dev", Sign::Library("webkit2gtk-4.1")),
         ("libayatana-appindicator3-dev", Sign::Library("ayatana-appindicator3-0.1")),
-        ("librsvg2-dev", Sign::Library("librsvg-2.0")),
     ],
 };
 

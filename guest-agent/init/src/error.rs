@@ -94,12 +94,13 @@ impl InitError {
             Self::DiskMissing => {
                 Some("start the machine with its data disk attached under the serial naru-data")
             }
-            Self::DiskFormat { .. }
-            | Self::DiskCut { .. }
-            | Self::DiskDamaged { .. }
-            | Self::DiskMount { .. } => Some(
-                "nothing was changed on it; keep a copy of the disk file, run e2fsck -f on the copy, \
-                 or move the disk file away to start with an empty one",
+            Self::DiskFormat { .. } | Self::DiskCut { .. } | Self::DiskMount { .. } => Some(
+                "nothing was changed on it; put back the disk file that belongs there, \
+                 or move this one away to start with an empty disk",
+            ),
+            Self::DiskDamaged { .. } => Some(
+                "copy the disk file before anything else, then run e2fsck -f on the copy, \
+                 or move it away to start with an empty disk",
             ),
             Self::Mount { .. } | Self::File { .. } | Self::Signals(_) => None,
         }
