@@ -104,13 +104,21 @@ mod host {
     use std::path::PathBuf;
     use std::pin::Pin;
     use std::task::{Context, Poll};
+    use std::time::Duration;
 
     use async_trait::async_trait;
     use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
     use tokio::net::UnixStream;
+    use tokio::time::{Instant, sleep};
 
     use crate::mux::Connector;
     use crate::{BoxedStream, TransportError};
+
+    /// How long a client that is just leaving may take.
+    const HELD_PATIENCE: Duration = Duration::from_secs(1);
+
+    /// The pause before the lock is tried again. Nothing announces its release.
+    const LOCK_RETRY: Duration = Duration::from_millis(10);
 
     /// Connects to a unix socket whose server takes one client at a time.
     ///
@@ -126,17 +134,23 @@ mod host {
             Self { path }
         }
 
-        fn lock(&self) -> Result<File, TransportError> {
+        async fn lock(&self) -> Result<File, TransportError> {
             let mut name = self.path.clone().into_os_string();
             name.push(".lock");
             let failed = |source| TransportError::Connect { endpoint: self.describe(), source };
             let file = File::create(PathBuf::from(name)).map_err(failed)?;
-            match file.try_lock() {
-                Ok(()) => Ok(file),
-                Err(TryLockError::WouldBlock) => {
-                    Err(TransportError::Busy { endpoint: self.describe() })
+            let deadline = Instant::now() + HELD_PATIENCE;
+            loop {
+                match file.try_lock() {
+                    Ok(()) => return Ok(file),
+                    Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                        sleep(LOCK_RETRY).await;
+                    }
+                    Err(TryLockError::WouldBlock) => {
+                        return Err(TransportError::Busy { endpoint: self.describe() });
+                    }
+                    Err(TryLockError::Error(source)) => return Err(failed(source)),
                 }
-                Err(TryLockError::Error(source)) => Err(failed(source)),
             }
         }
     }
@@ -148,7 +162,7 @@ mod host {
                 endpoint: self.path.display().to_string(),
                 source,
             };
-            let lock = self.lock()?;
+            let lock = self.lock().await?;
             let stream = UnixStream::connect(&self.path).await.map_err(failed)?;
             Ok(Box::new(Locked { stream, _lock: lock }))
         }

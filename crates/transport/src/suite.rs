@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use crate::{BoxedStream, Dialer, TransportError};
 
 /// How long one case may take before it counts as hung.
-pub const CASE_DEADLINE: Duration = Duration::from_secs(300);
+pub const CASE_DEADLINE: Duration = Duration::from_mins(5);
 
 /// A case and its name.
 pub type Case = (&'static str, fn(&dyn Dialer) -> BoxFuture<'_, Result<()>>);

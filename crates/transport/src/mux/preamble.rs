@@ -28,7 +28,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(200);
 const LONGEST_FRAME: usize = super::session::SPLIT_SEND_SIZE + 12;
 
 /// No frame and no message begins with it: yamux frames begin with version 0.
-const PADDING: u8 = 0xff;
+static PADDING: [u8; LONGEST_FRAME] = [0xff; LONGEST_FRAME];
 
 /// Begins every message. Its first byte is in no other place of it, and is not
 /// a frame's first byte either. The last byte is the preamble's version.
@@ -132,7 +132,7 @@ pub(super) async fn dial(
     let ours: Nonce = rand::random();
     let mut agreed: Option<Nonce> = None;
     let mut scanner = Scanner::default();
-    io.write_all(&[PADDING; LONGEST_FRAME]).await?;
+    io.write_all(&PADDING).await?;
     send(io, Message::Syn { dialler: ours }).await?;
     loop {
         // Once GO is sent, another SYN would fall into the acceptor's session.
@@ -164,7 +164,7 @@ pub(super) async fn accept(
     let ours: Nonce = rand::random();
     let mut asked: Option<Nonce> = None;
     let mut scanner = Scanner::default();
-    io.write_all(&[PADDING; LONGEST_FRAME]).await?;
+    io.write_all(&PADDING).await?;
     io.flush().await?;
     loop {
         match scanner.next(io).await? {
