@@ -73,7 +73,7 @@ impl App {
         let cancel = CancellationToken::new();
         let tasks = TaskTracker::new();
         let (status, _) = watch::channel(off());
-        let settings = SettingsFile::new(directories.settings_file());
+        let settings = SettingsFile::new(directories.settings_file(), directories.data_disk());
         let role = owner::take(&directories, &settings, &status, &tasks, &cancel)?;
         let inner = Arc::new(Inner {
             directories,

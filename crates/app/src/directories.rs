@@ -79,6 +79,11 @@ impl Directories {
         self.config.join("settings.json")
     }
 
+    /// The machine's disk.
+    pub(crate) fn data_disk(&self) -> PathBuf {
+        self.data.join("data.img")
+    }
+
     /// What the guest's console said, over all starts.
     pub fn console_log(&self) -> PathBuf {
         self.data.join("serial.log")

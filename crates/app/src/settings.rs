@@ -17,11 +17,13 @@ use crate::{AppError, private_file};
 const MIN_MEMORY_MIB: u32 = 256;
 /// Below this the data disk's template itself does not fit.
 const MIN_DISK_GIB: u32 = 1;
+const GIB: u64 = 1 << 30;
 
 /// The settings of one Naru.
 #[derive(Clone, Debug)]
 pub(crate) struct SettingsFile {
     path: PathBuf,
+    data_disk: PathBuf,
 }
 
 /// What stands in the file: our settings, and whatever a newer version added.
@@ -34,9 +36,9 @@ struct Stored {
 }
 
 impl SettingsFile {
-    /// The file at `path`, which need not exist.
-    pub(crate) fn new(path: PathBuf) -> Self {
-        Self { path }
+    /// The file at `path`, for the machine with `data_disk`; neither need exist.
+    pub(crate) fn new(path: PathBuf, data_disk: PathBuf) -> Self {
+        Self { path, data_disk }
     }
 
     /// The settings; the defaults when there is no file.
@@ -58,13 +60,19 @@ impl SettingsFile {
             }
             Err(error) => return Err(error),
         };
-        check(&settings, &stored.settings)?;
+        check(&settings, self.least_disk_gib())?;
         let stored = Stored { settings, rest: stored.rest };
         let mut text = serde_json::to_vec_pretty(&stored)
             .map_err(|source| AppError::BrokenSettings { path: self.path.clone(), source })?;
         text.push(b'\n');
         private_file::write_atomically(&self.path, &text)?;
         Ok(stored.settings)
+    }
+
+    /// The data disk's size now, which is what it cannot be made smaller than.
+    fn least_disk_gib(&self) -> u32 {
+        let bytes = fs::metadata(&self.data_disk).map_or(0, |metadata| metadata.len());
+        u32::try_from(bytes.div_ceil(GIB)).unwrap_or(u32::MAX).max(MIN_DISK_GIB)
     }
 
     fn read(&self) -> Result<Stored, AppError> {
@@ -91,7 +99,7 @@ impl SettingsFile {
 }
 
 /// Refuses what no machine can be started with.
-fn check(new: &Settings, old: &Settings) -> Result<(), AppError> {
+fn check(new: &Settings, least_disk_gib: u32) -> Result<(), AppError> {
     let refuse = |setting, reason: String| Err(AppError::InvalidSetting { setting, reason });
     if new.cpus == 0 {
         return refuse("cpus", "at least 1 is needed".to_owned());
@@ -99,9 +107,9 @@ fn check(new: &Settings, old: &Settings) -> Result<(), AppError> {
     if new.memory_mib < MIN_MEMORY_MIB {
         return refuse("memory_mib", format!("at least {MIN_MEMORY_MIB} is needed"));
     }
-    if new.disk_gib < MIN_DISK_GIB || (new.disk_gib < old.disk_gib && old.disk_gib > 0) {
-        let least = old.disk_gib.max(MIN_DISK_GIB);
-        return refuse("disk_gib", format!("the disk only grows, so at least {least} is needed"));
+    if new.disk_gib < least_disk_gib {
+        let reason = format!("the disk only grows, so at least {least_disk_gib} is needed");
+        return refuse("disk_gib", reason);
     }
     if !["auto", "kvm", "hvf", "whpx", "tcg"].contains(&new.accelerator.as_str()) {
         return refuse("accelerator", format!("{:?} is not known", new.accelerator));
@@ -142,7 +150,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("settings.json");
         fs::write(&path, text).unwrap();
-        (directory, SettingsFile::new(path))
+        let data_disk = directory.path().join("data.img");
+        (directory, SettingsFile::new(path, data_disk))
     }
 
     #[test]
@@ -178,6 +187,7 @@ mod tests {
     #[test]
     fn a_setting_that_cannot_work_is_refused_and_changes_nothing() {
         let (_directory, file) = file_with(r#"{"disk_gib": 20}"#);
+        fs::File::create(&file.data_disk).unwrap().set_len(20 * GIB).unwrap();
         let good = file.load().unwrap();
         let bad = [
             Settings { cpus: 0, ..good.clone() },
@@ -192,6 +202,13 @@ mod tests {
             assert!(matches!(refused, Err(AppError::InvalidSetting { .. })), "{settings:?}");
         }
         assert_eq!(file.load().unwrap(), good);
+    }
+
+    #[test]
+    fn a_disk_that_was_not_made_yet_can_be_made_smaller() {
+        let (_directory, file) = file_with(r#"{"disk_gib": 20}"#);
+        let settings = file.load().unwrap();
+        file.save(Settings { disk_gib: 4, ..settings }).unwrap();
     }
 
     #[test]

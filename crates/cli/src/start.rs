@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::process::{Command, ExitCode, Stdio};
 
 use naru_app::{AppError, Client, DOCKER_CONTEXT, Directories, Watch};
-use naru_ipc::{IpcError, MachineStatus, StepState};
+use naru_ipc::{IpcError, MachineState, MachineStatus, StepState};
 use tokio::io::AsyncReadExt;
 use tokio::process;
 
@@ -52,11 +52,17 @@ async fn follow(
 /// Which steps have been printed.
 #[derive(Default)]
 struct Progress {
+    /// The status before our start speaks of an earlier one.
+    begun: bool,
     printed: usize,
 }
 
 impl Progress {
     fn print(&mut self, status: &MachineStatus) {
+        self.begun |= status.state == MachineState::Starting;
+        if !self.begun {
+            return;
+        }
         let is_over = |state| matches!(state, StepState::Done | StepState::Failed);
         while let Some(step) = status.steps.get(self.printed).filter(|step| is_over(step.state)) {
             let mark = if step.state == StepState::Done { "done" } else { "failed" };

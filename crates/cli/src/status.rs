@@ -16,7 +16,13 @@ pub(crate) async fn run(directories: &Directories, json: bool) -> Result<ExitCod
     } else {
         sentences(directories, &status)
     };
-    writeln!(io::stdout(), "{text}").map_err(|error| crate::io_error("print", error))?;
+    match writeln!(io::stdout(), "{text}") {
+        // A reader that has seen enough is no failure.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            return Err(crate::io_error("print", error));
+        }
+        _ => {}
+    }
     let running = status.state == MachineState::Running;
     Ok(if running { ExitCode::SUCCESS } else { ExitCode::from(3) })
 }

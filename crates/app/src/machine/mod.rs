@@ -168,10 +168,7 @@ impl Driver {
         };
         steps.catch_up();
         match booted {
-            Some(Ok(guest)) => {
-                reply_all(asked.start, &Ok(()));
-                return self.serve(vm, guest).await;
-            }
+            Some(Ok(guest)) => return self.serve(vm, guest, asked).await,
             Some(Err(error)) => {
                 let console_tail = console_tail(&error, &self.directories).await;
                 let error = IpcError::from(error);
@@ -201,7 +198,7 @@ impl Driver {
     }
 
     /// While the machine runs.
-    async fn serve(&mut self, vm: Vm, guest: Guest) {
+    async fn serve(&mut self, vm: Vm, guest: Guest, mut asked: Asked) {
         let session = CancellationToken::new();
         let _ends_with_the_machine = session.clone().drop_guard();
         self.tasks.spawn(ports::serve(guest.clone(), self.tasks.clone(), session.clone()));
@@ -213,14 +210,14 @@ impl Driver {
         self.guest.send_replace(Some(guest.clone()));
         self.status.send_modify(|status| status.state = MachineState::Running);
         tracing::info!("machine runs");
-        let mut asked = Asked::default();
         let mut running = true;
         while running {
+            // Not before the status says so: who asked may look at it.
+            reply_all(mem::take(&mut asked.start), &Ok(()));
             tokio::select! {
                 () = boot::not_running(&vm) => break,
                 () = asked.one(&mut self.inbox) => running = asked.stop.is_empty() && !asked.closed,
             }
-            reply_all(mem::take(&mut asked.start), &Ok(()));
         }
         self.guest.send_replace(None);
         if running {
