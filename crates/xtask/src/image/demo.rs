@@ -165,3 +165,38 @@ fn header(kind: EntryType, mode: u32, size: u64) -> Header {
     header.set_size(size);
     header
 }
+
+#[cfg(test)]
+mod tests {
+    use std::env;
+    use std::process;
+
+    use tar::Archive;
+
+    use super::*;
+
+    #[test]
+    fn the_archive_is_the_same_each_time_and_its_digests_are_right() {
+        let package = env::temp_dir().join(format!("naru-xtask-demo-{}", process::id()));
+        fs::create_dir_all(package.join("bin")).unwrap();
+        fs::write(package.join("bin/busybox"), b"\x7fELF").unwrap();
+        let first = archive(&package, Arch::X86_64);
+        let second = archive(&package, Arch::X86_64);
+        fs::remove_dir_all(&package).unwrap();
+        let first = first.unwrap();
+        assert_eq!(first, second.unwrap());
+
+        let mut blobs = 0;
+        for entry in Archive::new(&first[..]).entries().unwrap() {
+            let mut entry = entry.unwrap();
+            let path = entry.path().unwrap().display().to_string();
+            let mut content = Vec::new();
+            entry.read_to_end(&mut content).unwrap();
+            if let Some(name) = path.strip_prefix("blobs/sha256/").filter(|name| !name.is_empty()) {
+                assert_eq!(name, digest(&content));
+                blobs += 1;
+            }
+        }
+        assert_eq!(blobs, 3, "layer, configuration and manifest");
+    }
+}
