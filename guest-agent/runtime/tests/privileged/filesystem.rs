@@ -150,3 +150,18 @@ fn sysctls_of_own_namespaces_are_set() -> Result<()> {
     assert_eq!(bundle.output()?, "0\n77\n");
     Ok(())
 }
+
+#[test]
+fn a_layer_with_a_very_long_path_is_mounted_the_older_way() -> Result<()> {
+    let mut bundle = Bundle::shell("cat /deep; touch /new")?;
+    let name = "x".repeat(100);
+    let layer = format!("{name}/{name}/{name}");
+    fs::create_dir_all(bundle.path().join(&layer))?;
+    fs::write(bundle.path().join(&layer).join("deep"), "found\n")?;
+    bundle.spec["mounts"] = mounts(bundle.path(), &[&layer, "lower"]);
+    assert_eq!(bundle.output()?, "found\n");
+    assert!(bundle.path().join("upper/new").exists());
+    let mounted = fs::read_to_string("/proc/self/mountinfo")?;
+    assert!(!mounted.contains(&bundle.path().display().to_string()));
+    Ok(())
+}
