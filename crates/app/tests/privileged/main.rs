@@ -1,6 +1,7 @@
 //! The window's whole path in a real machine: needs QEMU and a built VM image.
 #![expect(clippy::panic_in_result_fn, reason = "a test asserts")]
 
+use std::env::consts::ARCH;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -25,7 +26,7 @@ const PATIENCE: Duration = Duration::from_mins(5);
 /// Where `cargo xtask image` puts this architecture's image, unless the environment
 /// says otherwise.
 fn vm_images() -> PathBuf {
-    let arch = std::env::consts::ARCH;
+    let arch = ARCH;
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/vm-images").join(arch);
     Environment::read().vm_images.unwrap_or(built)
 }
