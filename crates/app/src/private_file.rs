@@ -23,7 +23,9 @@ pub(crate) fn create_directory(path: &Path) -> Result<(), AppError> {
         fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(failed)
     }
     #[cfg(not(unix))]
-    builder.create(path).map_err(failed)
+    {
+        builder.create(path).map_err(failed)
+    }
 }
 
 /// Opens `path` for writing and creates it when it is missing, for the user only.

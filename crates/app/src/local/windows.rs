@@ -5,12 +5,19 @@
 //! when the client is gone.
 
 use std::io;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeServer, ServerOptions};
+use tokio::time::sleep;
 
 use super::Address;
 use crate::AppError;
+
+/// `ERROR_PIPE_BUSY`: all instances of the pipe have their client.
+const ERROR_PIPE_BUSY: i32 = 231;
+/// The pause before a busy pipe is tried again.
+const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
 /// One end of a connected pipe.
 pub(crate) type Stream = Box<dyn PipeEnd>;
@@ -52,8 +59,16 @@ impl Listener {
     }
 }
 
-/// Connects to the pipe at `address`.
-#[expect(clippy::unused_async, reason = "the same signature as with Unix sockets")]
+/// Connects to the pipe at `address`. Cancel safe.
 pub(crate) async fn connect(address: &Address) -> io::Result<Stream> {
-    Ok(Box::new(ClientOptions::new().open(address.path())?))
+    loop {
+        match ClientOptions::new().open(address.path()) {
+            Ok(pipe) => return Ok(Box::new(pipe)),
+            // The listener makes the next instance as soon as it has taken the last client.
+            Err(error) if error.raw_os_error() == Some(ERROR_PIPE_BUSY) => {
+                sleep(BUSY_PAUSE).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
 }

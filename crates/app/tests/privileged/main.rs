@@ -1,4 +1,5 @@
 //! The window's whole path in a real machine: needs QEMU and a built VM image.
+#![cfg(target_os = "linux")]
 #![expect(clippy::panic_in_result_fn, reason = "a test asserts")]
 
 use std::env::consts::ARCH;
@@ -153,7 +154,6 @@ async fn the_published_port_answers(app: &App) -> Result<()> {
     Ok(())
 }
 
-#[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_machine_is_explained_and_can_be_started_again() -> Result<()> {
     let home = TempDir::new()?;
