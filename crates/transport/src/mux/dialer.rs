@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::FutureExt;
 use futures::future::ready;
+use futures::{AsyncReadExt, AsyncWriteExt, FutureExt};
 use naru_protocol::Port;
-use tokio::io::AsyncWriteExt;
+use tokio::io::AsyncWriteExt as TokioWrite;
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use yamux::Mode;
@@ -23,6 +23,15 @@ use crate::{BoxedStream, Carrier, Dialer, TransportError};
 /// How long a living session may take to open a stream. It waits only while 256
 /// streams are unacknowledged.
 const OPEN_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long a session is left alone before it is tried.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// How long the guest may take to answer a trial. A busy host may starve it for long.
+const HEARTBEAT_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Nobody's port: the guest refuses it, which is an answer.
+const HEARTBEAT_PORT: Port = Port(0);
 
 /// Requests for streams that wait for the driver's next step.
 const OPEN_QUEUE: usize = 64;
@@ -105,11 +114,12 @@ impl MuxDialer {
         let (opens, requests) = mpsc::channel(OPEN_QUEUE);
         let (linger, lingering) = mpsc::unbounded_channel();
         let health = Arc::<Health>::default();
+        let stop = self.stop.child_token();
         let driver = Driver::new(
             channel,
             Mode::Client,
             Arc::clone(&health),
-            Inputs { opens: requests, lingering, stop: self.stop.child_token() },
+            Inputs { opens: requests, lingering, stop: stop.clone() },
             // The guest opens no streams: dropping one resets it.
             Box::new(|_| ready(()).boxed()),
         );
@@ -120,9 +130,33 @@ impl MuxDialer {
                 Err(error) => tracing::warn!(endpoint, %error, "session with the guest was lost"),
             }
         });
+        self.tasks.spawn(beat(opens.clone(), stop));
         tracing::debug!(endpoint = self.endpoint, "session with the guest began");
         let permits = Arc::new(Semaphore::new(MAX_STREAMS));
         Ok(Session { opens, handle: SessionHandle { health, linger }, permits })
+    }
+}
+
+/// Tries the session now and then, and ends it when the guest does not answer: the
+/// channel stays open when the guest hangs, and nothing else would notice.
+async fn beat(opens: mpsc::Sender<Open>, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = sleep(HEARTBEAT) => {}
+            () = opens.closed() => return,
+        }
+        let trial = async {
+            let (reply, opened) = oneshot::channel();
+            opens.send(reply).await.ok()?;
+            let mut stream = opened.await.ok()?;
+            stream.write_all(&HEARTBEAT_PORT.0.to_be_bytes()).await.ok()?;
+            stream.read_exact(&mut [0; 1]).await.ok()
+        };
+        if timeout(HEARTBEAT_DEADLINE, trial).await.is_err() {
+            tracing::warn!("the guest does not answer any more; ending the session");
+            stop.cancel();
+            return;
+        }
     }
 }
 
@@ -138,7 +172,7 @@ impl Dialer for MuxDialer {
             session.opens.send(reply).await.ok()?;
             let stream = opened.await.ok()?;
             let mut stream = MuxStream::dialled(stream, permit, session.handle);
-            stream.write_all(&port.0.to_be_bytes()).await.ok()?;
+            TokioWrite::write_all(&mut stream, &port.0.to_be_bytes()).await.ok()?;
             Some(stream)
         };
         match timeout(OPEN_DEADLINE, opening).await {
