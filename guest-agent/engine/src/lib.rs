@@ -25,6 +25,8 @@ mod processes;
 mod server;
 mod spec;
 
+use std::io::IsTerminal as _;
+
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::task::TaskTracker;
 use tracing_subscriber::EnvFilter;
@@ -38,7 +40,11 @@ use engine::Engine;
 pub fn run(args: &EngineArgs) -> Result<()> {
     let filter =
         EnvFilter::builder().with_default_directive(tracing::Level::INFO.into()).from_env_lossy();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

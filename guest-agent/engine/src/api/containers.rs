@@ -281,13 +281,9 @@ async fn wait(
     let container = engine.containers().find(&id)?;
     let condition: Condition =
         query.condition.parse().map_err(|WaitError(message)| ApiError::invalid(message))?;
-    let outcome = container.wait(condition);
+    let exit_code = container.wait(condition);
     let answer = async move {
-        let outcome = outcome.await;
-        let mut answer = json!({ "StatusCode": outcome.exit_code });
-        if let Some(message) = outcome.error {
-            answer["Error"] = json!({ "Message": message });
-        }
+        let answer = json!({ "StatusCode": exit_code.await });
         Ok::<_, std::convert::Infallible>(format!("{answer}\n"))
     };
     let body = Body::from_stream(futures::stream::once(answer));

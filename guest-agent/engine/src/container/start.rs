@@ -176,7 +176,6 @@ impl Engine {
             EngineError::Start { exit_code, .. } => *exit_code,
             _ => 128,
         };
-        record.state.exits += 1;
         drop(std::mem::take(&mut *lock(&container.waiting)));
         if let Err(error) = self.database().put_container(&record).await {
             tracing::error!(container_id = record.id, %error, "a failed start was not written down");

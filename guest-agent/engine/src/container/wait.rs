@@ -20,14 +20,6 @@ pub(crate) enum Condition {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct WaitError(pub(crate) String);
 
-/// The answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Outcome {
-    pub(crate) exit_code: i32,
-    /// Why it could not start, if it was that.
-    pub(crate) error: Option<String>,
-}
-
 impl std::str::FromStr for Condition {
     type Err = WaitError;
 
@@ -43,11 +35,13 @@ impl std::str::FromStr for Condition {
 
 impl Container {
     /// Begins to wait: what happens after this call is seen, however late the
-    /// future is polled.
+    /// future is polled. Gives the exit code.
+    ///
+    /// A start that failed is no end: it is told by the answer to the start, as in Docker.
     pub(crate) fn wait(
         self: &Arc<Self>,
         condition: Condition,
-    ) -> impl Future<Output = Outcome> + Send + 'static {
+    ) -> impl Future<Output = i32> + Send + 'static {
         let container = Arc::clone(self);
         let mut watch = self.watch();
         let exits_before = watch.borrow().state.exits;
@@ -69,9 +63,7 @@ impl Container {
                 // A container that is gone ends every wait.
                 () = container.removed.cancelled() => {}
             }
-            let record = container.record();
-            let error = Some(record.state.error).filter(|error| !error.is_empty());
-            Outcome { exit_code: record.state.exit_code, error }
+            container.record().state.exit_code
         }
     }
 }
