@@ -4,7 +4,7 @@ mod clients;
 mod lifecycle;
 
 use std::env::set_current_dir;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
@@ -65,6 +65,8 @@ pub(crate) struct Shim {
     log: Option<Log>,
     buffer: Vec<u8>,
     orphans: Orphans,
+    /// The exit status, until it is certain to be on the disk.
+    unsynced: Option<File>,
 }
 
 impl Shim {
@@ -103,6 +105,7 @@ impl Shim {
             log,
             buffer: vec![0; READ_SIZE],
             orphans,
+            unsynced: None,
         }))
     }
 
@@ -110,7 +113,9 @@ impl Shim {
     pub(crate) fn run(mut self) -> Result<(), ShimError> {
         let result = self.serve();
         remove_socket();
-        result
+        let synced = self.unsynced.as_ref().map_or(Ok(()), File::sync_data);
+        result?;
+        synced.context("sync the exit status")
     }
 
     fn serve(&mut self) -> Result<(), ShimError> {

@@ -1,6 +1,8 @@
 //! An overlay as root filesystem, mounted where only the container sees it.
 
 use std::ffi::CString;
+use std::fs::remove_dir_all;
+use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
@@ -19,6 +21,7 @@ pub(super) fn mount_overlay(plan: &MountPlan, scratch: &Path) -> Result<OwnedFd>
     let lower = plan.options.value("lowerdir").ok_or_else(|| {
         RuntimeError::invalid("the overlay for the root filesystem has no lowerdir")
     })?;
+    forget_volatile(plan)?;
     match by_layer(plan, lower) {
         // Before Linux 6.8 there is no `lowerdir+`.
         Err(Errno::INVAL) => by_option_string(plan, lower, scratch),
@@ -66,4 +69,19 @@ fn by_option_string(
     let detached = clone_tree(scratch, false);
     unmount(scratch, UnmountFlags::DETACH)?;
     detached
+}
+
+/// The kernel marks the work directory of a `volatile` overlay, whose changes it does not sync,
+/// and refuses it from then on: after a crash they may be half there. Whoever asks for
+/// `volatile` again has said that this does not matter.
+fn forget_volatile(plan: &MountPlan) -> Result<()> {
+    let is_volatile = plan.options.data.iter().any(|(key, _)| key == "volatile");
+    let Some(work) = plan.options.value("workdir").filter(|_| is_volatile) else { return Ok(()) };
+    let mark = Path::new(work).join("work/incompat/volatile");
+    match remove_dir_all(&mark) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).context("remove", mark.display())
+        }
+        _ => Ok(()),
+    }
 }

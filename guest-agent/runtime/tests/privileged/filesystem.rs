@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
 use crate::bundle::{Bundle, mounts};
@@ -163,5 +163,16 @@ fn a_layer_with_a_very_long_path_is_mounted_the_older_way() -> Result<()> {
     assert!(bundle.path().join("upper/new").exists());
     let mounted = fs::read_to_string("/proc/self/mountinfo")?;
     assert!(!mounted.contains(&bundle.path().display().to_string()));
+    Ok(())
+}
+
+#[test]
+fn a_volatile_overlay_can_be_used_again() -> Result<()> {
+    let mut bundle = Bundle::shell("cat /kept; echo kept > /kept")?;
+    let options = bundle.spec.pointer_mut("/mounts/0/options").and_then(|o| o.as_array_mut());
+    options.context("options")?.push(json!("volatile"));
+    bundle.run()?;
+    assert!(bundle.path().join("work/work/incompat/volatile").exists(), "the kernel's mark");
+    assert_eq!(bundle.output()?, "kept\n");
     Ok(())
 }
