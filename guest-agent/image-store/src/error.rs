@@ -9,7 +9,6 @@ use naru_error::ErrorKind;
 
 use crate::archive::ArchiveError;
 use crate::digest::Digest;
-use crate::platform::Platform;
 use crate::reference::ReferenceError;
 use crate::registry::RegistryError;
 use crate::remove::RemoveConflict;
@@ -74,9 +73,9 @@ pub enum ImageError {
         /// The familiar reference.
         reference: String,
         /// The image's platform.
-        found: Platform,
+        found: String,
         /// The platform asked for.
-        wanted: Platform,
+        wanted: String,
     },
     /// A loaded archive does not make sense.
     #[error(transparent)]

@@ -25,7 +25,7 @@ const BASE: u64 = 36;
 /// The directories `layers/` and `ingest/`.
 #[derive(Debug)]
 pub(crate) struct Layers {
-    layers: PathBuf,
+    ready: PathBuf,
     ingest: PathBuf,
     last_name: AtomicU64,
     last_ingest: AtomicU64,
@@ -38,24 +38,24 @@ pub(crate) struct Layers {
 impl Layers {
     /// Opens the directories under `root` and sweeps what has no row in the index.
     pub(crate) fn open(root: &Path, index: &Index) -> Result<Self, ImageError> {
-        let (layers, ingest) = (root.join(LAYERS), root.join(INGEST));
-        for directory in [&layers, &ingest] {
+        let (ready, ingest) = (root.join(LAYERS), root.join(INGEST));
+        for directory in [&ready, &ingest] {
             fs::create_dir_all(directory).map_err(ImageError::io("create", directory))?;
         }
         let mut last_name = index.last_layer_name()?;
         let known: Vec<String> =
             index.all_layers()?.iter().map(|row| directory_name(row.name)).collect();
-        for name in entries(&layers)? {
+        for name in entries(&ready)? {
             last_name = last_name.max(u64::from_str_radix(&name, 36).unwrap_or(0));
             if !known.contains(&name) {
-                delete(&layers.join(name))?;
+                delete(&ready.join(name))?;
             }
         }
         for name in entries(&ingest)? {
             delete(&ingest.join(name))?;
         }
         Ok(Self {
-            layers,
+            ready,
             ingest,
             last_name: AtomicU64::new(last_name),
             last_ingest: AtomicU64::new(0),
@@ -66,7 +66,7 @@ impl Layers {
 
     /// The layer's directory.
     pub(crate) fn path(&self, row: &LayerRow) -> PathBuf {
-        self.layers.join(directory_name(row.name))
+        self.ready.join(directory_name(row.name))
     }
 
     /// A new, empty directory for half-done work.
@@ -92,9 +92,10 @@ impl Layers {
         let row = LayerRow { name, diff_id, size };
         let path = self.path(&row);
         fs::rename(&ingest.path, &path).map_err(ImageError::io("rename", &ingest.path))?;
+        ingest.keep();
         // Whatever fails from here on, the directory goes the way of half-done work.
         let placed = Ingest { path };
-        sync_directory(&self.layers)?;
+        sync_directory(&self.ready)?;
         index.add_layer(&row)?;
         placed.keep();
         Ok(())

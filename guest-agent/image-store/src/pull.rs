@@ -230,8 +230,8 @@ fn check_platform(
     match platform {
         Some(wanted) if wanted.rank(&found).is_none() => Err(ImageError::Platform {
             reference: reference.familiar(),
-            found,
-            wanted: wanted.clone(),
+            found: found.to_string(),
+            wanted: wanted.to_string(),
         }),
         _ => Ok(()),
     }

@@ -1,5 +1,8 @@
 //! The images that tests pull, made from what Debian installed here. No network.
 
+use std::collections::BTreeSet;
+use std::env::consts::ARCH;
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -88,7 +91,7 @@ pub fn hostile_layers() -> anyhow::Result<Vec<(&'static str, Vec<u8>)>> {
 }
 
 fn host_architecture() -> &'static str {
-    match std::env::consts::ARCH {
+    match ARCH {
         "aarch64" => "arm64",
         _ => "amd64",
     }
@@ -111,7 +114,7 @@ fn tree_layer(files: &[PathBuf], number: usize) -> anyhow::Result<LayerWriter> {
         }
         _ => {}
     }
-    let mut directories = std::collections::BTreeSet::new();
+    let mut directories = BTreeSet::new();
     for path in files {
         let name = path.strip_prefix("/")?.to_str().context("Debian's names are UTF-8")?;
         for directory in
@@ -163,7 +166,8 @@ fn listing(files: &[PathBuf], number: usize, compression: Compression) -> String
     for path in files {
         if let Ok(metadata) = fs::symlink_metadata(path) {
             let modified = metadata.modified().ok();
-            listing += &format!("{} {} {modified:?}\n", path.display(), metadata.len());
+            // Writing to a string cannot fail.
+            let _written = writeln!(listing, "{} {} {modified:?}", path.display(), metadata.len());
         }
     }
     listing

@@ -27,11 +27,12 @@ impl Challenge {
             .filter_map(|value| Self::parse(value.to_str().ok()?))
             .collect();
         let bearer = challenges.iter().find(|challenge| **challenge != Self::Basic);
-        bearer.or(challenges.first()).cloned()
+        bearer.or_else(|| challenges.first()).cloned()
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let (scheme, rest) = text.trim().split_once(' ').unwrap_or((text.trim(), ""));
+        let text = text.trim();
+        let (scheme, rest) = text.split_once(' ').unwrap_or((text, ""));
         if scheme.eq_ignore_ascii_case("basic") {
             return Some(Self::Basic);
         }
@@ -57,12 +58,11 @@ fn parameters(mut text: &str) -> Vec<(&str, String)> {
     while let Some((key, rest)) = text.split_once('=') {
         let key = key.trim_matches([' ', '\t', ',']);
         let rest = rest.trim_start();
-        let (value, after) = match rest.strip_prefix('"') {
-            Some(quoted) => unquoted(quoted),
-            None => {
-                let (value, after) = rest.split_once(',').unwrap_or((rest, ""));
-                (value.trim().to_owned(), after)
-            }
+        let (value, after) = if let Some(quoted) = rest.strip_prefix('"') {
+            unquoted(quoted)
+        } else {
+            let (value, after) = rest.split_once(',').unwrap_or((rest, ""));
+            (value.trim().to_owned(), after)
         };
         found.push((key, value));
         text = after;

@@ -40,7 +40,7 @@ pub struct Credentials {
     pub username: String,
     /// The password, or a personal access token.
     pub password: String,
-    /// An OAuth2 refresh token, used instead of the password where there is one.
+    /// An `OAuth2` refresh token, used instead of the password where there is one.
     pub identity_token: String,
     /// A ready bearer token, sent as it is.
     pub registry_token: String,

@@ -26,7 +26,7 @@ use super::error::RegistryError;
 
 const CONNECT_DEADLINE: Duration = Duration::from_secs(20);
 /// No byte for this long is a broken connection.
-const SILENCE_DEADLINE: Duration = Duration::from_secs(60);
+const SILENCE_DEADLINE: Duration = Duration::from_mins(1);
 
 /// Makes the HTTP clients when they are first needed, and keeps them: connections are reused.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 //! Not the `tar` crate's own iterator: that reads extension headers into memory whole, as
 //! large as the archive says, and a layer is not to be trusted with that.
 
+use std::borrow::Cow;
 use std::io::{self, Read};
 
 use tar::{EntryType, Header};
@@ -103,9 +104,10 @@ impl<R: Read> Tape<R> {
         self.enter(size);
         let name =
             pax.path.take().or(long_name).unwrap_or_else(|| header.path_bytes().into_owned());
-        let link = pax.link_path.take().or(long_link).unwrap_or_else(|| {
-            header.link_name_bytes().map(|link| link.into_owned()).unwrap_or_default()
-        });
+        let link =
+            pax.link_path.take().or(long_link).unwrap_or_else(|| {
+                header.link_name_bytes().map(Cow::into_owned).unwrap_or_default()
+            });
         let text = || String::from_utf8_lossy(&name).into_owned();
         let kind = kind(header.entry_type(), &name)
             .ok_or_else(|| UnpackError::Entry { entry: text(), reason: "unknown entry type" })?;
@@ -272,8 +274,9 @@ mod tests {
         assert_eq!(number(b"\0\0\0").ok(), Some(0));
         assert_eq!(number(&[0x80, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 1]).ok(), Some((2 << 56) + 1));
         assert_eq!(number(&[0xff; 12]).ok(), Some(0));
-        assert!(number(b"12x").is_err());
-        assert!(number(&[0x80, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]).is_err());
+        number(b"12x").expect_err("no octal digit");
+        number(&[0x80, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff])
+            .expect_err("too large");
     }
 
     #[test]
@@ -290,6 +293,6 @@ mod tests {
     #[test]
     fn random_bytes_are_no_archive() {
         let noise: Vec<u8> = (0..4096_u32).map(|byte| byte.to_le_bytes()[0] ^ 0x5a).collect();
-        assert!(Tape::new(noise.as_slice()).next_member().is_err());
+        Tape::new(noise.as_slice()).next_member().expect_err("noise");
     }
 }

@@ -1,6 +1,7 @@
 //! What a registry does wrong, and what a pull makes of it.
 
 use std::fs;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use naru_image_store::{
     Credentials, ImageError, ImageStore, LayerState, PullEvent, Pulled, RegistryConfig,
@@ -19,7 +20,7 @@ const CONTENT: usize = 3 << 20;
 
 /// An image of one uncompressed layer whose file belongs to whoever runs the test.
 fn image() -> anyhow::Result<OciImage> {
-    let content: Vec<u8> = (0..CONTENT).map(|index| (index / 7 % 251) as u8).collect();
+    let content: Vec<u8> = (0..251_u8).cycle().take(CONTENT).collect();
     let mut tar = Builder::new(Vec::new());
     let mut header = Header::new_ustar();
     header.set_mode(0o644);
@@ -79,10 +80,10 @@ impl Bench {
 async fn a_cut_layer_goes_on_where_it_stopped() -> anyhow::Result<()> {
     let (bench, layer) = Bench::with_image().await?;
     bench.double.change(&layer, |answer| answer.cut = Some((1_000_000, 2)));
-    let retried = std::sync::atomic::AtomicUsize::new(0);
+    let retried = AtomicUsize::new(0);
     let progress = |event| {
         if matches!(event, PullEvent::Layer { state: LayerState::Retrying { .. }, .. }) {
-            retried.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            retried.fetch_add(1, Ordering::Relaxed);
         }
     };
     let reference = bench.double.reference().parse()?;

@@ -1,7 +1,7 @@
 //! Unpacking as root: owners, devices, whiteouts, attributes, and hostile archives.
 
 use std::fs;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use naru_image_store::{UnpackError, unpack};
@@ -78,7 +78,7 @@ fn what_gnu_tar_writes_is_read() -> anyhow::Result<()> {
     let sparse = source.path().join("sparse");
     let file = fs::File::create(&sparse)?;
     file.set_len(1 << 20)?;
-    std::os::unix::fs::FileExt::write_all_at(&file, b"island", 700_000)?;
+    file.write_all_at(b"island", 700_000)?;
     fs::write(source.path().join("plain"), b"plain")?;
     rustix::fs::setxattr(
         source.path().join("plain"),
