@@ -2,6 +2,8 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+#[cfg(unix)]
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 use crate::MachineError;
@@ -61,7 +63,7 @@ fn private_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.mode(0o600);
     let file = options.open(path)?;
     #[cfg(windows)]
     windows::make_sparse(path)?;
@@ -151,7 +153,7 @@ pub(crate) fn private_folder(path: &Path) -> Result<(), MachineError> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.mode(0o700);
     builder.create(path).map_err(|source| MachineError::file("create", path, source))?;
     #[cfg(unix)]
     {
@@ -188,23 +190,24 @@ mod windows {
 #[cfg(all(test, unix))]
 mod tests {
     use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
+    use std::path::PathBuf;
 
     use super::*;
 
     /// 64 MiB with two islands of data.
-    fn template(folder: &Path) -> std::path::PathBuf {
+    fn template(folder: &Path) -> io::Result<PathBuf> {
         let path = folder.join("template.img");
-        let file = File::create(&path).unwrap();
-        file.set_len(64 << 20).unwrap();
-        file.write_all_at(b"superblock", 1024).unwrap();
-        file.write_all_at(&[7; 5000], 40 << 20).unwrap();
-        path
+        let file = File::create(&path)?;
+        file.set_len(64 << 20)?;
+        file.write_all_at(b"superblock", 1024)?;
+        file.write_all_at(&[7; 5000], 40 << 20)?;
+        Ok(path)
     }
 
     #[test]
     fn a_new_disk_has_the_templates_bytes_and_its_holes() {
         let folder = tempfile::tempdir().unwrap();
-        let (template, disk) = (template(folder.path()), folder.path().join("data.img"));
+        let (template, disk) = (template(folder.path()).unwrap(), folder.path().join("data.img"));
         prepare_data_disk(&template, &disk, 3).unwrap();
         let metadata = disk.metadata().unwrap();
         assert_eq!(metadata.len(), 3 * GIB);
@@ -219,7 +222,7 @@ mod tests {
     #[test]
     fn a_disk_grows_keeps_its_bytes_and_never_shrinks() {
         let folder = tempfile::tempdir().unwrap();
-        let (template, disk) = (template(folder.path()), folder.path().join("data.img"));
+        let (template, disk) = (template(folder.path()).unwrap(), folder.path().join("data.img"));
         prepare_data_disk(&template, &disk, 1).unwrap();
         OpenOptions::new().write(true).open(&disk).unwrap().write_all_at(b"mine", 9000).unwrap();
         for (wanted, size) in [(2, 2), (1, 2), (2, 2)] {
@@ -234,7 +237,7 @@ mod tests {
     #[test]
     fn a_copy_that_was_cut_off_is_made_anew() {
         let folder = tempfile::tempdir().unwrap();
-        let (template, disk) = (template(folder.path()), folder.path().join("data.img"));
+        let (template, disk) = (template(folder.path()).unwrap(), folder.path().join("data.img"));
         fs::write(folder.path().join("data.partial"), vec![9; 100_000]).unwrap();
         prepare_data_disk(&template, &disk, 1).unwrap();
         let mut start = [1; 10];

@@ -144,10 +144,9 @@ impl MachineError {
             Self::InvalidSpec { .. } => ErrorKind::InvalidArgument,
             Self::ImageMissing { .. } => ErrorKind::NotFound,
             Self::AlreadyRunning { .. } => ErrorKind::Conflict,
-            Self::DiskFull { .. } => ErrorKind::Unavailable,
             Self::File { .. } | Self::Spawn { .. } | Self::Monitor { .. } => ErrorKind::Internal,
             Self::MonitorSilent { .. } => ErrorKind::Deadline,
-            Self::Died { .. } => ErrorKind::Unavailable,
+            Self::DiskFull { .. } | Self::Died { .. } => ErrorKind::Unavailable,
             Self::Cancelled => ErrorKind::Cancelled,
         }
     }

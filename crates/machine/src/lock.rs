@@ -6,6 +6,8 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
+#[cfg(unix)]
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process;
 
@@ -26,7 +28,7 @@ impl DiskLock {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.mode(0o600);
         let mut file = options.open(&path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
@@ -79,7 +81,7 @@ mod tests {
         let owner = DiskLock::acquire(folder.path()).unwrap();
         let shared = owner.share().unwrap();
         drop(owner);
-        assert!(DiskLock::acquire(folder.path()).is_err());
+        DiskLock::acquire(folder.path()).unwrap_err();
         drop(shared);
         DiskLock::acquire(folder.path()).unwrap();
     }

@@ -15,6 +15,8 @@
 
 mod endpoint;
 mod error;
+#[cfg(unix)]
+mod frames;
 #[cfg(target_os = "linux")]
 pub mod guest;
 pub mod mux;

@@ -15,12 +15,13 @@ mod kernel {
     use tokio::time::timeout;
     use tokio_vsock::{VsockAddr, VsockStream};
 
+    use crate::frames::Framed;
     use crate::{BoxedStream, Carrier, Dialer, GuestCid, TransportError};
 
     /// How long the guest's kernel may take to accept.
     const DIAL_DEADLINE: Duration = Duration::from_secs(10);
 
-    /// Opens `AF_VSOCK` sockets. `shutdown` of a stream is `SHUT_WR`.
+    /// Opens `AF_VSOCK` sockets.
     #[derive(Debug)]
     pub(crate) struct KernelDialer {
         cid: GuestCid,
@@ -38,7 +39,7 @@ mod kernel {
             let endpoint = || format!("vsock:{}", self.cid.get());
             let connecting = VsockStream::connect(VsockAddr::new(self.cid.get(), port.0));
             match timeout(DIAL_DEADLINE, connecting).await {
-                Ok(Ok(stream)) => Ok(Box::new(stream)),
+                Ok(Ok(stream)) => Ok(Box::new(Framed::new(stream))),
                 // The kernel answers a reset both to a closed port and from a guest
                 // that is going away; the former is what a caller can act on.
                 Ok(Err(source)) if source.kind() == io::ErrorKind::ConnectionReset => {
@@ -69,6 +70,7 @@ mod hybrid {
     use tokio::net::UnixStream;
     use tokio::time::timeout;
 
+    use crate::frames::Framed;
     use crate::{BoxedStream, Carrier, Dialer, TransportError};
 
     /// How long the device and the guest's kernel may take to accept.
@@ -126,7 +128,7 @@ mod hybrid {
     impl Dialer for HybridDialer {
         async fn dial(&self, port: Port) -> Result<BoxedStream, TransportError> {
             match timeout(DIAL_DEADLINE, self.open(port)).await {
-                Ok(Ok(stream)) => Ok(Box::new(stream)),
+                Ok(Ok(stream)) => Ok(Box::new(Framed::new(stream))),
                 Ok(Err(error)) => Err(error),
                 Err(_) => Err(TransportError::NoAnswer {
                     endpoint: self.path.display().to_string(),

@@ -19,6 +19,8 @@ pub(crate) const FAILURE_MARKS: &[&str] = &[
     "failed to initialize kvm",
     "Could not access KVM kernel module",
     "kvm run failed",
+    "failed to set MSR",
+    "/kvm/kvm",
     "failed to initialize hvf",
     "failed to initialize whpx",
     "WHPX: No accelerator found",

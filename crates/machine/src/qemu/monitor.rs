@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use qapi::ExecuteError;
 use qapi::futures::{QapiService, QmpStreamTokio};
-use qapi::qmp;
+use qapi::{Command, ExecuteError, qmp};
 use tokio::io::{AsyncRead, AsyncWrite, ReadHalf, WriteHalf, split};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
@@ -54,9 +53,9 @@ impl Monitor {
         self.execute(qmp::quit {}).await.map(drop)
     }
 
-    async fn execute<C: qapi::Command>(&self, command: C) -> Result<C::Ok, MachineError>
+    async fn execute<C>(&self, command: C) -> Result<C::Ok, MachineError>
     where
-        C: qmp::QmpCommand,
+        C: Command + qmp::QmpCommand,
     {
         match timeout(COMMAND_DEADLINE, self.service.execute(command)).await {
             Ok(result) => result.map_err(|source| MachineError::Monitor { source }),

@@ -4,8 +4,10 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::future::{Future, pending};
 use std::io::{self, Read, Seek, SeekFrom};
+#[cfg(unix)]
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -34,6 +36,9 @@ const MONITOR_RETRY: Duration = Duration::from_millis(20);
 /// How long the rest of QEMU's messages may take after it has exited: a process that
 /// inherited the pipe could hold it open.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(2);
+
+/// QEMU aborts itself when what it relies on breaks its word: the accelerator.
+const SIGABRT: i32 = 6;
 
 /// What is kept of QEMU's messages and of the serial log.
 const TAIL: usize = 8 * 1024;
@@ -194,7 +199,7 @@ impl Process {
         ExitReport {
             code,
             signal,
-            accelerator_failed: *self.accelerator_failed.borrow(),
+            accelerator_failed: *self.accelerator_failed.borrow() || signal == Some(SIGABRT),
             stderr_tail,
             serial_tail: serial_tail(&self.serial_log, self.serial_start),
         }
@@ -252,12 +257,12 @@ async fn collect(mut stderr: impl AsyncRead + Unpin, output: Arc<Output>) {
 }
 
 #[cfg(unix)]
-fn signal_of(status: std::process::ExitStatus) -> Option<i32> {
-    std::os::unix::process::ExitStatusExt::signal(&status)
+fn signal_of(status: ExitStatus) -> Option<i32> {
+    status.signal()
 }
 
 #[cfg(not(unix))]
-fn signal_of(_: std::process::ExitStatus) -> Option<i32> {
+fn signal_of(_: ExitStatus) -> Option<i32> {
     None
 }
 

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use tokio::time::timeout;
 
 /// Only there so that a hang fails the test.
-const HUNG: Duration = Duration::from_secs(60);
+const HUNG: Duration = Duration::from_mins(1);
 
 /// A folder with a QEMU of that behaviour and an image.
 struct Setup {

@@ -10,6 +10,7 @@ use naru_protocol::Port;
 use tokio::time::sleep;
 use tokio_vsock::{VMADDR_CID_ANY, VMADDR_CID_HOST, VsockAddr, VsockListener};
 
+use crate::frames::Framed;
 use crate::{Acceptor, BoxedStream, Carrier, TransportError};
 
 /// The pause after the kernel had no descriptor or memory left for a connection. It
@@ -51,7 +52,7 @@ impl Acceptor for VsockAcceptor {
                 Ok((_, peer)) if peer.cid() != VMADDR_CID_HOST => {
                     tracing::warn!(cid = peer.cid(), "refused a vsock client that is not the host");
                 }
-                Ok((stream, _)) => return Ok((port, Box::new(stream))),
+                Ok((stream, _)) => return Ok((port, Box::new(Framed::new(stream)))),
                 Err(error) if is_passing(&error) => {
                     tracing::warn!(%error, "cannot accept a vsock connection now");
                     sleep(EXHAUSTED_PAUSE).await;
