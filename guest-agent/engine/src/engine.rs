@@ -2,10 +2,12 @@
 
 use std::fs::{DirBuilder, File, TryLockError};
 use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use naru_image_store::{ImageStore, RegistryConfig};
+use naru_shim::wire::SOCKET_NAME;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -112,8 +114,16 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Removes the directories of containers that are not in the database.
+    /// Removes the directories of containers that are not in the database, and those
+    /// of shims that are gone.
     fn sweep(&self, records: &[Record]) {
+        for entry in std::fs::read_dir(&self.paths().run).into_iter().flatten().flatten() {
+            let socket = entry.path().join(SOCKET_NAME);
+            // An exec of a container that still runs may be at work.
+            if socket.exists() && UnixStream::connect(&socket).is_err() {
+                remove_or_tell(&entry.path());
+            }
+        }
         let Ok(entries) = std::fs::read_dir(self.paths().root.join("containers")) else { return };
         for entry in entries.flatten() {
             let name = entry.file_name();
@@ -121,9 +131,7 @@ impl Engine {
                 continue;
             }
             tracing::info!(path = %entry.path().display(), "sweeping what a removal left");
-            if let Err(error) = std::fs::remove_dir_all(entry.path()) {
-                tracing::warn!(path = %entry.path().display(), %error, "left behind");
-            }
+            remove_or_tell(&entry.path());
         }
     }
 
@@ -222,6 +230,12 @@ impl Engine {
             tracing::warn!(%error, "the network was left as it is");
         }
         self.program().release();
+    }
+}
+
+fn remove_or_tell(path: &Path) {
+    if let Err(error) = std::fs::remove_dir_all(path) {
+        tracing::warn!(path = %path.display(), %error, "left behind");
     }
 }
 

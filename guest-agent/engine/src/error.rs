@@ -109,14 +109,15 @@ impl EngineError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::NoSuchContainer(_) | Self::NoSuchExec(_) => ErrorKind::NotFound,
-            Self::AmbiguousPrefix(_) | Self::Invalid(_) => ErrorKind::InvalidArgument,
             Self::NameInUse { .. } => ErrorKind::AlreadyExists,
             Self::NotRunning(_) | Self::StillRunning(_) | Self::RemovalInProgress(_) => {
                 ErrorKind::Conflict
             }
             Self::Unsupported(_) => ErrorKind::Unsupported,
             // Docker blames the caller for a command that is not in the image.
-            Self::Start { exit_code: 126 | 127, .. } => ErrorKind::InvalidArgument,
+            Self::Start { exit_code: 126 | 127, .. }
+            | Self::AmbiguousPrefix(_)
+            | Self::Invalid(_) => ErrorKind::InvalidArgument,
             Self::Image(error) => error.kind(),
             Self::Network(error) => error.kind(),
             Self::Start { .. }

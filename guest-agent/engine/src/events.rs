@@ -93,7 +93,7 @@ mod tests {
         events.publish("container", "start", "a", BTreeMap::new());
         assert_eq!(past.len(), 1);
         assert_eq!(future.try_recv().unwrap().action, "start");
-        assert!(future.try_recv().is_err());
+        future.try_recv().unwrap_err();
     }
 
     #[test]

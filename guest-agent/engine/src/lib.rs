@@ -27,7 +27,7 @@ mod spec;
 
 use std::io::IsTerminal as _;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::task::TaskTracker;
 use tracing_subscriber::EnvFilter;
 
@@ -84,6 +84,6 @@ async fn serve(args: &EngineArgs) -> Result<()> {
     ended
 }
 
-fn listen_for(kind: SignalKind) -> Result<tokio::signal::unix::Signal> {
+fn listen_for(kind: SignalKind) -> Result<Signal> {
     signal(kind).map_err(EngineError::io("listening for signals to", "the engine"))
 }

@@ -14,7 +14,7 @@ use naru_network::{
     Publication,
 };
 
-use crate::container::{Endpoint, PublishedPort, Record};
+use crate::container::{Endpoint, PublishedPort, Record, random_id};
 use crate::error::{EngineError, Result};
 use crate::ports::PortHost;
 
@@ -122,7 +122,7 @@ impl ContainerNetwork {
     ) -> Result<Self> {
         let networks = Networks::open(NetworksConfig { table: bridge.to_owned() });
         let candidates = Networks::default_subnets();
-        let in_use = running.iter().filter_map(|record| record.endpoint.as_ref()).next();
+        let in_use = running.iter().find_map(|record| record.endpoint.as_ref());
         // Containers that still run keep the network that they are in.
         let subnet = match in_use {
             Some(endpoint) => {
@@ -188,7 +188,7 @@ impl ContainerNetwork {
         }
         let address = self.addresses().allocate()?;
         let mut endpoint = Endpoint {
-            endpoint_id: crate::container::random_id(),
+            id: random_id(),
             address,
             prefix_len: self.bridge.subnet.prefix_len(),
             gateway: self.bridge.gateway,

@@ -89,7 +89,7 @@ fn network(record: &Record) -> Value {
         "IPAMConfig": null, "Links": null, "Aliases": null, "DriverOpts": null, "GwPriority": 0,
         "MacAddress": endpoint.map_or("", |endpoint| endpoint.mac.as_str()),
         "NetworkID": if endpoint.is_some() { BRIDGE_ID } else { "" },
-        "EndpointID": endpoint.map_or("", |endpoint| endpoint.endpoint_id.as_str()),
+        "EndpointID": endpoint.map_or("", |endpoint| endpoint.id.as_str()),
         "Gateway": endpoint.map(|endpoint| endpoint.gateway.to_string()).unwrap_or_default(),
         "IPAddress": endpoint.map(|endpoint| endpoint.address.to_string()).unwrap_or_default(),
         "IPPrefixLen": endpoint.map_or(0, |endpoint| endpoint.prefix_len),

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use super::error::ApiError;
@@ -116,10 +117,10 @@ fn async_stream<F, Fut>(
     engine: &Engine,
 ) -> impl futures::Stream<Item = Event> + use<F, Fut>
 where
-    F: FnOnce(tokio::sync::mpsc::Sender<Event>) -> Fut,
+    F: FnOnce(mpsc::Sender<Event>) -> Fut,
     Fut: Future<Output = ()> + Send + 'static,
 {
-    let (sender, receiver) = tokio::sync::mpsc::channel(16);
+    let (sender, receiver) = mpsc::channel(16);
     engine.tasks().spawn(produce(sender));
     futures::stream::unfold(receiver, |mut receiver| async {
         receiver.recv().await.map(|event| (event, receiver))
@@ -225,6 +226,6 @@ mod tests {
         assert_eq!(parse_time("1.5").unwrap().unwrap().as_millisecond(), 1500);
         assert_eq!(parse_time("7").unwrap().unwrap().as_second(), 7);
         assert_eq!(parse_time("1970-01-01T00:00:01Z").unwrap().unwrap().as_second(), 1);
-        assert!(parse_time("soon").is_err());
+        parse_time("soon").unwrap_err();
     }
 }

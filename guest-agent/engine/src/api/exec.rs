@@ -75,7 +75,7 @@ async fn start(
     let exec = engine.execs().find(&id)?;
     let body = std::mem::take(request.body_mut());
     let options: StartBody = json_body(body).await?;
-    engine.check_exec_startable(&exec)?;
+    exec.check_startable()?;
     if options.detach {
         engine.start_exec(&exec, false, options.console_size).await?;
         return Ok(StatusCode::OK.into_response());

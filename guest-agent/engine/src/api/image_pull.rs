@@ -7,6 +7,7 @@ use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use futures::StreamExt as _;
 use hyper::HeaderMap;
 use hyper::header::CONTENT_TYPE;
 use naru_error::chain;
@@ -128,7 +129,6 @@ pub(super) async fn create(
         };
         Some((line, (lines, guard)))
     });
-    use futures::StreamExt as _;
     let body = futures::stream::once(std::future::ready(first))
         .chain(rest)
         .map(|line| Ok::<_, Infallible>(format!("{line}\r\n")));
@@ -193,6 +193,6 @@ mod tests {
     fn a_digest_in_place_of_a_tag_is_one() {
         let digest = format!("sha256:{}", "a".repeat(64));
         assert!(reference("busybox", &digest).unwrap().digest().is_some());
-        assert!(reference("Busybox", "").is_err());
+        reference("Busybox", "").unwrap_err();
     }
 }

@@ -1,5 +1,7 @@
 //! Ping, version, info.
 
+use std::env::consts::ARCH;
+
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -52,7 +54,7 @@ impl Kernel {
 
 /// Go's name of this processor, as Docker's clients expect it.
 fn go_arch() -> &'static str {
-    match std::env::consts::ARCH {
+    match ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",
         other => other,
@@ -120,7 +122,7 @@ async fn info(State(engine): State<Engine>) -> Result<Json<Value>, ApiError> {
         "SystemTime": Timestamp::now().to_string(),
         "LoggingDriver": "json-file", "CgroupDriver": "cgroupfs", "CgroupVersion": "2",
         "KernelVersion": kernel.release, "OperatingSystem": system, "OSVersion": "",
-        "OSType": "linux", "Architecture": std::env::consts::ARCH,
+        "OSType": "linux", "Architecture": ARCH,
         "IndexServerAddress": "https://index.docker.io/v1/",
         "RegistryConfig": {
             "InsecureRegistryCIDRs": ["127.0.0.0/8", "::1/128"],

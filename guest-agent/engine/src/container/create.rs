@@ -104,7 +104,9 @@ pub(crate) fn random_id() -> String {
     loop {
         let mut bytes = [0_u8; 32];
         random.fill_bytes(&mut bytes);
-        let id: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        let id: String =
+            digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect();
         if id[..SHORT_ID_LEN].parse::<u64>().is_err() {
             return id;
         }
@@ -199,7 +201,7 @@ fn fill_config(
 /// What Docker shows for what was not asked for.
 fn fill_host_config(host_config: &mut HostConfig) {
     host_config.network_mode.get_or_insert_with(|| "bridge".to_owned());
-    host_config.restart_policy.get_or_insert_with(|| RestartPolicy {
+    host_config.restart_policy.get_or_insert(RestartPolicy {
         name: Some(RestartPolicyNameEnum::NO),
         maximum_retry_count: Some(0),
     });
@@ -297,30 +299,30 @@ mod tests {
         config
     }
 
-    fn words(text: &str) -> Option<Vec<String>> {
-        Some(text.split_whitespace().map(str::to_owned).collect())
+    fn words(text: &str) -> Vec<String> {
+        text.split_whitespace().map(str::to_owned).collect()
     }
 
     #[test]
     fn an_own_entrypoint_drops_the_images_command() {
         let image = || ImageConfig {
-            entrypoint: words("/entry"),
-            cmd: words("serve"),
+            entrypoint: Some(words("/entry")),
+            cmd: Some(words("serve")),
             ..ImageConfig::default()
         };
         let plain = filled(ContainerConfig::default(), image());
         assert_eq!(command_line(&plain).unwrap(), ["/entry", "serve"]);
-        let command = ContainerConfig { cmd: words("debug"), ..ContainerConfig::default() };
+        let command = ContainerConfig { cmd: Some(words("debug")), ..ContainerConfig::default() };
         assert_eq!(command_line(&filled(command, image())).unwrap(), ["/entry", "debug"]);
-        let entry = ContainerConfig { entrypoint: words("sh"), ..ContainerConfig::default() };
+        let entry = ContainerConfig { entrypoint: Some(words("sh")), ..ContainerConfig::default() };
         assert_eq!(command_line(&filled(entry, image())).unwrap(), ["sh"]);
     }
 
     #[test]
     fn the_clients_environment_wins_over_the_images() {
-        let image = ImageConfig { env: words("A=1 B=2"), ..ImageConfig::default() };
-        let config = ContainerConfig { env: words("B=3"), ..ContainerConfig::default() };
-        assert_eq!(filled(config, image).env, words("A=1 B=3"));
+        let image = ImageConfig { env: Some(words("A=1 B=2")), ..ImageConfig::default() };
+        let config = ContainerConfig { env: Some(words("B=3")), ..ContainerConfig::default() };
+        assert_eq!(filled(config, image).env, Some(words("A=1 B=3")));
     }
 
     #[test]

@@ -77,6 +77,20 @@ impl Execs {
 }
 
 impl Exec {
+    /// Whether it may still be started, before its connection is taken over.
+    pub(crate) fn check_startable(&self) -> Result<()> {
+        if self.state() != ExecState::Created {
+            return Err(EngineError::Invalid(format!(
+                "exec instance {} has already been started",
+                self.id
+            )));
+        }
+        if !self.container.record().running() {
+            return Err(EngineError::NotRunning(self.container.id.clone()));
+        }
+        Ok(())
+    }
+
     pub(crate) fn state(&self) -> ExecState {
         *self.state.borrow()
     }
@@ -139,20 +153,6 @@ impl Engine {
         exec_process(&record, &files, request)
     }
 
-    /// Whether the exec may still be started, before its connection is taken over.
-    pub(crate) fn check_exec_startable(&self, exec: &Exec) -> Result<()> {
-        if exec.state() != ExecState::Created {
-            return Err(EngineError::Invalid(format!(
-                "exec instance {} has already been started",
-                exec.id
-            )));
-        }
-        if !exec.container.record().running() {
-            return Err(EngineError::NotRunning(exec.container.id.clone()));
-        }
-        Ok(())
-    }
-
     /// Starts the exec's process; gives its stream when `attach` is set. The console
     /// size, where the client names one only now, goes before the one at creation.
     pub(crate) async fn start_exec(
@@ -161,7 +161,7 @@ impl Engine {
         attach: bool,
         console_size: Option<Vec<usize>>,
     ) -> Result<Option<UnixStream>> {
-        self.check_exec_startable(exec)?;
+        exec.check_startable()?;
         let started = self.launch_exec(exec, attach, console_size).await;
         if let Err(error) = &started {
             let code = match error {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use tokio::time::timeout;
 
 use super::Container;
@@ -210,10 +211,7 @@ pub(super) fn signal_number(text: &str) -> Result<i32> {
     if let Some(number) = realtime("RTMIN", 34, 1).or_else(|| realtime("RTMAX", 64, -1)) {
         return Ok(number);
     }
-    format!("SIG{name}")
-        .parse::<nix::sys::signal::Signal>()
-        .map(|signal| signal as i32)
-        .map_err(|_| invalid())
+    format!("SIG{name}").parse::<Signal>().map(|signal| signal as i32).map_err(|_| invalid())
 }
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ pub(crate) enum Source {
 
 /// What of a log is wanted.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "they are the client's independent flags")]
 pub(crate) struct LogQuery {
     pub(crate) stdout: bool,
     pub(crate) stderr: bool,
@@ -189,7 +190,7 @@ struct Scan {
 
 impl Scan {
     fn open(path: PathBuf, query: LogQuery) -> io::Result<Self> {
-        let mut older: Vec<PathBuf> = (1..)
+        let mut older: Vec<PathBuf> = (1..u32::MAX)
             .map(|n| PathBuf::from(format!("{}.{n}", path.display())))
             .take_while(|rotated| rotated.exists())
             .collect();

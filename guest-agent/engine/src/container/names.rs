@@ -43,7 +43,7 @@ pub(super) fn make_up(is_free: impl Fn(&str) -> bool) -> String {
             return candidate;
         }
     }
-    (1_u64..)
+    (1..u64::MAX)
         .map(|number| format!("{candidate}{number}"))
         .find(|name| is_free(name))
         .expect("some number is free")

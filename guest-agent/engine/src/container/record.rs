@@ -34,7 +34,8 @@ pub(crate) struct Record {
 /// A running container's place in the default network.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Endpoint {
-    pub(crate) endpoint_id: String,
+    /// Names it in `inspect`; 64 hex digits.
+    pub(crate) id: String,
     pub(crate) address: Ipv4Addr,
     pub(crate) prefix_len: u8,
     pub(crate) gateway: Ipv4Addr,

@@ -132,7 +132,7 @@ fn absolute(path: &str) -> Result<PathBuf> {
 }
 
 /// `source:destination[:options]`, options being `ro`, `rw`, a propagation, or the
-/// labels `z` and `Z`, which mean nothing without SELinux.
+/// labels `z` and `Z`, which mean nothing without `SELinux`.
 fn parse_bind(text: &str) -> Result<Bind> {
     let parts: Vec<&str> = text.split(':').collect();
     let (source, destination, options) = match parts[..] {
@@ -228,7 +228,7 @@ pub(crate) fn mounts(parts: RootParts<'_>, host_config: &HostConfig) -> Result<V
         let made = bind_mount(&bind.source, &bind.destination, bind.read_only, &bind.propagation)?;
         asked.push((bind.destination, made));
     }
-    asked.sort_by(|a, b| a.0.components().count().cmp(&b.0.components().count()));
+    asked.sort_by_key(|(destination, _)| destination.components().count());
     mounts.extend(asked.into_iter().map(|(_, mount)| mount));
     Ok(mounts)
 }

@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
-use nix::sys::stat::{SFlag, fstat};
+use nix::sys::stat::{Mode, SFlag, fstat};
 use oci_spec::runtime::User;
 
 use crate::error::{EngineError, Result};
@@ -64,7 +64,7 @@ fn open_beneath(layer: &Path, path: &str) -> nix::Result<OwnedFd> {
     let root = nix::fcntl::open(
         layer,
         OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
-        nix::sys::stat::Mode::empty(),
+        Mode::empty(),
     )?;
     // Non-blocking: a fifo in place of the file must not hang the engine.
     let how = OpenHow::new()
@@ -160,6 +160,8 @@ fn identity(passwd: &str, group: &str, wanted: &str, additional: &[String]) -> R
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
+
     use super::*;
 
     const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:n:/nonexistent:/bin/false\n\
@@ -197,7 +199,7 @@ mod tests {
         let layer = directory.path().join("layer");
         std::fs::create_dir_all(layer.join("etc")).unwrap();
         std::fs::write(directory.path().join("secret"), "evil:x:7:7::/:/bin/sh\n").unwrap();
-        std::os::unix::fs::symlink("../../secret", layer.join("etc/passwd")).unwrap();
+        symlink("../../secret", layer.join("etc/passwd")).unwrap();
         let files = LayerFiles { layers: vec![layer] };
         let error = files.identity("evil", &[]).unwrap_err();
         assert!(error.to_string().contains("unable to find user evil"));
