@@ -15,6 +15,8 @@ mod boot;
 mod driver;
 mod machine;
 mod plan;
+#[cfg(test)]
+mod queue_tests;
 mod report;
 
 pub use self::driver::{Answer, Refusal, Request};
