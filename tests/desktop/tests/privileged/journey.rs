@@ -1,0 +1,160 @@
+//! From the first start to the last container removed.
+
+use naru_desktop_tests::{Desktop, Hands, Home};
+use naru_test_framework::images::busybox;
+use naru_test_framework::registry::Registry;
+use thirtyfour::Key;
+use thirtyfour::components::SelectElement;
+
+use crate::words::{EN, KO, Words};
+
+/// What the container says.
+const GREETING: &str = "hello from the landing";
+
+/// One way through the window.
+struct Journey<'a> {
+    desktop: &'a Desktop,
+    words: Words,
+    hands: Hands,
+    /// The image to pull.
+    image: &'a str,
+    /// The screenshots' prefix.
+    look: String,
+}
+
+#[tokio::test]
+async fn an_image_is_pulled_and_run_by_mouse_in_every_look() -> anyhow::Result<()> {
+    let registry = Registry::start()?;
+    registry.push("team/busybox", "1", &busybox()?)?;
+    let image = registry.reference("team/busybox", "1");
+    let home = Home::new()?;
+    let desktop = Desktop::open(&home).await?;
+    desktop.find("list", "Start-up steps").await?;
+    desktop.picture("first-start").await?;
+    desktop.sees(EN.machine_running).await?;
+
+    for (words, language) in [(EN, "en"), (KO, "ko")] {
+        for theme in ["light", "dark"] {
+            let look = format!("{language}-{theme}");
+            set_look(&desktop, language, theme).await?;
+            let journey =
+                Journey { desktop: &desktop, words, hands: Hands::Mouse, image: &image, look };
+            journey.still_screens().await?;
+            journey.from_pull_to_remove().await?;
+        }
+    }
+    desktop.close().await
+}
+
+#[tokio::test]
+async fn an_image_is_pulled_and_run_by_keyboard_alone() -> anyhow::Result<()> {
+    let registry = Registry::start()?;
+    registry.push("team/busybox", "1", &busybox()?)?;
+    let image = registry.reference("team/busybox", "1");
+    let home = Home::new()?;
+    let desktop = Desktop::open(&home).await?;
+    desktop.sees(EN.machine_running).await?;
+    let look = "keyboard".to_owned();
+    let journey =
+        Journey { desktop: &desktop, words: EN, hands: Hands::Keyboard, image: &image, look };
+    journey.from_pull_to_remove().await?;
+    desktop.close().await
+}
+
+/// Sets language and theme in the settings, whatever language they are in now.
+async fn set_look(desktop: &Desktop, language: &str, theme: &str) -> anyhow::Result<()> {
+    let now = desktop.driver().execute("return document.documentElement.lang", vec![]).await?;
+    let words = if now.convert::<String>()? == "ko" { KO } else { EN };
+    desktop.find("button", words.settings).await?.click().await?;
+    let theme_box = desktop.find("combobox", words.theme_label).await?;
+    SelectElement::new(&theme_box).await?.select_by_value(theme).await?;
+    let language_box = desktop.find("combobox", words.language_label).await?;
+    SelectElement::new(&language_box).await?.select_by_value(language).await?;
+    Ok(())
+}
+
+impl Journey<'_> {
+    async fn picture(&self, screen: &str) -> anyhow::Result<()> {
+        self.desktop.picture(&format!("{}-{screen}", self.look)).await
+    }
+
+    /// The screens on which nothing happens.
+    async fn still_screens(&self) -> anyhow::Result<()> {
+        let Self { desktop, words, hands, .. } = self;
+        desktop.find("heading", words.settings).await?;
+        self.picture("settings").await?;
+        hands.press(desktop, "button", words.machine_running).await?;
+        desktop.find("heading", words.machine_title).await?;
+        self.picture("machine").await?;
+        hands.press(desktop, "button", words.containers).await?;
+        desktop.sees(words.no_containers).await?;
+        self.picture("no-containers").await
+    }
+
+    async fn from_pull_to_remove(&self) -> anyhow::Result<()> {
+        self.pull().await?;
+        self.run().await?;
+        self.use_terminal().await?;
+        self.stop_and_remove().await
+    }
+
+    async fn pull(&self) -> anyhow::Result<()> {
+        let Self { desktop, words, hands, image, .. } = self;
+        hands.press(desktop, "button", words.images).await?;
+        hands.fill(desktop, words.pull_box, image).await?;
+        hands.press(desktop, "button", words.pull).await?;
+        desktop.sees(words.ready).await?;
+        desktop.find("row", image).await?;
+        self.picture("images").await
+    }
+
+    async fn run(&self) -> anyhow::Result<()> {
+        let Self { desktop, words, hands, image, .. } = self;
+        hands.press(desktop, "button", &self.verb(words.run, image)).await?;
+        desktop.find("dialog", words.run_title).await?;
+        hands.fill(desktop, words.name, "ferry").await?;
+        let command = format!("sh -c 'echo {GREETING}; echo oops >&2; exec sleep 3600'");
+        hands.fill(desktop, words.command, &command).await?;
+        desktop.sees("docker --context naru run -d --name ferry").await?;
+        self.picture("run").await?;
+        hands.press(desktop, "button", words.run).await?;
+        desktop.find("log", words.log).await?;
+        desktop.sees(GREETING).await?;
+        desktop.sees("oops").await?;
+        self.picture("logs").await
+    }
+
+    async fn use_terminal(&self) -> anyhow::Result<()> {
+        let Self { desktop, words, hands, .. } = self;
+        hands.choose_tab(desktop, "Logs", words.terminal).await?;
+        desktop.find("textbox", "ferry").await?;
+        desktop.sees("#").await?;
+        desktop.keys("echo landing $((40 + 2))").await?;
+        desktop.key(Key::Enter).await?;
+        desktop.sees("landing 42").await?;
+        self.picture("terminal").await?;
+        // The terminal takes the Tab key itself; F6 is the way out.
+        desktop.key(Key::F6).await
+    }
+
+    async fn stop_and_remove(&self) -> anyhow::Result<()> {
+        let Self { desktop, words, hands, .. } = self;
+        hands.press(desktop, "button", &self.verb(words.stop, "ferry")).await?;
+        desktop.sees(words.exited).await?;
+        self.picture("containers").await?;
+        hands.press(desktop, "button", &self.verb(words.remove, "ferry")).await?;
+        desktop.find("dialog", "ferry").await?;
+        self.picture("remove").await?;
+        hands.press(desktop, "button", words.remove).await?;
+        desktop.sees(words.no_containers).await
+    }
+
+    /// What a button that does `verb` to `object` is called.
+    fn verb(&self, verb: &str, object: &str) -> String {
+        if self.words.language == EN.language {
+            format!("{verb} {object}")
+        } else {
+            format!("{object} {verb}")
+        }
+    }
+}
