@@ -170,8 +170,23 @@ fn spawn() -> io::Result<Pid> {
 /// Where the image has the certificate authorities.
 const CA_CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
+/// The word of the kernel's command line that names registries to speak plain HTTP to,
+/// with commas between them; the kernel hands unknown words on as environment. The
+/// host's part is `naru-app`'s plan.
+const INSECURE_REGISTRIES: &str = "naru_insecure_registries";
+
 fn arguments() -> Vec<OsString> {
-    ["engine", "--root", DATA_DIR, "--run", RUN_DIR, "--vm"].map(OsString::from).to_vec()
+    let registries = env::var_os(INSECURE_REGISTRIES).unwrap_or_default();
+    arguments_with(&registries.to_string_lossy())
+}
+
+fn arguments_with(registries: &str) -> Vec<OsString> {
+    let mut arguments =
+        ["engine", "--root", DATA_DIR, "--run", RUN_DIR, "--vm"].map(OsString::from).to_vec();
+    for registry in registries.split(',').filter(|registry| !registry.is_empty()) {
+        arguments.push(format!("--insecure-registry={registry}").into());
+    }
+    arguments
 }
 
 /// Reaps every ended child, most of them orphans that init inherited, and says what
@@ -203,6 +218,13 @@ mod tests {
     fn running() -> State {
         // No process can have this id, so a test that signals it harms nobody.
         State::Running { engine: Pid::from_raw(i32::MAX), since: Instant::now() }
+    }
+
+    #[test]
+    fn each_insecure_registry_is_an_argument_of_the_engine() {
+        let plain = arguments_with("");
+        let two = arguments_with("a:5000,b");
+        assert_eq!(two[plain.len()..], ["--insecure-registry=a:5000", "--insecure-registry=b"]);
     }
 
     #[test]

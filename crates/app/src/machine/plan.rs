@@ -68,7 +68,7 @@ pub(super) fn launch(directories: &Directories, settings: &Settings) -> Result<L
         } else {
             Carrier::VirtioSerial { port_name: MUX_PORT_NAME.to_owned() }
         },
-        extra_kernel_args: Vec::new(),
+        extra_kernel_args: kernel_arguments(settings),
     };
     let endpoint = if use_vsock {
         Endpoint::Vsock { cid }
@@ -78,6 +78,15 @@ pub(super) fn launch(directories: &Directories, settings: &Settings) -> Result<L
         Endpoint::MuxUnix { path: plan.channel_socket() }
     };
     Ok(Launch { plan, endpoint })
+}
+
+/// What the guest's init is told; its part is `naru-init`'s supervision of the engine.
+fn kernel_arguments(settings: &Settings) -> Vec<String> {
+    let registries = settings.insecure_registries.join(",");
+    if registries.is_empty() {
+        return Vec::new();
+    }
+    vec![format!("naru_insecure_registries={registries}")]
 }
 
 fn accelerator(setting: &str) -> Result<AcceleratorSetting, AppError> {
