@@ -143,13 +143,13 @@ fn plan() -> Plan {
 /// Whether the answer is one that the state just before it allows.
 fn allowed(input: Input, before: &MachineState, answer: Answer) -> bool {
     use MachineState::{Failed, Running, Starting, Stopped, Stopping};
-    match (input, before) {
-        (Input::Start, Stopped | Failed { .. }) => answer == Answer::Accepted,
-        (Input::Start, Starting | Running { .. }) => answer == Answer::Already,
-        (Input::Start, Stopping) => answer == Answer::Denied(Refusal::Stopping),
-        (_, Starting | Running { .. }) => answer == Answer::Accepted,
-        (_, Stopping | Stopped | Failed { .. }) => answer == Answer::Already,
-    }
+    let expected = match (input, before) {
+        (Input::Start, Stopping) => Answer::Denied(Refusal::Stopping),
+        (Input::Start, Starting | Running { .. }) => Answer::Already,
+        (Input::Start, _) | (_, Starting | Running { .. }) => Answer::Accepted,
+        (_, Stopping | Stopped | Failed { .. }) => Answer::Already,
+    };
+    answer == expected
 }
 
 async fn play(inputs: Vec<Input>) {
