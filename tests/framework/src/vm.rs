@@ -1,7 +1,7 @@
 //! A real machine: the `naru` command with a home of its own, and `docker` at its socket.
 
-use std::env::current_exe;
 use std::env::consts::ARCH;
+use std::env::current_exe;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;

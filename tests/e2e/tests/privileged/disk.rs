@@ -1,0 +1,44 @@
+//! The data disk, and who may use it.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+
+use anyhow::{Context, Result};
+use naru_test_framework::Vm;
+
+/// Where ext4 keeps its first superblock (`Documentation/filesystems/ext4/super.rst`).
+const SUPERBLOCK: u64 = 1024;
+
+#[test]
+fn a_data_disk_that_cannot_be_read_is_named_and_left_as_it_is() -> Result<()> {
+    let vm = Vm::new()?;
+    let disk = vm.data_disk();
+    fs::create_dir_all(disk.parent().context("a file is in a directory")?)?;
+    fs::copy(vm.images().join("data.img"), &disk)?;
+    let broken = File::options().read(true).write(true).open(&disk)?;
+    let junk = [0x5a; 1024];
+    broken.write_all_at(&junk, SUPERBLOCK)?;
+
+    let refused = vm.naru(&["start"])?;
+    assert_ne!(refused.code, 0, "{refused:?}");
+    assert!(vm.console().contains("file system"), "{refused:?}\n{}", vm.console());
+    let mut found = [0; 1024];
+    broken.read_exact_at(&mut found, SUPERBLOCK)?;
+    assert_eq!(found, junk, "the disk was written to");
+    Ok(())
+}
+
+#[test]
+fn two_starts_at_once_make_one_machine() -> Result<()> {
+    let vm = Vm::new()?;
+    let (first, second) = std::thread::scope(|scope| {
+        let first = scope.spawn(|| vm.naru(&["start"]));
+        (vm.naru(&["start"]), first.join())
+    });
+    second.ok().context("the thread ended well")??.success().with_context(|| vm.console())?;
+    first?.success().with_context(|| vm.console())?;
+    let qemu = vm.qemu()?;
+    vm.naru(&["start"])?.success()?;
+    assert_eq!(vm.qemu()?, qemu, "it was started anew");
+    Ok(())
+}
