@@ -12,7 +12,9 @@ use tauri::{State, Wry};
 use crate::backend::Backend;
 
 /// Items go to the window for as long as it takes them.
-fn sink<T: Serialize + Send + Sync + 'static>(channel: Channel<T>) -> impl Fn(T) -> bool + Send + Sync {
+fn sink<T: Serialize + Send + Sync + 'static>(
+    channel: Channel<T>,
+) -> impl Fn(T) -> bool + Send + Sync {
     move |item| channel.send(item).is_ok()
 }
 

@@ -1,8 +1,8 @@
 //! From the first start to the last container removed.
 
 use naru_desktop_tests::{Desktop, Hands, Home};
+use naru_test_framework::Registry;
 use naru_test_framework::images::busybox;
-use naru_test_framework::registry::Registry;
 use thirtyfour::Key;
 use thirtyfour::components::SelectElement;
 
@@ -115,7 +115,9 @@ impl Journey<'_> {
         hands.fill(desktop, words.name, "ferry").await?;
         let command = format!("sh -c 'echo {GREETING}; echo oops >&2; exec sleep 3600'");
         hands.fill(desktop, words.command, &command).await?;
+        // The equal line shows up once all of it is typed.
         desktop.sees("docker --context naru run -d --name ferry").await?;
+        desktop.sees("exec sleep 3600").await?;
         self.picture("run").await?;
         hands.press(desktop, "button", words.run).await?;
         desktop.find("log", words.log).await?;

@@ -1,7 +1,7 @@
 //! What the window says when something is wrong.
 
 use naru_desktop_tests::{Desktop, Hands, Home};
-use naru_test_framework::registry::Registry;
+use naru_test_framework::Registry;
 
 use crate::words::EN;
 
