@@ -139,7 +139,9 @@ fn inspect(image: &Image, version: ApiVersion) -> Result<Value, ApiError> {
     let tags: Vec<String> = image.tags.iter().map(ImageReference::familiar).collect();
     let diff_ids: Vec<String> =
         image.layers.iter().map(|layer| layer.diff_id.to_string()).collect();
-    let upper: Vec<_> = image.layers.iter().rev().map(|layer| &layer.path).collect();
+    let mut paths = image.layers.iter().rev().map(|layer| layer.path.display().to_string());
+    let upper = paths.next().unwrap_or_default();
+    let lower = paths.collect::<Vec<_>>().join(":");
     let mut value = json!({
         "Id": image.id.to_string(),
         "RepoTags": tags,
@@ -155,7 +157,8 @@ fn inspect(image: &Image, version: ApiVersion) -> Result<Value, ApiError> {
         "Size": image.size,
         "GraphDriver": {
             "Name": "overlay2",
-            "Data": { "UpperDir": upper.first(), "LowerDir": upper.get(1..) },
+            // Strings all: typed clients read nothing else here.
+            "Data": { "UpperDir": upper, "LowerDir": lower },
         },
         "RootFS": { "Type": "layers", "Layers": diff_ids },
         "Metadata": { "LastTagTime": Timestamp::from_nanosecond(image.tagged_at_ns.into())
