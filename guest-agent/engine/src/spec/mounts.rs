@@ -193,7 +193,7 @@ pub(crate) fn mounts(parts: RootParts<'_>, host_config: &HostConfig) -> Result<V
     let kernel_mode = if privileged { "rw" } else { "ro" };
 
     let mut mounts = vec![
-        overlay(parts)?,
+        overlay(parts, host_config.auto_remove.unwrap_or_default())?,
         mount("/proc", "proc", "proc", &["nosuid", "noexec", "nodev"])?,
         mount("/dev", "tmpfs", "tmpfs", &["nosuid", "strictatime", "mode=755", "size=65536k"])?,
         mount(
@@ -233,20 +233,20 @@ pub(crate) fn mounts(parts: RootParts<'_>, host_config: &HostConfig) -> Result<V
     Ok(mounts)
 }
 
-fn overlay(parts: RootParts<'_>) -> Result<Mount> {
+/// `volatile` spares the disk a sync of all that was written: right for a container
+/// whose files are thrown away with it.
+fn overlay(parts: RootParts<'_>, volatile: bool) -> Result<Mount> {
     // OverlayFS wants the topmost first.
     let lower: Vec<_> =
         parts.layers.iter().rev().map(|layer| layer.to_string_lossy().into_owned()).collect();
-    mount(
-        "/",
-        "overlay",
-        "overlay",
-        &[
-            &format!("lowerdir={}", lower.join(":")),
-            &format!("upperdir={}", parts.upper.display()),
-            &format!("workdir={}", parts.work.display()),
-        ],
-    )
+    let lower = format!("lowerdir={}", lower.join(":"));
+    let upper = format!("upperdir={}", parts.upper.display());
+    let work = format!("workdir={}", parts.work.display());
+    let mut options = vec![lower.as_str(), &upper, &work];
+    if volatile {
+        options.push("volatile");
+    }
+    mount("/", "overlay", "overlay", &options)
 }
 
 fn bind_mount(source: &Path, destination: &Path, ro: bool, propagation: &str) -> Result<Mount> {
