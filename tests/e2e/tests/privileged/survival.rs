@@ -20,8 +20,8 @@ const RESTARTED: Duration = Duration::from_mins(1);
 #[test]
 fn images_containers_and_what_they_wrote_are_there_after_a_stop() -> Result<()> {
     let (vm, image) = vm_with_busybox()?;
-    let script = "cat /kept; echo kept > /kept; exec sleep 1000";
-    vm.docker_ok(&["run", "-d", "--init", "--name", "kept", &image, "sh", "-c", script])?;
+    let script = "cat /kept; echo kept > /kept; trap exit TERM; while :; do sleep 0.1; done";
+    vm.docker_ok(&["run", "-d", "--name", "kept", &image, "sh", "-c", script])?;
     vm.docker_ok(&["exec", "kept", "sh", "-c", "until [ -s /kept ]; do sleep 0.1; done"])?;
     vm.naru(&["stop"])?.success()?;
     vm.naru(&["start"])?.success().with_context(|| vm.console())?;
@@ -80,9 +80,8 @@ fn an_engine_that_is_killed_leaves_containers_running_and_knows_their_ends() -> 
     let run = ["run", "-d", "--name", "killer", "--privileged", "--pid", "host", &image];
     // Its answer may be cut off together with the engine.
     drop(vm.docker(&[&run[..], &["sh", "-c", killer]].concat())?);
-    wait_for_the_engine(&vm)?;
 
-    assert_eq!(vm.docker_ok(&["wait", "killer"])?, "9");
+    assert_eq!(answer_of_a_new_engine(&vm, &["wait", "killer"])?, "9");
     assert_eq!(vm.inspect("long", "{{.State.Running}} {{.State.Pid}}")?, format!("true {pid}"));
     vm.docker_ok(&["exec", "long", "touch", "/go"])?;
     assert_eq!(vm.docker_ok(&["wait", "long"])?, "7");
@@ -90,14 +89,13 @@ fn an_engine_that_is_killed_leaves_containers_running_and_knows_their_ends() -> 
     Ok(())
 }
 
-/// The new engine tells nobody outside that it is there, so it is asked.
-fn wait_for_the_engine(vm: &Vm) -> Result<()> {
+/// Asks until nobody cuts the answer off: a new engine tells nobody that it is there.
+fn answer_of_a_new_engine(vm: &Vm, arguments: &[&str]) -> Result<String> {
     let end = Instant::now() + RESTARTED;
     loop {
-        let answer = vm.docker(&["version"])?;
+        let answer = vm.docker(arguments)?;
         if answer.code == 0 || Instant::now() > end {
-            answer.success().context("no engine came back")?;
-            return Ok(());
+            return Ok(answer.success().context("no engine came back")?.to_owned());
         }
         Command::new("sleep").arg("0.2").status()?;
     }
