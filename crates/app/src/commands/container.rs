@@ -33,9 +33,12 @@ impl TerminalKinds {
             let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             ids.iter().filter_map(|id| Some((id.clone(), *known.get(id)?))).collect()
         };
-        let unknown: Vec<_> = ids.iter().filter(|id| !kinds.contains_key(*id)).collect();
+        let unknown: Vec<_> = ids.iter().filter(|id| !kinds.contains_key(*id)).cloned().collect();
         let asked: Vec<_> = stream::iter(unknown)
-            .map(|id| async move { (id.clone(), has_terminal(docker, id).await) })
+            .map(|id| async move {
+                let tty = has_terminal(docker, &id).await;
+                (id, tty)
+            })
             .buffer_unordered(PARALLEL_INSPECTIONS)
             .collect()
             .await;

@@ -4,6 +4,7 @@
 //! and waits for answers keeps its end open, and the proxy hears of the end only
 //! when the client is gone.
 
+use std::fmt::Debug;
 use std::io;
 use std::time::Duration;
 
@@ -23,9 +24,9 @@ const BUSY_PAUSE: Duration = Duration::from_millis(10);
 pub(crate) type Stream = Box<dyn PipeEnd>;
 
 /// What both ends of a pipe can do.
-pub(crate) trait PipeEnd: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait PipeEnd: AsyncRead + AsyncWrite + Debug + Send + Unpin {}
 
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> PipeEnd for T {}
+impl<T: AsyncRead + AsyncWrite + Debug + Send + Unpin> PipeEnd for T {}
 
 /// A named pipe that waits for clients.
 #[derive(Debug)]
