@@ -15,7 +15,7 @@ mod quit;
 mod sys;
 mod tray;
 
-use tauri::{AppHandle, Builder, Manager, RunEvent, Window, WindowEvent, Wry};
+use tauri::{AppHandle, Builder, Context, Manager, RunEvent, Window, WindowEvent, Wry};
 use tracing_subscriber::EnvFilter;
 
 use crate::backend::Backend;
@@ -49,9 +49,15 @@ fn main() -> Result<(), tauri::Error> {
         })
         .on_window_event(on_window_event)
         .invoke_handler(commands::handler())
-        .build(tauri::generate_context!())?
+        .build(context())?
         .run(on_run_event);
     Ok(())
+}
+
+/// What the build embedded: the configuration, the page, the icons.
+#[expect(clippy::exit, clippy::disallowed_methods, reason = "it is inside the macro, not ours")]
+fn context() -> Context<Wry> {
+    tauri::generate_context!()
 }
 
 /// Closing the window leaves the containers running as long as there is a way back to it.

@@ -57,14 +57,17 @@ fn build(handle: &AppHandle) -> Result<Tray, tauri::Error> {
     let open = MenuItem::with_id(handle, OPEN, open, true, None::<&str>)?;
     let quit = MenuItem::with_id(handle, QUIT, quit, true, None::<&str>)?;
     let menu = Menu::with_items(handle, &[&open, &quit])?;
-    let mut builder = TrayIconBuilder::new().menu(&menu).tooltip("Naru").on_menu_event(on_menu);
+    let mut builder = TrayIconBuilder::new()
+        .menu(&menu)
+        .tooltip("Naru")
+        .on_menu_event(|handle, event| on_menu(handle, &event));
     if let Some(icon) = handle.default_window_icon() {
         builder = builder.icon(icon.clone());
     }
     Ok(Tray { _icon: builder.build(handle)?, open, quit })
 }
 
-fn on_menu(handle: &AppHandle, event: MenuEvent) {
+fn on_menu(handle: &AppHandle, event: &MenuEvent) {
     match event.id().as_ref() {
         OPEN => show_window(handle),
         QUIT => quit::begin(handle),
