@@ -10,6 +10,9 @@ use naru_machine::{ExitReport, Hint, MachineError};
 use naru_protocol::handshake::Mismatch;
 use naru_transport::TransportError;
 
+/// What the guest's init puts before an error on its console.
+const GUEST_ERROR: &str = "init: error: ";
+
 /// Any failure of the app.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
@@ -60,6 +63,12 @@ pub enum AppError {
     /// The machine could not be started, or ended.
     #[error(transparent)]
     Machine(Arc<MachineError>),
+    /// The guest switched itself off before its engine ran, and said why.
+    #[error("the machine could not start: {reason}")]
+    GuestGaveUp {
+        /// Its own words.
+        reason: String,
+    },
     /// The guest switched itself off.
     #[error("the machine switched itself off")]
     PoweredOff,
@@ -176,6 +185,7 @@ impl AppError {
             Self::NoVmImages
             | Self::BrokenSettings { .. }
             | Self::NotRunning
+            | Self::GuestGaveUp { .. }
             | Self::Mismatch(_) => ErrorKind::Precondition,
             Self::InvalidSetting { .. } | Self::InvalidName { .. } => ErrorKind::InvalidArgument,
             Self::Busy { .. } | Self::ContainerNotRunning { .. } => ErrorKind::Conflict,
@@ -205,6 +215,19 @@ impl AppError {
         }
     }
 
+    /// The same failure in the guest's words, if it switched itself off and said why.
+    pub(crate) fn in_the_guests_words(self) -> Self {
+        let said = self.exit_report().filter(|report| report.code == Some(0)).map(|report| {
+            let lines = report.serial_tail.lines();
+            let errors = lines.filter_map(|line| line.split_once(GUEST_ERROR));
+            errors.map(|(_, error)| error.trim_end()).collect::<Vec<_>>().join("; ")
+        });
+        match said {
+            Some(reason) if !reason.is_empty() => Self::GuestGaveUp { reason },
+            _ => self,
+        }
+    }
+
     /// Names of advice that fits.
     pub fn hints(&self) -> Vec<String> {
         let hint = match self {
@@ -212,6 +235,7 @@ impl AppError {
             Self::BrokenSettings { .. } => "reset-settings",
             Self::NotRunning => "start-machine",
             Self::Mismatch(_) => "restart-machine",
+            Self::GuestGaveUp { .. } => "read-console",
             Self::Machine(error) => {
                 let mut names = Vec::new();
                 for name in error.hints().into_iter().map(|hint| hint_name(hint, error)) {
@@ -334,6 +358,24 @@ mod tests {
         let error = IpcError::from(error);
         assert_eq!(error.kind, "not_found");
         assert_eq!(error.message, "No such image: nope:latest");
+    }
+
+    #[test]
+    fn a_guest_that_gives_up_is_quoted_and_one_that_dies_is_not() {
+        let died = |code| {
+            let report = ExitReport {
+                code,
+                signal: None,
+                accelerator_failed: false,
+                stderr_tail: String::new(),
+                serial_tail: "[ 5.1] init: error: no disk\r\n[ 5.2] init: error: put it back\r\n\
+                    [ 5.3] init: power off\r\n"
+                    .to_owned(),
+            };
+            AppError::from(Arc::new(MachineError::Died { report })).in_the_guests_words()
+        };
+        assert_eq!(died(Some(0)).to_string(), "the machine could not start: no disk; put it back");
+        assert!(matches!(died(Some(1)), AppError::Machine(_)));
     }
 
     #[test]

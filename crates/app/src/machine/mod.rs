@@ -171,7 +171,7 @@ impl Driver {
             Some(Ok(guest)) => return self.serve(vm, guest, asked).await,
             Some(Err(error)) => {
                 let console_tail = console_tail(&error, &self.directories).await;
-                let error = IpcError::from(error);
+                let error = IpcError::from(error.in_the_guests_words());
                 vm.shutdown(None).await;
                 let status = self.status.borrow().clone();
                 self.fail(status, error.clone(), console_tail);
