@@ -40,7 +40,7 @@ async fn an_image_is_pulled_and_run_by_mouse_in_every_look() -> anyhow::Result<(
             let journey =
                 Journey { desktop: &desktop, words, hands: Hands::Mouse, image: &image, look };
             journey.still_screens().await?;
-            journey.from_pull_to_remove().await?;
+            journey.pull_to_remove().await?;
         }
     }
     desktop.close().await
@@ -57,7 +57,7 @@ async fn an_image_is_pulled_and_run_by_keyboard_alone() -> anyhow::Result<()> {
     let look = "keyboard".to_owned();
     let journey =
         Journey { desktop: &desktop, words: EN, hands: Hands::Keyboard, image: &image, look };
-    journey.from_pull_to_remove().await?;
+    journey.pull_to_remove().await?;
     desktop.close().await
 }
 
@@ -91,7 +91,7 @@ impl Journey<'_> {
         self.picture("no-containers").await
     }
 
-    async fn from_pull_to_remove(&self) -> anyhow::Result<()> {
+    async fn pull_to_remove(&self) -> anyhow::Result<()> {
         self.pull().await?;
         self.run().await?;
         self.use_terminal().await?;
