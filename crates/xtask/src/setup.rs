@@ -146,6 +146,30 @@ pub(crate) fn ui_packages() -> Result<()> {
     })
 }
 
+/// The user-space vsock device, on machines whose kernel has none: a test tool from
+/// crates.io, built once into the cache.
+pub(crate) fn vsock_device() -> Result<PathBuf> {
+    const NAME: &str = "vhost-device-vsock";
+    const VERSION: &str = "0.3.0";
+    if let Some(found) = find_program(NAME) {
+        return Ok(found);
+    }
+    let tools = workspace::cache()?.join("tools");
+    let program = tools.join("bin").join(NAME);
+    if is_executable(&program) {
+        return Ok(program);
+    }
+    step(&format!("cargo install {NAME}"), || {
+        process::run(
+            Command::new("cargo")
+                .args(["install", NAME, "--version", VERSION, "--locked", "--quiet", "--root"])
+                .arg(&tools)
+                .current_dir(&workspace::cache()?),
+        )
+    })?;
+    Ok(program)
+}
+
 impl Sign {
     fn is_there(self, package: &str) -> bool {
         match self {

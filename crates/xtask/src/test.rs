@@ -75,15 +75,16 @@ fn default_tier(checks: &mut Checks, filter: Option<&str>) {
     checks.run("unit and integration tests", || {
         if has_nextest() {
             let set = format!("not ({})", privileged_set());
-            return nextest(&["--filterset", &set], filter);
+            return nextest(&["--filterset", &set], filter, &[]);
         }
-        test(&["--workspace", "--lib", "--bins", "--test", "it"], filter, &[])
+        test(&["--workspace", "--lib", "--bins", "--test", "it"], filter, &[], &[])
     });
-    checks.run("documentation tests", || test(&["--workspace", "--doc"], filter, &[]));
+    checks.run("documentation tests", || test(&["--workspace", "--doc"], filter, &[], &[]));
 }
 
 fn privileged_tier(checks: &mut Checks, filter: Option<&str>) -> Result<()> {
     setup::install(&[setup::IMAGE, setup::MACHINE, setup::TESTS])?;
+    let vsock_device = setup::vsock_device()?;
     let apt = Apt::open()?;
     for arch in Arch::ALL {
         checks.run(&format!("VM image for {}", arch.name()), || image::build(&apt, arch));
@@ -97,11 +98,13 @@ fn privileged_tier(checks: &mut Checks, filter: Option<&str>) -> Result<()> {
         )
     });
     checks.run("privileged tests", || {
+        let environment = [("NARU_VHOST_DEVICE_VSOCK", vsock_device.as_os_str())];
         if has_nextest() {
-            return nextest(&["--profile", "privileged", "--filterset", &privileged_set()], filter);
+            let selection = ["--profile", "privileged", "--filterset", &privileged_set()];
+            return nextest(&selection, filter, &environment);
         }
         let one_by_one = ["--test-threads=1"];
-        test(&["--workspace", "--test", "privileged"], filter, &one_by_one)
+        test(&["--workspace", "--test", "privileged"], filter, &one_by_one, &environment)
     });
     Ok(())
 }
@@ -122,19 +125,33 @@ fn has_nextest() -> bool {
     found
 }
 
-fn nextest(arguments: &[&str], filter: Option<&str>) -> Result<()> {
-    run_cargo(["nextest", "run", "--workspace"].iter().chain(arguments).chain(&filter))
+/// Variables for the tests, by name.
+type Environment<'a> = &'a [(&'a str, &'a OsStr)];
+
+fn nextest(arguments: &[&str], filter: Option<&str>, environment: Environment<'_>) -> Result<()> {
+    let words = ["nextest", "run", "--workspace"].iter().chain(arguments).chain(&filter);
+    run_cargo(words, environment)
 }
 
-fn test(selection: &[&str], filter: Option<&str>, arguments: &[&str]) -> Result<()> {
-    run_cargo(["test"].iter().chain(selection).chain(&filter).chain(&["--"]).chain(arguments))
+fn test(
+    selection: &[&str],
+    filter: Option<&str>,
+    arguments: &[&str],
+    environment: Environment<'_>,
+) -> Result<()> {
+    let words = ["test"].iter().chain(selection).chain(&filter).chain(&["--"]).chain(arguments);
+    run_cargo(words, environment)
 }
 
-fn run_cargo(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result<()> {
+fn run_cargo(
+    arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    environment: Environment<'_>,
+) -> Result<()> {
     process::run(
         Command::new("cargo")
             .args(arguments)
             .current_dir(workspace::root())
-            .env("NARU_VM_IMAGES", image::folder(Arch::native()?)),
+            .env("NARU_VM_IMAGES", image::folder(Arch::native()?))
+            .envs(environment.iter().copied()),
     )
 }

@@ -1,6 +1,5 @@
 //! Both carriers between a host and an engine in a running machine.
 
-use std::env::consts::ARCH;
 use std::env::var_os;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -30,7 +29,7 @@ const DEVICE: &str = "vhost-device-vsock";
 async fn streams_over_virtio_serial_pass_the_suite_in_a_machine() -> Result<()> {
     let home = TempDir::new()?;
     let carrier = Carrier::VirtioSerial { port_name: MUX_PORT_NAME.to_owned() };
-    let plan = plan(home.path(), carrier)?;
+    let plan = plan(home.path(), Arch::host(), carrier)?;
     let endpoint = Endpoint::MuxUnix { path: plan.channel_socket() };
     suite_passes(plan, &endpoint).await
 }
@@ -40,8 +39,22 @@ async fn streams_over_vsock_pass_the_suite_in_a_machine() -> Result<()> {
     let home = TempDir::new()?;
     let [socket, path] = ["device.sock", "vsock.sock"].map(|name| home.path().join(name));
     let _device = vsock_device(&socket, &path).await?;
-    let plan = plan(home.path(), Carrier::VhostUserVsock { socket })?;
+    let plan = plan(home.path(), Arch::host(), Carrier::VhostUserVsock { socket })?;
     suite_passes(plan, &Endpoint::VsockUnix { path }).await
+}
+
+/// The image for the other architecture boots, emulated, up to an engine that serves.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_aarch64_machine_boots_and_serves() -> Result<()> {
+    let home = TempDir::new()?;
+    let carrier = Carrier::VirtioSerial { port_name: MUX_PORT_NAME.to_owned() };
+    let plan = plan(home.path(), Arch::Aarch64, carrier)?;
+    let endpoint = Endpoint::MuxUnix { path: plan.channel_socket() };
+    let machine = Machine::new();
+    let dialer = boot(&machine, plan, &endpoint).await?;
+    drop(dialer);
+    machine.shutdown(None).await;
+    Ok(())
 }
 
 /// The device, which ends with QEMU or with this handle.
@@ -64,18 +77,18 @@ async fn vsock_device(socket: &Path, path: &Path) -> Result<Child> {
     Ok(device)
 }
 
-fn plan(home: &Path, carrier: Carrier) -> Result<Plan> {
+fn plan(home: &Path, arch: Arch, carrier: Carrier) -> Result<Plan> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let images = workspace.join("target/vm-images").join(ARCH);
-    let images = images.canonicalize().context("no VM image: run `cargo xtask image`")?;
-    let kernel = match Arch::host() {
-        Arch::X86_64 => "vmlinux",
-        Arch::Aarch64 => "Image",
+    let (folder, kernel) = match arch {
+        Arch::X86_64 => ("x86_64", "vmlinux"),
+        Arch::Aarch64 => ("aarch64", "Image"),
     };
+    let images = workspace.join("target/vm-images").join(folder);
+    let images = images.canonicalize().context("no VM image: run `cargo xtask image`")?;
     Ok(Plan {
         qemu: QemuSearch { path: var_os("PATH"), ..QemuSearch::default() },
         accelerator: AcceleratorSetting::Fixed(Accelerator::Tcg),
-        arch: Arch::host(),
+        arch,
         cpus: 2,
         memory_mib: 768,
         disk_gib: 1,
@@ -94,19 +107,23 @@ fn plan(home: &Path, carrier: Carrier) -> Result<Plan> {
 }
 
 async fn suite_passes(plan: Plan, endpoint: &Endpoint) -> Result<()> {
-    let log: PathBuf = plan.serial_log();
     let machine = Machine::new();
-    ensure!(machine.start(plan).await == Answer::Accepted, "the start was refused");
-    timeout(HUNG, machine.running()).await.context("QEMU hangs")??;
-    let reached = timeout(HUNG, reach(endpoint)).await;
-    let dialer = reached.with_context(|| {
-        let log = fs::read(log).unwrap_or_default();
-        format!("the guest does not answer:\n{}", String::from_utf8_lossy(&log))
-    })?;
+    let dialer = boot(&machine, plan, endpoint).await?;
     let passed = suite::run(&*dialer).await;
     drop(dialer);
     machine.shutdown(None).await;
     passed
+}
+
+/// Boots until the guest's streams work.
+async fn boot(machine: &Machine, plan: Plan, endpoint: &Endpoint) -> Result<Arc<dyn Dialer>> {
+    let log: PathBuf = plan.serial_log();
+    ensure!(machine.start(plan).await == Answer::Accepted, "the start was refused");
+    timeout(HUNG, machine.running()).await.context("QEMU hangs")??;
+    timeout(HUNG, reach(endpoint)).await.with_context(|| {
+        let log = fs::read(log).unwrap_or_default();
+        format!("the guest does not answer:\n{}", String::from_utf8_lossy(&log))
+    })
 }
 
 /// Tries until a stream's bytes come back.
