@@ -200,8 +200,7 @@ fn signal(pid: u32, signal: Signal) {
 fn keep_log(stderr: ChildStderr, log: &Mutex<String>, ready: &Sender<()>) {
     for line in BufReader::new(stderr).lines().map_while(Result::ok) {
         if line.contains(READY) {
-            // Nobody waits any more when the start took too long.
-            drop(ready.send(()));
+            let _nobody_waits = ready.send(());
         }
         let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
         log.push_str(&line);

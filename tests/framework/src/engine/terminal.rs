@@ -114,4 +114,3 @@ impl Drop for Terminal {
         let _reaped = self.child.wait();
     }
 }
-

@@ -1,0 +1,135 @@
+//! An engine that dies, and many containers at once.
+
+use naru_test_framework::NativeEngine;
+
+use crate::ports::{fetch, free_port};
+
+#[test]
+fn a_container_goes_on_while_its_engine_is_dead() -> anyhow::Result<()> {
+    let mut engine = NativeEngine::with_busybox()?;
+    let port = free_port()?;
+    let publish = format!("127.0.0.1:{port}:80");
+    let shell = "httpd -h /www; n=0; while [ ! -e /stop ]; do echo line $n; n=$((n+1)); \
+                 usleep 5000; done; echo last $n; exit 9";
+    let run = ["run", "-d", "--name", "lives", "-p", &publish, "busybox", "sh", "-c", shell];
+    engine.docker(&run)?.success()?;
+    assert_eq!(engine.spawn(&["logs", "-f", "lives"])?.line()?, "line 0");
+
+    engine.kill()?;
+    assert!(fetch(port)?.contains("Served from a container"), "its port answers meanwhile");
+    engine.docker(&["ps"])?.failure(1)?;
+    engine.restart()?;
+
+    assert_eq!(
+        engine.docker(&["ps", "--format", "{{.Names}} {{.State}}"])?.success()?,
+        "lives running"
+    );
+    assert!(fetch(port)?.contains("Served from a container"), "its port answers still");
+    let mut follower = engine.spawn(&["logs", "-f", "--tail", "1", "lives"])?;
+    follower.line()?;
+    assert_eq!(engine.docker(&["exec", "lives", "echo", "hi"])?.success()?, "hi");
+    let mut wait = engine.spawn(&["wait", "lives"])?;
+    engine.docker(&["exec", "lives", "touch", "/stop"])?.success()?;
+    assert_eq!(wait.line()?, "9");
+    follower.finish()?.success()?;
+    let logs = engine.docker(&["logs", "lives"])?;
+    let lines: Vec<&str> = logs.success()?.lines().collect();
+    for (number, line) in lines[..lines.len() - 1].iter().enumerate() {
+        assert_eq!(*line, format!("line {number}"), "the log has no gap");
+    }
+    assert_eq!(lines[lines.len() - 1], format!("last {}", lines.len() - 1));
+    Ok(())
+}
+
+#[test]
+fn an_exit_while_the_engine_is_dead_is_not_lost() -> anyhow::Result<()> {
+    let mut engine = NativeEngine::with_busybox()?;
+    let shell = "echo before; read word < /pipe; echo after $word; exit 11";
+    let setup = format!("mkfifo /pipe; {shell}");
+    let bind = format!("{}:/shared", engine.scratch().display());
+    let run = ["run", "-d", "--name", "ends", "-v", &bind, "busybox", "sh", "-c", &setup];
+    engine.docker(&run)?.success()?;
+    assert_eq!(engine.spawn(&["logs", "-f", "ends"])?.line()?, "before");
+    let pid = engine.docker(&["inspect", "-f", "{{.State.Pid}}", "ends"])?.success()?.to_owned();
+    let shims = engine.shims();
+    assert_eq!(shims.len(), 1);
+
+    engine.kill()?;
+    std::fs::write(format!("/proc/{pid}/root/pipe"), "word\n")?;
+    wait_for_end(&shims)?;
+    engine.restart()?;
+
+    assert_eq!(engine.docker(&["wait", "ends"])?.success()?, "11");
+    let state = ["inspect", "-f", "{{.State.Status}} {{.State.ExitCode}}", "ends"];
+    assert_eq!(engine.docker(&state)?.success()?, "exited 11");
+    assert_eq!(engine.docker(&["logs", "ends"])?.success()?, "before\nafter word");
+    engine.docker(&["start", "ends"])?.success()?;
+    engine.docker(&["rm", "-f", "ends"])?.success()?;
+    Ok(())
+}
+
+/// Waits until none of these processes is left.
+fn wait_for_end(pids: &[u32]) -> anyhow::Result<()> {
+    for pid in pids {
+        // tail follows nothing and ends with the process.
+        let pid = format!("--pid={pid}");
+        let ended = std::process::Command::new("timeout")
+            .args(["60", "tail", "-f", "-s", "0.05", &pid, "/dev/null"])
+            .status()?;
+        anyhow::ensure!(ended.success(), "process {pid} does not end");
+    }
+    Ok(())
+}
+
+#[test]
+fn what_was_acknowledged_survives_a_kill() -> anyhow::Result<()> {
+    let mut engine = NativeEngine::with_busybox()?;
+    engine.docker(&["tag", "busybox", "kept:1"])?.success()?;
+    let id = engine.docker(&["create", "--name", "kept", "kept:1", "echo", "ok"])?;
+    engine.kill()?;
+    engine.restart()?;
+    assert_eq!(engine.docker(&["ps", "-aq", "--no-trunc"])?.success()?, id.success()?);
+    assert_eq!(engine.docker(&["start", "-a", "kept"])?.success()?, "ok");
+    Ok(())
+}
+
+#[test]
+fn an_engine_that_ends_in_order_stops_its_containers() -> anyhow::Result<()> {
+    let mut engine = NativeEngine::with_busybox()?;
+    let shell = "trap 'exit 4' TERM; echo ready; while :; do usleep 20000; done";
+    engine.docker(&["run", "-d", "--name", "obeys", "busybox", "sh", "-c", shell])?.success()?;
+    assert_eq!(engine.spawn(&["logs", "-f", "obeys"])?.line()?, "ready");
+    engine.stop()?;
+    assert_eq!(engine.shims(), [0; 0]);
+    engine.restart()?;
+    let status = ["ps", "-a", "--format", "{{.Names}} {{.State}}", "--filter", "exited=4"];
+    assert_eq!(engine.docker(&status)?.success()?, "obeys exited");
+    Ok(())
+}
+
+#[test]
+fn twenty_at_once_all_run() -> anyhow::Result<()> {
+    let engine = NativeEngine::with_busybox()?;
+    let mut running = Vec::new();
+    for number in 0..20 {
+        let text = format!("number {number}");
+        running.push((text.clone(), engine.spawn(&["run", "--rm", "busybox", "echo", &text])?));
+    }
+    for (text, run) in running {
+        assert_eq!(run.finish()?.success()?, text);
+    }
+    assert_eq!(engine.docker(&["ps", "-aq"])?.success()?, "");
+    assert_eq!(engine.shims(), [0; 0]);
+    Ok(())
+}
+
+#[test]
+fn the_output_of_a_process_that_ends_at_once_is_never_lost() -> anyhow::Result<()> {
+    let engine = NativeEngine::with_busybox()?;
+    for number in 0..100 {
+        let text = format!("number {number}");
+        let output = engine.docker(&["run", "--rm", "busybox", "echo", &text])?;
+        assert_eq!(output.success()?, text);
+    }
+    Ok(())
+}

@@ -1,0 +1,40 @@
+//! The stock `docker` command against a native engine. Needs root.
+//!
+//! What Docker prints exactly is compared exactly: errors of the daemon, templates, exit
+//! codes. What the client alone words, and changes from version to version, is not.
+
+mod attach;
+mod containers;
+mod events;
+mod exec;
+mod faults;
+mod images;
+mod isolation;
+mod load;
+mod logs;
+mod mounts;
+mod ports;
+mod pull;
+mod raw;
+mod raw_api;
+mod refusals;
+mod run;
+mod stopping;
+mod system;
+mod terminal;
+mod top;
+
+use anyhow::ensure;
+use naru_test_framework::Output;
+
+/// Holds if the command ended with `code` and shows the daemon's `message`, whole.
+fn expect_error(output: &Output, code: i32, message: &str) -> anyhow::Result<()> {
+    let stderr = output.failure(code)?;
+    let expected = format!("Error response from daemon: {message}");
+    // Older clients put a full stop behind it.
+    ensure!(
+        stderr.lines().any(|line| line.trim_end_matches('.').ends_with(&expected)),
+        "{stderr:?} does not say {expected:?}"
+    );
+    Ok(())
+}

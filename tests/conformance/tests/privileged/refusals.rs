@@ -1,0 +1,54 @@
+//! What Docker can and this engine cannot yet is refused in a sentence, and harms nothing.
+
+use std::fs;
+
+use naru_test_framework::NativeEngine;
+
+#[test]
+fn what_is_not_there_yet_is_refused_in_a_sentence() -> anyhow::Result<()> {
+    let engine = NativeEngine::with_busybox()?;
+    engine.docker(&["run", "-d", "--name", "runs", "busybox", "sleep", "1000"])?.success()?;
+    fs::write(engine.scratch().join("Dockerfile"), "FROM busybox\n")?;
+    let before = engine.docker(&["inspect", "runs", "busybox"])?;
+
+    for (command, code) in [
+        ("network create mine", 1),
+        ("volume create mine", 1),
+        ("volume ls", 1),
+        ("build .", 1),
+        ("commit runs image", 1),
+        ("pause runs", 1),
+        ("cp runs:/etc/passwd copied", 1),
+        ("stats --no-stream runs", 1),
+        ("rename runs other", 1),
+        ("diff runs", 1),
+        ("export runs", 1),
+        ("save busybox", 1),
+        ("push busybox", 1),
+        ("search busybox", 1),
+        ("system df", 1),
+        ("container prune -f", 1),
+        ("image prune -f", 1),
+        ("plugin ls", 1),
+        ("run --rm -v named:/data busybox true", 125),
+        ("run --rm --init busybox true", 125),
+        ("run --restart always busybox true", 125),
+        ("run --rm --device /dev/null:/dev/other busybox true", 125),
+        ("run --rm --log-driver syslog busybox true", 125),
+    ] {
+        let words: Vec<&str> = command.split(' ').collect();
+        let output = engine.command(&words).env("DOCKER_BUILDKIT", "0").output()?;
+        let said = String::from_utf8(output.stderr)?;
+        assert_eq!(output.status.code(), Some(code), "{command}: {said}");
+        let message = said.split("Error response from daemon: ").nth(1).unwrap_or_default();
+        let message = message.lines().next().unwrap_or_default();
+        assert!(message.contains("not supported"), "{command}: {said}");
+    }
+    let swarm = engine.docker(&["node", "ls"])?;
+    assert!(swarm.failure(1)?.contains("This node is not a swarm manager."), "{swarm:?}");
+
+    let after = engine.docker(&["inspect", "runs", "busybox"])?;
+    assert_eq!(before.success()?, after.success()?);
+    assert_eq!(engine.docker(&["ps", "-aq"])?.success()?.lines().count(), 1);
+    Ok(())
+}

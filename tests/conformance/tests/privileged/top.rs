@@ -1,0 +1,26 @@
+//! `top`.
+
+use naru_test_framework::NativeEngine;
+
+use crate::expect_error;
+
+#[test]
+fn top_lists_the_containers_processes() -> anyhow::Result<()> {
+    let engine = NativeEngine::with_busybox()?;
+    let shell = "sleep 1000 & echo ready; sleep 2000";
+    let run = ["run", "-d", "--name", "busy", "busybox", "sh", "-c", shell];
+    let id = engine.docker(&run)?.success()?.to_owned();
+    assert_eq!(engine.spawn(&["logs", "-f", "busy"])?.line()?, "ready");
+
+    let shown = engine.docker(&["top", "busy"])?;
+    let lines: Vec<Vec<&str>> =
+        shown.success()?.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines[0], ["UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD"]);
+    assert!(lines[1..].iter().all(|line| line[0] == "root"), "{lines:?}");
+    assert!(lines.iter().any(|line| line.ends_with(&["sleep", "1000"])), "{lines:?}");
+    let aux = engine.docker(&["top", "busy", "aux"])?;
+    assert!(aux.success()?.starts_with("USER "), "{aux:?}");
+    engine.docker(&["kill", "busy"])?.success()?;
+    let output = engine.docker(&["top", "busy"])?;
+    expect_error(&output, 1, &format!("container {id} is not running"))
+}
