@@ -14,7 +14,7 @@ use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, UPGRADE};
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
-use naru_error::ErrorKind;
+use naru_error::{ErrorKind, chain};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio_util::io::ReaderStream;
@@ -30,6 +30,7 @@ use crate::container::{
     Stopped, WaitError, follow_logs,
 };
 use crate::engine::Engine;
+use crate::error::EngineError;
 use crate::processes;
 
 /// From this version on a stream without a terminal says that it is framed.
@@ -51,6 +52,10 @@ const FILTERS: [&str; 14] = [
     "since",
     "status",
 ];
+
+/// Docker's states, those that no container here is ever in included.
+const STATES: [&str; 7] =
+    ["created", "dead", "exited", "paused", "removing", "restarting", "running"];
 
 type Answer = Result<Response, ApiError>;
 
@@ -81,6 +86,10 @@ struct ListQuery {
 
 async fn list(State(engine): State<Engine>, Query(query): Query<ListQuery>) -> Answer {
     let filters = Filters::parse(query.filters.as_deref(), &FILTERS)?;
+    let mut states = filters.values("status").unwrap_or_default().iter();
+    if let Some(unknown) = states.find(|state| !STATES.contains(&state.as_str())) {
+        return Err(ApiError::invalid(format!("invalid filter 'status={unknown}'")));
+    }
     let now = Timestamp::now();
     let limit = query.limit.and_then(|limit| usize::try_from(limit).ok()).filter(|n| *n > 0);
     // Asking for states, or for so many of the newest, includes those that do not run.
@@ -241,7 +250,16 @@ async fn kill(
     Query(query): Query<StopQuery>,
 ) -> Answer {
     let container = engine.containers().find(&id)?;
-    engine.kill_container(&container, query.signal.as_deref()).await?;
+    engine.kill_container(&container, query.signal.as_deref()).await.map_err(|error| {
+        let kind = error.kind();
+        let message = chain(&error);
+        match error {
+            EngineError::NotRunning(_) => {
+                ApiError::new(kind, format!("cannot kill container: {id}: {message}"))
+            }
+            _ => ApiError::new(kind, message),
+        }
+    })?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

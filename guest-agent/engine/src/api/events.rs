@@ -60,7 +60,11 @@ async fn events(
     Query(query): Query<EventsQuery>,
 ) -> Result<Response, ApiError> {
     let filters = Filters::parse(query.filters.as_deref(), &FILTERS)?;
-    let since = query.since.as_deref().map(parse_time).transpose()?.flatten();
+    let since = match query.since.as_deref() {
+        // Here it is a time, and all events are after it.
+        Some("0") => Some(Timestamp::UNIX_EPOCH),
+        since => since.map(parse_time).transpose()?.flatten(),
+    };
     let until = query.until.as_deref().map(parse_time).transpose()?.flatten();
     let (past, mut future) = engine.events().subscribe();
     let past: Vec<Event> = match since {

@@ -75,6 +75,11 @@ async fn list(
         if !fits {
             continue;
         }
+        // A name is a filter of names too, not only of images.
+        let tags: Vec<String> = tags
+            .into_iter()
+            .filter(|tag| filters.any("reference", |pattern| reference_fits(tag, pattern)))
+            .collect();
         let containers = users.iter().filter(|id| **id == image.id.to_string()).count();
         let mut row = json!({
             "Id": image.id.to_string(),

@@ -2,11 +2,14 @@
 
 use std::env::consts::ARCH;
 
+use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, PRAGMA};
+use hyper::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, PRAGMA,
+};
 use jiff::Timestamp;
 use nix::sys::sysinfo::sysinfo;
 use nix::sys::utsname::uname;
@@ -20,7 +23,7 @@ use crate::engine::Engine;
 
 pub(super) fn routes() -> Router<Engine> {
     Router::new()
-        .route("/_ping", get(ping))
+        .route("/_ping", get(ping).head(head_ping))
         .route("/version", get(version))
         .route("/info", get(info))
 }
@@ -35,6 +38,14 @@ async fn ping() -> Response {
         (HeaderName::from_static("swarm"), "inactive"),
     ];
     (headers, "OK").into_response()
+}
+
+/// As Docker: the length of this answer, not that of the other's.
+async fn head_ping() -> Response {
+    let mut response = ping().await;
+    *response.body_mut() = Body::empty();
+    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    response
 }
 
 struct Kernel {
