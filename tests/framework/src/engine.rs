@@ -31,7 +31,7 @@ use crate::oci::OciImage;
 use command::wait_for_exit;
 
 /// How long the engine may take to say that it is ready.
-const START_DEADLINE: Duration = Duration::from_secs(60);
+const START_DEADLINE: Duration = Duration::from_mins(1);
 /// How long the engine may take to stop its containers and itself.
 const STOP_DEADLINE: Duration = Duration::from_secs(30);
 const READY: &str = "the engine is ready";

@@ -3,6 +3,8 @@
 //! What Docker prints exactly is compared exactly: errors of the daemon, templates, exit
 //! codes. What the client alone words, and changes from version to version, is not.
 
+#![expect(clippy::panic_in_result_fn, reason = "a test asserts")]
+
 mod attach;
 mod containers;
 mod events;

@@ -1,5 +1,6 @@
 //! HTTP over the engine's socket by hand, for what `docker` does not show.
 
+use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
@@ -10,7 +11,7 @@ use naru_test_framework::NativeEngine;
 use serde_json::Value;
 
 /// Far more than any answer takes.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// A connection on which a request was made, and the head of its answer.
 pub(crate) struct Connection {
@@ -34,7 +35,7 @@ pub(crate) fn request(
         head.push_str(header);
         head.push_str("\r\n");
     }
-    head.push_str(&format!("Content-Length: {}\r\n\r\n{body}", body.len()));
+    write!(head, "Content-Length: {}\r\n\r\n{body}", body.len())?;
     stream.write_all(head.as_bytes())?;
     let mut reader = BufReader::new(stream);
     let mut line = String::new();

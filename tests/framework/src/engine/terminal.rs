@@ -14,7 +14,7 @@ use rustix::termios::tcsetwinsize;
 use super::NativeEngine;
 use super::command::wait_for_exit;
 
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// The person's end of a terminal on which `docker` runs.
 #[derive(Debug)]
@@ -99,7 +99,7 @@ impl Terminal {
     pub fn finish(mut self) -> anyhow::Result<(i32, String)> {
         let status = wait_for_exit(&mut self.child, DEADLINE)?;
         ensure!(status.is_some(), "docker on a terminal does not end: {:?}", self.seen);
-        for bytes in self.screen.iter() {
+        for bytes in &self.screen {
             self.seen.push_str(&String::from_utf8_lossy(&bytes));
         }
         let code = status.and_then(|status| status.code()).context("docker was killed")?;
