@@ -1,0 +1,40 @@
+//! A network, mounts and processes of the bench's own.
+//!
+//! Engines change the machine that they run on: bridges, firewall rules, mounts, processes
+//! that outlive them. Here all of it ends with the bench, however it ends, and nothing
+//! that runs beside it is disturbed.
+
+use std::env::{args_os, current_exe, var_os};
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus};
+
+use anyhow::{Context, Result, ensure};
+use rustix::process::geteuid;
+
+/// Set inside: where the bench keeps everything.
+const STATE: &str = "NARU_BENCH_STATE";
+/// Peers keep sockets and locks beneath `/run`, whatever else they are told.
+const SET_UP: &str = r#"set -e
+ip link set lo up
+mount -t tmpfs -o mode=755 tmpfs /run
+exec "$@""#;
+
+/// The bench's directory, when this process is already inside.
+pub(crate) fn state() -> Option<PathBuf> {
+    var_os(STATE).map(PathBuf::from)
+}
+
+/// Runs this program again, with the same arguments, inside; removes what it leaves.
+pub(crate) fn enter() -> Result<ExitStatus> {
+    ensure!(geteuid().is_root(), "the bench runs engines natively, which needs root");
+    let state = tempfile::Builder::new().prefix("naru-bench-").tempdir()?;
+    let mut unshare = Command::new("unshare");
+    unshare
+        .args(["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"])
+        .args(["--", "sh", "-c", SET_UP, "naru-bench"])
+        .arg(current_exe()?)
+        .args(args_os().skip(1))
+        .env(STATE, state.path())
+        .env("TMPDIR", state.path());
+    unshare.status().context("start unshare (Debian package util-linux)")
+}
