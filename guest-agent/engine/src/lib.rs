@@ -27,6 +27,7 @@ mod spec;
 
 use std::io::IsTerminal as _;
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::task::TaskTracker;
 use tracing_subscriber::EnvFilter;
@@ -45,11 +46,27 @@ pub fn run(args: &EngineArgs) -> Result<()> {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
+    raise_file_limit();
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(EngineError::io("starting the threads of", "the engine"))?
         .block_on(serve(args))
+}
+
+/// Lets the engine have as many files open as it may: every client, attached stream
+/// and published port takes one, and the usual soft limit is 1024.
+fn raise_file_limit() {
+    /// What Docker's service asks for.
+    const WANTED: u64 = 1 << 20;
+    let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
+    let wanted = WANTED.max(hard);
+    // Raising the hard limit takes a privilege that a native engine may lack.
+    let raised = setrlimit(Resource::RLIMIT_NOFILE, wanted, wanted)
+        .or_else(|_| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(error) = raised {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
 }
 
 async fn serve(args: &EngineArgs) -> Result<()> {
