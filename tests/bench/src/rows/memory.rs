@@ -14,7 +14,7 @@ use crate::row::Row;
 const KIB_PER_MIB: f64 = 1024.0;
 const CONTAINER: &str = "sleeps";
 /// What the programs beside a container are called: Naru's, containerd's, podman's.
-const SHIMS: [&str; 3] = ["naru-agent\0shim", "containerd-shim", "conmon"];
+const SHIMS: [&str; 3] = ["\0shim\0", "containerd-shim", "conmon"];
 
 pub(super) async fn measure(bench: &EngineBench<'_>) -> Result<Vec<Row>> {
     let mut daemon = row_of_engines("idle: engine, resident", "MiB");

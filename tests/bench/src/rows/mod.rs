@@ -98,9 +98,16 @@ impl<'a> EngineBench<'a> {
         let registry = Registry::start()?;
         registry.push("busybox", "latest", &images::busybox()?)?;
         let busybox = registry.reference("busybox", "latest");
-        let engines = Engine::start_all(state, &registry.address()).await?;
-        for engine in &engines {
-            engine.docker(&["pull", "--quiet", &busybox]).await?;
+        let mut engines = Vec::new();
+        for engine in Engine::start_all(state, &registry.address()).await? {
+            match engine.docker(&["run", "--rm", &busybox, "true"]).await {
+                Ok(()) => engines.push(engine),
+                Err(error) if engine.name == NARU => return Err(error),
+                Err(error) => {
+                    say(&format!("{} is left out: {error:#}", engine.name))?;
+                    engine.stop().await?;
+                }
+            }
         }
         Ok(Self { engines, registry, busybox, rounds, state })
     }
