@@ -109,7 +109,7 @@ impl Engine {
         }));
         engine.sweep(&records);
         for record in records {
-            engine.find_again(record)?;
+            engine.find_again(record).await?;
         }
         Ok(engine)
     }

@@ -15,6 +15,9 @@ pub enum EngineError {
     /// No container has this name, id or id prefix.
     #[error("No such container: {0}")]
     NoSuchContainer(String),
+    /// No network has this name.
+    #[error("network {0} not found")]
+    NoSuchNetwork(String),
     /// No exec has this id.
     #[error("No such exec instance: {0}")]
     NoSuchExec(String),
@@ -108,7 +111,9 @@ impl EngineError {
     /// The kind that the HTTP status derives from.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::NoSuchContainer(_) | Self::NoSuchExec(_) => ErrorKind::NotFound,
+            Self::NoSuchContainer(_) | Self::NoSuchNetwork(_) | Self::NoSuchExec(_) => {
+                ErrorKind::NotFound
+            }
             Self::NameInUse { .. } => ErrorKind::AlreadyExists,
             Self::NotRunning(_) | Self::StillRunning(_) | Self::RemovalInProgress(_) => {
                 ErrorKind::Conflict

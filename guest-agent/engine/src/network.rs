@@ -175,16 +175,22 @@ impl ContainerNetwork {
         }
     }
 
-    /// The network namespace of a container that has one made for it.
+    /// Where the network namespace of a container is, unless it has the host's.
     pub(crate) fn namespace(&self, record: &Record) -> Option<PathBuf> {
-        record.endpoint.as_ref().map(|_| self.namespace_path(&record.id))
+        (record.network_mode() != "host").then(|| self.namespace_path(&record.id))
     }
 
     /// Gives a container its place on the bridge; none without a network of its own.
     /// What was done is undone when it fails.
     pub(crate) async fn attach(&self, record: &Record) -> Result<Option<Endpoint>> {
-        if record.network_mode() != "bridge" {
-            return Ok(None);
+        match record.network_mode() {
+            "host" => return Ok(None),
+            // A namespace of its own even so, for the loopback interface to be up in it.
+            "none" => {
+                self.networks.create_namespace(&self.namespace_path(&record.id)).await?;
+                return Ok(None);
+            }
+            _ => {}
         }
         let address = self.addresses().allocate()?;
         let mut endpoint = Endpoint {
@@ -246,8 +252,12 @@ impl ContainerNetwork {
     /// Takes a container off the bridge. What fails is logged: the container is gone,
     /// and the next start of the engine sweeps.
     pub(crate) async fn detach(&self, record: &Record) {
-        if let Some(endpoint) = &record.endpoint {
-            self.release(&record.id, endpoint).await;
+        match &record.endpoint {
+            Some(endpoint) => self.release(&record.id, endpoint).await,
+            None if record.network_mode() == "none" => {
+                self.remove_namespace(&record.id).await;
+            }
+            None => {}
         }
     }
 
@@ -266,9 +276,15 @@ impl ContainerNetwork {
         if !endpoint.host_interface.is_empty() {
             logged("disconnecting", self.networks.disconnect(&endpoint.host_interface).await);
         }
-        let path = self.namespace_path(container_id);
-        logged("removing the namespace", self.networks.remove_namespace(&path).await);
+        self.remove_namespace(container_id).await;
         self.addresses().release(endpoint.address);
+    }
+
+    async fn remove_namespace(&self, container_id: &str) {
+        let path = self.namespace_path(container_id);
+        if let Err(error) = self.networks.remove_namespace(&path).await {
+            tracing::warn!(container_id, %error, "removing the namespace failed");
+        }
     }
 
     /// Removes the namespaces of containers that are not `running`: what a crash left.
@@ -287,8 +303,9 @@ impl ContainerNetwork {
 
     /// Takes the rules away; for the orderly end of a native engine.
     pub(crate) async fn close(&self) -> Result<()> {
-        self.networks.clear().await?;
-        Ok(self.networks.remove_bridge(&self.bridge.name).await?)
+        // In this order: removing a bridge writes the table anew.
+        self.networks.remove_bridge(&self.bridge.name).await?;
+        Ok(self.networks.clear().await?)
     }
 
     fn namespace_path(&self, container_id: &str) -> PathBuf {

@@ -223,9 +223,9 @@ fn config(record: &Record) -> Value {
     value
 }
 
-/// Puts the fields of `upper` over those of `lower`.
+/// Puts the fields of `upper` over those of `lower`; an empty text says nothing.
 fn overlay(lower: &mut Value, upper: Value) {
     if let (Value::Object(lower), Value::Object(upper)) = (lower, upper) {
-        lower.extend(upper);
+        lower.extend(upper.into_iter().filter(|(_, value)| value != ""));
     }
 }

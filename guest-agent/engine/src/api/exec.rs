@@ -21,6 +21,7 @@ use super::json_body;
 use super::version::ApiVersion;
 use crate::container::{AttachStreams, Exec, ExecCreate, ExecState};
 use crate::engine::Engine;
+use crate::error::EngineError;
 use crate::spec::ExecRequest;
 
 type Answer = Result<Response, ApiError>;
@@ -98,7 +99,13 @@ async fn run(engine: &Engine, exec: &Arc<Exec>, client: Client, size: Option<Vec
         Ok(Some(stream)) => join(client, stream, exec.exited()).await,
         Ok(None) => {}
         Err(error) => {
-            let message = format!("OCI runtime exec failed: exec failed: {}", chain(&error));
+            let why = match &error {
+                EngineError::Start { message, .. } => {
+                    format!("unable to start container process: {message}: unknown")
+                }
+                error => chain(error),
+            };
+            let message = format!("OCI runtime exec failed: exec failed: {why}");
             tell(client, exec.create.request.tty, &message).await;
         }
     }

@@ -64,7 +64,7 @@ async fn refuse(request: Request) -> ApiError {
         "plugins" => "plugins",
         _ => path,
     };
-    ApiError::unsupported(format!("{what} is not supported by this engine yet"))
+    ApiError::unsupported(format!("not supported by this engine yet: {what}"))
 }
 
 async fn no_swarm() -> ApiError {

@@ -40,7 +40,7 @@ impl Engine {
         let image = self.images().resolve(&wanted_image)?;
         let image_config = image_config(&image.raw_config)?;
 
-        refuse_unsupported(&host_config)?;
+        refuse_unsupported(&config, &host_config)?;
         let id = random_id();
         fill_config(&mut config, image_config, &id, &host_config);
         fill_host_config(&mut host_config);
@@ -159,10 +159,10 @@ fn fill_config(
     config.healthcheck = config.healthcheck.take().or(image.healthcheck);
 
     let name = |variable: &String| variable.split('=').next().unwrap_or_default().to_owned();
-    let own = config.env.take().unwrap_or_default();
-    let mut env: Vec<String> = image.env.unwrap_or_default();
-    env.retain(|variable| !own.iter().any(|mine| name(mine) == name(variable)));
-    env.extend(own);
+    let mut env = config.env.take().unwrap_or_default();
+    let mut of_image = image.env.unwrap_or_default();
+    of_image.retain(|variable| !env.iter().any(|own| name(own) == name(variable)));
+    env.extend(of_image);
     config.env = Some(env);
 
     let mut labels = image.labels.unwrap_or_default();
@@ -200,7 +200,10 @@ fn fill_config(
 
 /// What Docker shows for what was not asked for.
 fn fill_host_config(host_config: &mut HostConfig) {
-    host_config.network_mode.get_or_insert_with(|| "bridge".to_owned());
+    let network = host_config.network_mode.get_or_insert_default();
+    if network.is_empty() || network == "default" {
+        "bridge".clone_into(network);
+    }
     host_config.restart_policy.get_or_insert(RestartPolicy {
         name: Some(RestartPolicyNameEnum::NO),
         maximum_retry_count: Some(0),
@@ -252,7 +255,7 @@ fn validate(config: &ContainerConfig, host_config: &HostConfig) -> Result<()> {
 }
 
 /// Refuses by name what would otherwise be dropped in silence.
-fn refuse_unsupported(host_config: &HostConfig) -> Result<()> {
+fn refuse_unsupported(config: &ContainerConfig, host_config: &HostConfig) -> Result<()> {
     let given = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|list| !list.is_empty());
     let restart = host_config.restart_policy.as_ref().and_then(|policy| policy.name);
     let network = host_config.network_mode.as_deref().unwrap_or_default();
@@ -265,7 +268,8 @@ fn refuse_unsupported(host_config: &HostConfig) -> Result<()> {
         !matches!(restart, None | Some(RestartPolicyNameEnum::NO | RestartPolicyNameEnum::EMPTY));
     let refused = [
         (restarts, "restart policies"),
-        (!matches!(network, "" | "default" | "bridge" | "none" | "host"), "networks of one's own"),
+        (network.starts_with("container:"), "--network container:"),
+        (has_health_check(config), "--health-cmd"),
         (!matches!(log_driver, "" | "json-file"), "log drivers other than json-file"),
         (given(&host_config.volumes_from), "--volumes-from"),
         (given(&host_config.links), "links"),
@@ -283,10 +287,30 @@ fn refuse_unsupported(host_config: &HostConfig) -> Result<()> {
     ];
     match refused.iter().find(|(asked, _)| *asked) {
         Some((_, what)) => {
-            Err(EngineError::Unsupported(format!("{what} is not supported by this engine yet")))
+            Err(EngineError::Unsupported(format!("not supported by this engine yet: {what}")))
         }
-        None => Ok(()),
+        None => known_names(host_config),
     }
+}
+
+/// A health check of the client's own; the image's may go unheeded.
+fn has_health_check(config: &ContainerConfig) -> bool {
+    let test = config.healthcheck.as_ref().and_then(|check| check.test.as_deref());
+    test.and_then(<[String]>::first).is_some_and(|word| !word.is_empty() && word != "NONE")
+}
+
+/// Refuses networks and runtimes that there are none of, in Docker's words.
+fn known_names(host_config: &HostConfig) -> Result<()> {
+    let network = host_config.network_mode.as_deref().unwrap_or_default();
+    if !matches!(network, "" | "default" | "bridge" | "none" | "host") {
+        return Err(EngineError::NoSuchNetwork(network.to_owned()));
+    }
+    let runtime = host_config.runtime.as_deref().unwrap_or_default();
+    // What scripts name that were written for Docker's own.
+    if !matches!(runtime, "" | "naru" | "runc" | "io.containerd.runc.v2") {
+        return Err(EngineError::Invalid(format!("unknown or invalid runtime name: {runtime}")));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -322,14 +346,14 @@ mod tests {
     fn the_clients_environment_wins_over_the_images() {
         let image = ImageConfig { env: Some(words("A=1 B=2")), ..ImageConfig::default() };
         let config = ContainerConfig { env: Some(words("B=3")), ..ContainerConfig::default() };
-        assert_eq!(filled(config, image).env, Some(words("A=1 B=3")));
+        assert_eq!(filled(config, image).env, Some(words("B=3 A=1")));
     }
 
     #[test]
     fn what_is_not_supported_is_refused_by_name() {
         let host_config = HostConfig { init: Some(true), ..HostConfig::default() };
-        let error = refuse_unsupported(&host_config).unwrap_err();
-        assert_eq!(error.to_string(), "--init is not supported by this engine yet");
+        let error = refuse_unsupported(&ContainerConfig::default(), &host_config).unwrap_err();
+        assert_eq!(error.to_string(), "not supported by this engine yet: --init");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A container's end: noticed, written down, told, cleaned up after.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -13,26 +14,28 @@ use crate::error::{EngineError, Result};
 /// The code of a container whose end nobody saw: it was lost with the machine.
 const LOST_EXIT_CODE: i32 = 255;
 
-/// Where the news of the end comes from.
-#[derive(Debug)]
-pub(super) enum ExitWatch {
-    /// The shim that this engine started.
-    Fresh(ShimEvents),
-    /// A shim that an earlier engine started: it may still run, or have left its
-    /// word on disk.
-    Found,
-}
-
 impl Engine {
     /// Takes up a container of the database; one that ran may run still.
-    pub(crate) fn find_again(&self, record: Record) -> Result<()> {
+    ///
+    /// When it returns the record is true: an end that came while no engine ran is in it.
+    pub(crate) async fn find_again(&self, record: Record) -> Result<()> {
         self.containers().reserve_name(&record.name, &record.id)?;
         let running = record.running();
         let shim = self.shim_address(&record.id);
         let container = Arc::new(Container::new(record, shim));
         self.containers().insert(Arc::clone(&container));
         if running {
-            self.watch_exit(&container, ExitWatch::Found);
+            // A shim lingers a moment after it has written down the end.
+            let ended = read_exit(&self.exit_path(&container));
+            match (ended, container.shim.watch().await) {
+                (None, Ok(events)) => self.watch_exit(&container, events),
+                // What ended while no engine ran is not news, as with Docker.
+                (Some(exit), _) => self.exited(&container, exit, false).await,
+                (None, Err(error)) => {
+                    let exit = self.exit_on_disk(&container, &error);
+                    self.exited(&container, exit, false).await;
+                }
+            }
         } else if container.record().auto_remove() && container.record().state.exits > 0 {
             // The engine ended between the container's end and its removal.
             self.remove_in_background(&container);
@@ -41,29 +44,22 @@ impl Engine {
     }
 
     /// Follows a running container to its end, in the background.
-    pub(super) fn watch_exit(&self, container: &Arc<Container>, watch: ExitWatch) {
+    pub(super) fn watch_exit(&self, container: &Arc<Container>, events: ShimEvents) {
         let (engine, container) = (self.clone(), Arc::clone(container));
         self.tasks().spawn(async move {
-            let told = matches!(watch, ExitWatch::Fresh(_));
-            let events = match watch {
-                ExitWatch::Fresh(events) => Ok(events),
-                ExitWatch::Found => container.shim.watch().await,
-            };
-            let alive = events.is_ok();
-            let exit = match events {
-                Ok(events) => events.exited().await,
-                Err(error) => Err(error),
-            };
+            let exit = events.exited().await;
             let exit = exit.unwrap_or_else(|error| engine.exit_on_disk(&container, &error));
-            // What ended while no engine ran is not news, as with Docker.
-            engine.exited(&container, exit, told || alive).await;
+            engine.exited(&container, exit, true).await;
         });
+    }
+
+    fn exit_path(&self, container: &Container) -> PathBuf {
+        self.paths().container(&container.id).join("exit.json")
     }
 
     /// The end as the shim wrote it down, or the admission that nobody knows.
     fn exit_on_disk(&self, container: &Container, error: &EngineError) -> Exit {
-        let path = self.paths().container(&container.id).join("exit.json");
-        read_exit(&path).unwrap_or_else(|| {
+        read_exit(&self.exit_path(container)).unwrap_or_else(|| {
             tracing::warn!(container_id = container.id, %error, "a container was lost");
             Exit { code: LOST_EXIT_CODE, oom_killed: false, at: Timestamp::now() }
         })

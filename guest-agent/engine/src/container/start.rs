@@ -5,7 +5,6 @@ use std::sync::{Arc, PoisonError};
 
 use naru_shim::wire::{LogConfig, ShimConfig, Target};
 
-use super::exit::ExitWatch;
 use super::files::{self, FilesRequest};
 use super::record::{Endpoint, Status};
 use super::shim::ShimEvents;
@@ -160,7 +159,7 @@ impl Engine {
         let written = self.database().put_container(&record).await;
         container.record.send_replace(record);
         self.container_event(container, "start", []);
-        self.watch_exit(container, ExitWatch::Fresh(events));
+        self.watch_exit(container, events);
         // What cannot be written must not run unseen after the engine's next start.
         if written.is_err() {
             container.shim.signal(nix::libc::SIGKILL).await?;

@@ -59,9 +59,9 @@ fn an_exit_while_the_engine_is_dead_is_not_lost() -> anyhow::Result<()> {
     wait_for_end(&shims)?;
     engine.restart()?;
 
-    assert_eq!(engine.docker(&["wait", "ends"])?.success()?, "11");
     let state = ["inspect", "-f", "{{.State.Status}} {{.State.ExitCode}}", "ends"];
     assert_eq!(engine.docker(&state)?.success()?, "exited 11");
+    assert_eq!(engine.docker(&["wait", "ends"])?.success()?, "11");
     assert_eq!(engine.docker(&["logs", "ends"])?.success()?, "before\nafter word");
     engine.docker(&["start", "ends"])?.success()?;
     engine.docker(&["rm", "-f", "ends"])?.success()?;

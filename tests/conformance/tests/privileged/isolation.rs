@@ -89,5 +89,7 @@ fn a_container_without_network_has_its_loopback_alone() -> anyhow::Result<()> {
     let engine = NativeEngine::with_busybox()?;
     let run = ["run", "--rm", "--network", "none", "busybox", "ls", "/sys/class/net"];
     assert_eq!(engine.docker(&run)?.success()?, "lo");
+    let flags = ["run", "--rm", "--network", "none", "busybox", "cat", "/sys/class/net/lo/flags"];
+    assert_eq!(engine.docker(&flags)?.success()?, "0x9", "it is up");
     Ok(())
 }

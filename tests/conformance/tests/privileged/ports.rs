@@ -88,6 +88,6 @@ fn containers_reach_each_other_by_address() -> anyhow::Result<()> {
     let output = engine.docker(&["run", "--rm", "busybox", "wget", "-qO-", &url])?;
     assert!(output.success()?.contains("Served from a container"), "{output:?}");
     let output = engine.docker(&["run", "--rm", "--network", "nosuch", "busybox", "true"])?;
-    let said = "networks of one's own is not supported by this engine yet";
+    let said = "network nosuch not found";
     expect_error(&output, 125, said)
 }
