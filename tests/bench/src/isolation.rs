@@ -5,11 +5,14 @@
 //! that runs beside it is disturbed.
 
 use std::env::{args_os, current_exe, var_os};
+use std::io::{copy, sink, stdin};
 use std::path::PathBuf;
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitStatus, Stdio};
+use std::thread;
 
 use anyhow::{Context, Result, ensure};
 use rustix::process::geteuid;
+use tokio::sync::oneshot::channel;
 
 /// Set inside: where the bench keeps everything.
 const STATE: &str = "NARU_BENCH_STATE";
@@ -36,5 +39,21 @@ pub(crate) fn enter() -> Result<ExitStatus> {
         .args(args_os().skip(1))
         .env(STATE, state.path())
         .env("TMPDIR", state.path());
-    unshare.status().context("start unshare (Debian package util-linux)")
+    let unshare = unshare.stdin(Stdio::piped()).spawn();
+    let mut unshare = unshare.context("start unshare (Debian package util-linux)")?;
+    // Waiting would close it.
+    let _held = unshare.stdin.take();
+    Ok(unshare.wait()?)
+}
+
+/// Waits, inside, for the process outside to end, which holds the pipe to us. The first
+/// process of a namespace is not ended by the signals that end that one.
+pub(crate) async fn abandoned() {
+    let (sender, ended) = channel::<()>();
+    thread::spawn(move || {
+        let _end_of_file = copy(&mut stdin(), &mut sink());
+        drop(sender);
+    });
+    // Nothing is sent: the sender goes at the end of the file.
+    let _gone = ended.await;
 }

@@ -45,7 +45,12 @@ fn main() -> Result<ExitCode> {
         let status = isolation::enter()?;
         return Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     };
-    Runtime::new()?.block_on(measure(&options, &state))
+    Runtime::new()?.block_on(async {
+        tokio::select! {
+            measured = measure(&options, &state) => measured,
+            () = isolation::abandoned() => Ok(ExitCode::FAILURE),
+        }
+    })
 }
 
 async fn measure(options: &Options, state: &Path) -> Result<ExitCode> {
