@@ -65,10 +65,10 @@ mod tests {
         row.expect("podman");
         row.push("floor", 4.0);
         let expected = "\
-measure     unit  who       min  median   max  naru/who
-docker run  ms    naru     35.2    40.0   120         -
-                  podman      -       -     -         -
-                  floor    4.00    4.00  4.00     10.00
+measure     unit  who      min  median   max  naru/who
+docker run  ms    naru    35.2    40.0   120         -
+                  podman     -       -     -         -
+                  floor   4.00    4.00  4.00     10.00
 ";
         assert_eq!(render(&[row]), expected);
     }
