@@ -190,7 +190,8 @@ impl ContainerNetwork {
                 self.networks.create_namespace(&self.namespace_path(&record.id)).await?;
                 return Ok(None);
             }
-            _ => {}
+            "bridge" => {}
+            unknown => return Err(EngineError::NoSuchNetwork(unknown.to_owned())),
         }
         let address = self.addresses().allocate()?;
         let mut endpoint = Endpoint {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use rustls::crypto::ring;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use thirtyfour::{Capabilities, Key, WebDriver, WebElement};
@@ -181,6 +182,9 @@ async fn session(url: &str) -> anyhow::Result<WebDriver> {
     let mut capabilities = Capabilities::new();
     let options = json!({ "binary": program, "args": [] });
     capabilities.set("webkitgtk:browserOptions", options)?;
+    // Built with the whole workspace the client has TLS, which it never uses here, but no
+    // provider for it. An error only says that one is installed already.
+    drop(ring::default_provider().install_default());
     Ok(WebDriver::new(url, capabilities).await?)
 }
 

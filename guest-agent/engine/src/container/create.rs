@@ -289,7 +289,7 @@ fn refuse_unsupported(config: &ContainerConfig, host_config: &HostConfig) -> Res
         Some((_, what)) => {
             Err(EngineError::Unsupported(format!("not supported by this engine yet: {what}")))
         }
-        None => known_names(host_config),
+        None => known_runtime(host_config),
     }
 }
 
@@ -299,12 +299,9 @@ fn has_health_check(config: &ContainerConfig) -> bool {
     test.and_then(<[String]>::first).is_some_and(|word| !word.is_empty() && word != "NONE")
 }
 
-/// Refuses networks and runtimes that there are none of, in Docker's words.
-fn known_names(host_config: &HostConfig) -> Result<()> {
-    let network = host_config.network_mode.as_deref().unwrap_or_default();
-    if !matches!(network, "" | "default" | "bridge" | "none" | "host") {
-        return Err(EngineError::NoSuchNetwork(network.to_owned()));
-    }
+/// Refuses a runtime that there is none of, in Docker's words. (A network is looked up
+/// when the container starts: the client takes a 404 here for a missing image.)
+fn known_runtime(host_config: &HostConfig) -> Result<()> {
     let runtime = host_config.runtime.as_deref().unwrap_or_default();
     // What scripts name that were written for Docker's own.
     if !matches!(runtime, "" | "naru" | "runc" | "io.containerd.runc.v2") {
