@@ -1,6 +1,7 @@
 //! `/containers/{id}/exec` and `/exec/…`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Path, Query, Request, State};
@@ -13,6 +14,7 @@ use hyper_util::rt::TokioIo;
 use naru_error::{ErrorKind, chain};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::containers::ResizeQuery;
 use super::error::ApiError;
@@ -23,6 +25,9 @@ use crate::container::{AttachStreams, Exec, ExecCreate, ExecState};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::spec::ExecRequest;
+
+/// How long a resize waits for the start of what it resizes.
+const START_PATIENCE: Duration = Duration::from_secs(5);
 
 type Answer = Result<Response, ApiError>;
 
@@ -117,16 +122,16 @@ async fn resize(
     Query(query): Query<ResizeQuery>,
 ) -> Answer {
     let exec = engine.execs().find(&id)?;
+    // A client resizes right after it asked for the start, which may still be on its way.
+    if timeout(START_PATIENCE, exec.started()).await.is_err() {
+        let message = format!("exec instance {} has not been started", exec.id);
+        return Err(ApiError::new(ErrorKind::Conflict, message));
+    }
     match exec.state() {
-        // The client resizes right after it asked for the start, and tries again.
-        ExecState::Created => {
-            let message = format!("exec instance {} has not been started", exec.id);
-            return Err(ApiError::new(ErrorKind::Conflict, message));
-        }
         ExecState::Running { .. } if query.h > 0 && query.w > 0 => {
             exec.shim.resize(query.h, query.w).await?;
         }
-        ExecState::Running { .. } | ExecState::Exited { .. } => {}
+        ExecState::Created | ExecState::Running { .. } | ExecState::Exited { .. } => {}
     }
     Ok(StatusCode::OK.into_response())
 }

@@ -95,6 +95,13 @@ impl Exec {
         *self.state.borrow()
     }
 
+    /// Waits until it has been started, whatever came of it. Cancel safe.
+    pub(crate) async fn started(&self) {
+        let mut watch = self.state.subscribe();
+        // The sender lives in `self`, so the channel cannot close meanwhile.
+        drop(watch.wait_for(|state| *state != ExecState::Created).await.map(drop));
+    }
+
     /// Waits for the end. Cancel safe.
     pub(crate) async fn exited(&self) {
         let mut watch = self.state.subscribe();
