@@ -9,7 +9,7 @@
 //! naru ─► Client ─► control socket ─► machine      └─► tunnels
 //! ```
 //!
-//! One process owns the machine ([`owner`](crate::App::is_owner)): it starts QEMU,
+//! One process owns the machine ([`owner`](crate::App::owns_machine)): it starts QEMU,
 //! serves the Docker API on a local socket, listens on published ports and answers the
 //! other processes. Knows nothing of Tauri, and of the engine only its API.
 
