@@ -41,7 +41,7 @@ enum Commands {
     Ci,
     /// Build what the VM boots: kernel, initramfs, data disk, demo image
     ///
-    /// The result is in target/vm-images/<arch>. Kernel and tools come from Debian's
+    /// The result is in `target/vm-images/ARCH`. Kernel and tools come from Debian's
     /// packages, in the versions of vm-images/manifest.toml.
     Image(image::ImageArgs),
     /// Type-check the host crates for Windows and macOS; build and test the agent for

@@ -8,13 +8,13 @@
 //! ```
 //!
 //! The channel outlives the programs at its ends, so bytes of an earlier session, cut
-//! anywhere, may be in it. Each session therefore begins with a [`preamble`] that
-//! both sides can find in any bytes; then it speaks yamux. One task ([`session`]) owns
+//! anywhere, may be in it. Each session therefore begins with a `preamble` that
+//! both sides can find in any bytes; then it speaks yamux. One task (`session`) owns
 //! the connection and never waits for a stream's reader, so that a stalled one
 //! costs the others nothing but its window.
 //!
 //! On each stream the dialler first writes the port (u32, big-endian). The acceptor
-//! first answers one byte, [`ACCEPTED`] or why not. It is needed beyond what it says:
+//! first answers one byte, `ACCEPTED` or why not. It is needed beyond what it says:
 //! yamux allows 256 streams without an acknowledgement, which is sent with the first
 //! bytes, and a service may be long in having any.
 
