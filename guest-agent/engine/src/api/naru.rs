@@ -59,17 +59,10 @@ fn in_vm(engine: &Engine) -> Result<(), ApiError> {
 }
 
 async fn set_clock(State(engine): State<Engine>, body: Body) -> Answer {
-    #[derive(Deserialize, Default)]
-    #[serde(default)]
-    struct Wanted {
-        unix_nanos: Option<u64>,
-    }
     in_vm(&engine)?;
-    let wanted: Wanted = json_body(body).await?;
-    let Some(unix_nanos) = wanted.unix_nanos else {
+    let Some(SetClock { unix_nanos }) = json_body(body).await? else {
         return Err(ApiError::invalid("unix_nanos is missing"));
     };
-    let SetClock { unix_nanos } = SetClock { unix_nanos };
     let seconds = i64::try_from(unix_nanos / 1_000_000_000).unwrap_or(i64::MAX);
     let nanos = i64::try_from(unix_nanos % 1_000_000_000).unwrap_or_default();
     clock_settime(ClockId::CLOCK_REALTIME, TimeSpec::new(seconds, nanos)).map_err(|errno| {
