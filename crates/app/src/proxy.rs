@@ -16,13 +16,12 @@ use hyper::service::service_fn;
 use hyper::{Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::json;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncWriteExt, copy, sink};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::copy;
 use crate::guest::Guest;
 use crate::local::{Listener, Stream};
 
@@ -77,12 +76,17 @@ async fn connect(mut client: Stream, guest: Option<Guest>) -> io::Result<()> {
             return refuse(client, format!("the engine does not answer: {cause}")).await;
         }
     };
-    match copy::client_to_server(&mut client, engine).await {
-        // On the multiplexed carrier the first read says that nobody listens; the request
-        // is read already, so the answer is all that is left to write.
+    match crate::copy::client_to_server(&mut client, engine).await {
+        // On the multiplexed carrier the first read says that nobody listens. How much of
+        // the request was read by then is not known, so the answer is written as it is.
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             client.write_all(&restarting()).await?;
-            client.shutdown().await
+            client.shutdown().await?;
+            // A socket closed with bytes unread takes the answer away from the client.
+            match timeout(REFUSAL_DEADLINE, copy(&mut client, &mut sink())).await {
+                Ok(drained) => drained.map(drop),
+                Err(_) => Err(io::ErrorKind::TimedOut.into()),
+            }
         }
         ended => ended,
     }
