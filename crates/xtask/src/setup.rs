@@ -159,12 +159,14 @@ pub(crate) fn vsock_device() -> Result<PathBuf> {
     if is_executable(&program) {
         return Ok(program);
     }
+    fs::create_dir_all(&tools).with_context(|| format!("cannot create {}", tools.display()))?;
     step(&format!("cargo install {NAME}"), || {
         process::run(
             Command::new("cargo")
                 .args(["install", NAME, "--version", VERSION, "--locked", "--quiet", "--root"])
                 .arg(&tools)
-                .current_dir(&workspace::cache()?),
+                // Outside of the clone, whose configuration is none of the tool's business.
+                .current_dir(&tools),
         )
     })?;
     Ok(program)
