@@ -16,13 +16,19 @@ use tokio::net::UnixListener;
 use tokio_util::task::TaskTracker;
 
 use crate::api::Api;
+use crate::drained::Drained;
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
 
 /// Serves one connection to its end, upgrades included.
-async fn serve(api: Api, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+async fn serve(
+    api: Api,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    connections: TaskTracker,
+) {
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let api = api.clone();
+        let request = request.map(|body| Drained::new(body, connections.clone()));
         async move { Ok::<_, Infallible>(api.answer(request.map(axum::body::Body::new)).await) }
     });
     let connection =
@@ -73,7 +79,9 @@ impl Socket {
                 () = engine.shutdown().cancelled() => break,
             };
             match accepted {
-                Ok((stream, _)) => drop(connections.spawn(serve(api.clone(), stream))),
+                Ok((stream, _)) => {
+                    connections.spawn(serve(api.clone(), stream, connections.clone()));
+                }
                 Err(error) if out_of_files(&error) => {
                     tracing::error!(%error, "a connection was turned away");
                     tokio::task::yield_now().await;
@@ -132,7 +140,7 @@ pub(crate) async fn serve_carrier(
             () = engine.shutdown().cancelled() => return Ok(()),
         };
         if port == Port::API {
-            connections.spawn(serve(api.clone(), stream));
+            connections.spawn(serve(api.clone(), stream, connections.clone()));
         } else {
             let ended = engine.shutdown().clone().cancelled_owned();
             connections.spawn(async move {

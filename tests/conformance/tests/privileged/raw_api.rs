@@ -46,6 +46,20 @@ fn versions_out_of_range_are_refused_in_dockers_words() -> anyhow::Result<()> {
 }
 
 #[test]
+fn a_refusal_reaches_a_client_that_is_still_sending() -> anyhow::Result<()> {
+    /// More than the sockets' buffers hold.
+    const BODY: usize = 16 << 20;
+    let engine = NativeEngine::start()?;
+    let body = "x".repeat(BODY);
+    for path in ["/build", "/nosuch"] {
+        let mut answer = post(&engine, path, &body)?;
+        assert!(answer.status >= 400, "{path}: {}", answer.status);
+        assert!(!answer.message()?.is_empty());
+    }
+    Ok(())
+}
+
+#[test]
 fn every_answer_says_who_answers() -> anyhow::Result<()> {
     let engine = NativeEngine::start()?;
     for path in ["/_ping", "/nosuch", "/v1.99/info", "/containers/nosuch/json", "/volumes"] {

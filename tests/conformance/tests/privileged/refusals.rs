@@ -8,14 +8,16 @@ use naru_test_framework::NativeEngine;
 fn what_is_not_there_yet_is_refused_in_a_sentence() -> anyhow::Result<()> {
     let engine = NativeEngine::with_busybox()?;
     engine.docker(&["run", "-d", "--name", "runs", "busybox", "sleep", "1000"])?.success()?;
-    fs::write(engine.scratch().join("Dockerfile"), "FROM busybox\n")?;
+    let context = engine.scratch().join("context");
+    fs::create_dir(&context)?;
+    fs::write(context.join("Dockerfile"), "FROM busybox\n")?;
     let before = engine.docker(&["inspect", "runs", "busybox"])?;
 
     for (command, code) in [
         ("network create mine", 1),
         ("volume create mine", 1),
         ("volume ls", 1),
-        ("build .", 1),
+        ("build context", 1),
         ("commit runs image", 1),
         ("pause runs", 1),
         ("cp runs:/etc/passwd copied", 1),
