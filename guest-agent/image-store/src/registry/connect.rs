@@ -70,7 +70,7 @@ impl Connector {
             .read_timeout(SILENCE_DEADLINE)
             .user_agent(concat!("naru/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map_err(|source| RegistryError::Unreachable { registry: "TLS".to_owned(), source })
+            .map_err(|error| RegistryError::unreachable("TLS".to_owned(), &error))
     }
 
     fn roots(&self) -> Result<RootCertStore, RegistryError> {

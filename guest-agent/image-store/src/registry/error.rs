@@ -51,12 +51,12 @@ pub enum RegistryError {
         message: String,
     },
     /// No connection, or it broke for good.
-    #[error("{registry} cannot be reached")]
+    #[error("{registry} cannot be reached: {reason}")]
     Unreachable {
         /// The registry's host.
         registry: String,
-        /// Why.
-        source: reqwest::Error,
+        /// Why: the innermost cause, as the layers above repeat it in their own words.
+        reason: String,
     },
     /// An answer that is none of the expected ones.
     #[error("{registry} answers {status} to {url}: {message}")]
@@ -146,6 +146,14 @@ pub enum RegistryError {
 }
 
 impl RegistryError {
+    pub(super) fn unreachable(registry: String, error: &reqwest::Error) -> Self {
+        let mut cause: &dyn std::error::Error = error;
+        while let Some(source) = cause.source() {
+            cause = source;
+        }
+        Self::Unreachable { registry, reason: cause.to_string() }
+    }
+
     /// The closed kind that statuses and exit codes derive from.
     pub fn kind(&self) -> ErrorKind {
         match self {

@@ -290,8 +290,8 @@ impl Session {
         }
     }
 
-    pub(super) fn unreachable(&self, source: reqwest::Error) -> RegistryError {
-        RegistryError::Unreachable { registry: self.registry(), source: source.without_url() }
+    pub(super) fn unreachable(&self, error: reqwest::Error) -> RegistryError {
+        RegistryError::unreachable(self.registry(), &error.without_url())
     }
 }
 

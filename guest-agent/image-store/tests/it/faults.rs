@@ -124,6 +124,19 @@ async fn a_layer_that_never_comes_whole_is_given_up() -> anyhow::Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn a_registry_that_is_not_there_is_named_with_the_cause_alone() -> anyhow::Result<()> {
+    let bench = Bench::new().await?;
+    // Freed at once: nobody listens on it.
+    let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    let reference = format!("{address}/busybox:1").parse()?;
+    let error = bench.store.pull(&reference, None, None, &|_| {}).await.unwrap_err();
+    let said = naru_error::chain(&error);
+    let expected = format!("{address} cannot be reached: Connection refused (os error 111)");
+    assert_eq!(said, expected);
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_layer_is_refused_by_its_digest() -> anyhow::Result<()> {
     let (bench, layer) = Bench::with_image().await?;
