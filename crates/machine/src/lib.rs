@@ -17,6 +17,7 @@ mod spec;
 mod steps;
 #[cfg(target_os = "linux")]
 mod sys;
+mod tsc;
 
 pub use crate::error::{Hint, MachineError};
 pub use crate::life::{

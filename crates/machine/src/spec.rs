@@ -118,6 +118,9 @@ pub struct MachineSpecDraft {
     pub arch: Arch,
     /// What executes it.
     pub accelerator: Accelerator,
+    /// The rate of the host's time stamp counter, where it has one: a translated guest
+    /// reads that counter.
+    pub tsc_khz: Option<u32>,
     /// The QEMU program.
     pub qemu: PathBuf,
     /// Virtual processors.

@@ -26,6 +26,7 @@ use crate::qemu::monitor::Monitor;
 use crate::qemu::process::Process;
 use crate::spec::{Accelerator, MachineSpec};
 use crate::steps::{Step, StepRecorder};
+use crate::tsc;
 
 const QEMU: Step = Step {
     name: "qemu",
@@ -65,18 +66,20 @@ impl Hypervisor for QemuHypervisor {
     ) -> Result<Box<dyn Guest>, MachineError> {
         let given_up = || cancel.cancelled();
         let prepared = async {
-            let (qemu, choice) = self.steps.run(QEMU, find(&plan)).await?;
+            let finding = self.steps.run(QEMU, find(&plan));
+            let (found, tsc_khz) = tokio::join!(finding, tsc::rate_khz());
+            let (qemu, choice) = found?;
             self.steps.run(IMAGE, async { check_image(&plan) }).await?;
             let lock = self.steps.run(DISK, prepare_disk(Arc::clone(&plan))).await?;
-            Ok::<_, MachineError>((qemu, choice, lock))
+            Ok::<_, MachineError>((qemu, choice, tsc_khz, lock))
         };
-        let (qemu, choice, lock) = tokio::select! {
+        let (qemu, choice, tsc_khz, lock) = tokio::select! {
             prepared = prepared => prepared?,
             () = given_up() => return Err(MachineError::Cancelled),
         };
         tracing::info!(accelerator = %choice.accelerator, reason = choice.reason, "accelerator");
         drop(self.events.send(MachineEvent::Accelerator(choice.clone())));
-        let spec = plan.spec(&qemu, choice.accelerator)?;
+        let spec = plan.spec(&qemu, choice.accelerator, tsc_khz)?;
         self.steps.run(BOOT, self.start(&spec, qemu, lock, &cancel)).await
     }
 

@@ -72,16 +72,18 @@ impl Plan {
         format!(r"\\.\pipe\{}", channel_pipe(&self.runtime_dir))
     }
 
-    /// The specification on this computer.
+    /// The specification on this computer, whose time stamp counter has this rate.
     pub(super) fn spec(
         &self,
         qemu: &Qemu,
         accelerator: Accelerator,
+        tsc_khz: Option<u32>,
     ) -> Result<MachineSpec, MachineError> {
         MachineSpecDraft {
             os: HostOs::current(),
             arch: self.arch,
             accelerator,
+            tsc_khz,
             qemu: qemu.program.clone(),
             cpus: self.cpus,
             memory_mib: self.memory_mib,

@@ -63,6 +63,7 @@ mod tests {
             os,
             arch,
             accelerator,
+            tsc_khz: (arch == Arch::X86_64).then_some(2_600_000),
             qemu: PathBuf::from("qemu"),
             cpus: 4,
             memory_mib: 2048,

@@ -108,6 +108,7 @@ impl Render for Memory {
 pub(super) struct Boot {
     arch: Arch,
     accelerator: Accelerator,
+    tsc_khz: Option<u32>,
     kernel: PathBuf,
     initramfs: PathBuf,
     extra: Vec<String>,
@@ -131,6 +132,7 @@ impl Boot {
         Self {
             arch: draft.arch,
             accelerator: draft.accelerator,
+            tsc_khz: draft.tsc_khz,
             kernel: draft.kernel.clone(),
             initramfs: draft.initramfs.clone(),
             extra: draft.extra_kernel_args.clone(),
@@ -138,18 +140,20 @@ impl Boot {
     }
 
     fn command_line(&self) -> String {
-        let mut words = Self::EVERYWHERE.to_vec();
+        let mut words = Self::EVERYWHERE.map(str::to_owned).to_vec();
         if self.arch == Arch::X86_64 {
-            words.extend(Self::X86_64);
+            words.extend(Self::X86_64.map(str::to_owned));
         }
         if !self.accelerator.is_hardware() {
-            words.extend(Self::TRANSLATED);
+            words.extend(Self::TRANSLATED.map(str::to_owned));
+            words.extend(self.tsc_khz.map(|khz| format!("tsc_early_khz={khz}")));
         }
-        words.push(match self.arch {
+        let console = match self.arch {
             Arch::X86_64 => "console=ttyS0",
             Arch::Aarch64 => "console=ttyAMA0",
-        });
-        words.extend(self.extra.iter().map(String::as_str));
+        };
+        words.push(console.to_owned());
+        words.extend(self.extra.iter().cloned());
         words.join(" ")
     }
 }
