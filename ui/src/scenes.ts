@@ -91,7 +91,7 @@ const scenes: Readonly<Record<string, Scene>> = {
     host.failures.set("image.list", failure("unavailable", "the engine closed the connection"));
     host.failures.set(
       "image.pull",
-      failure("not_found", "manifest for busybox:nope not found: manifest unknown", "check-reference"),
+      failure("not_found", "manifest for busybox:nope not found: manifest unknown"),
     );
   },
 };

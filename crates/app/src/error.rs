@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use naru_error::ErrorKind;
-use naru_ipc::IpcError;
-use naru_machine::{ExitReport, Hint, MachineError};
+use naru_ipc::{Hint, IpcError};
+use naru_machine::{ExitReport, Hint as MachineHint, MachineError};
 use naru_protocol::handshake::Mismatch;
 use naru_transport::TransportError;
 
@@ -228,44 +228,44 @@ impl AppError {
         }
     }
 
-    /// Names of advice that fits.
-    pub fn hints(&self) -> Vec<String> {
+    /// Advice that fits.
+    pub fn hints(&self) -> Vec<Hint> {
         let hint = match self {
-            Self::NoVmImages => "reinstall",
-            Self::BrokenSettings { .. } => "reset-settings",
-            Self::NotRunning => "start-machine",
-            Self::Mismatch(_) => "restart-machine",
-            Self::GuestGaveUp { .. } => "read-console",
+            Self::NoVmImages => Hint::Reinstall,
+            Self::BrokenSettings { .. } => Hint::ResetSettings,
+            Self::NotRunning => Hint::StartMachine,
+            Self::Mismatch(_) => Hint::RestartMachine,
+            Self::GuestGaveUp { .. } => Hint::ReadConsole,
             Self::Machine(error) => {
-                let mut names = Vec::new();
-                for name in error.hints().into_iter().map(|hint| hint_name(hint, error)) {
-                    if !names.contains(&name.to_owned()) {
-                        names.push(name.to_owned());
-                    }
-                }
-                return names;
+                let mut hints: Vec<_> =
+                    error.hints().into_iter().map(|hint| of_machine(hint, error)).collect();
+                // The machine has one for each operating system where the window has one.
+                hints.dedup();
+                return hints;
             }
             Self::Owner(error) => return error.hints.clone(),
             _ => return Vec::new(),
         };
-        vec![hint.to_owned()]
+        vec![hint]
     }
 }
 
-/// The name that the window and the command have words for.
-fn hint_name(hint: Hint, error: &MachineError) -> &'static str {
+/// The machine's advice as the window and the command have words for it.
+fn of_machine(hint: MachineHint, error: &MachineError) -> Hint {
     match hint {
-        Hint::InstallQemuLinux | Hint::InstallQemuMacOs | Hint::InstallQemuWindows => match error {
-            MachineError::QemuTooOld { .. } => "upgrade-qemu",
-            _ => "install-qemu",
+        MachineHint::InstallQemuLinux
+        | MachineHint::InstallQemuMacOs
+        | MachineHint::InstallQemuWindows => match error {
+            MachineError::QemuTooOld { .. } => Hint::UpgradeQemu,
+            _ => Hint::InstallQemu,
         },
-        Hint::SetQemuPath => "check-settings",
-        Hint::JoinKvmGroup => "join-kvm-group",
-        Hint::QuitOtherInstance => "close-other-instance",
-        Hint::FreeDiskSpace => "free-disk-space",
-        Hint::ReduceResources => "less-memory",
-        Hint::ReadSerialLog => "read-console",
-        Hint::Reinstall => "reinstall",
+        MachineHint::SetQemuPath => Hint::CheckSettings,
+        MachineHint::JoinKvmGroup => Hint::JoinKvmGroup,
+        MachineHint::QuitOtherInstance => Hint::CloseOtherInstance,
+        MachineHint::FreeDiskSpace => Hint::FreeDiskSpace,
+        MachineHint::ReduceResources => Hint::LessMemory,
+        MachineHint::ReadSerialLog => Hint::ReadConsole,
+        MachineHint::Reinstall => Hint::Reinstall,
     }
 }
 
@@ -380,7 +380,7 @@ mod tests {
 
     #[test]
     fn an_owners_error_passes_through_unchanged() {
-        let said = IpcError::new(ErrorKind::Unsupported, "no QEMU").with_hint("install-qemu");
+        let said = IpcError::new(ErrorKind::Unsupported, "no QEMU").with_hint(Hint::InstallQemu);
         let error = AppError::Owner(said.clone());
         assert_eq!(error.kind(), ErrorKind::Unsupported);
         assert_eq!(IpcError::from(error), said);

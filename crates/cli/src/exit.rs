@@ -4,15 +4,15 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use naru_error::ErrorKind;
-use naru_ipc::IpcError;
+use naru_ipc::{Hint, IpcError};
 
 /// Prints the error with its advice on standard error and gives the exit status.
 pub(crate) fn failed(error: &IpcError) -> ExitCode {
     let mut stderr = io::stderr().lock();
     // There is nowhere left to complain to when this fails.
     drop(writeln!(stderr, "naru: {}", error.message));
-    for advice in error.hints.iter().filter_map(|hint| advice(hint)) {
-        drop(writeln!(stderr, "      {advice}"));
+    for hint in &error.hints {
+        drop(writeln!(stderr, "      {}", advice(*hint)));
     }
     ExitCode::from(code(naru_app::kind_named(&error.kind)))
 }
@@ -33,16 +33,24 @@ fn code(kind: ErrorKind) -> u8 {
     }
 }
 
-/// What a hint says to somebody at a terminal; a hint for the window alone says nothing.
-fn advice(hint: &str) -> Option<&'static str> {
+/// What a hint says to somebody at a terminal.
+fn advice(hint: Hint) -> &'static str {
     match hint {
-        "start-machine" => Some("Start it with `naru start`."),
-        "restart-machine" => Some("Run `naru stop`, then `naru start`."),
-        "restart-naru" => Some("Quit all of Naru, also its window, and start it again."),
-        "install-qemu" => Some("Install QEMU 7.2 or later (Debian: apt install qemu-system-x86)."),
-        "reinstall" => Some("Reinstall Naru, or set NARU_VM_IMAGES to the image's directory."),
-        "reset-settings" => Some("Correct or remove the file; Naru then uses its defaults."),
-        _ => None,
+        Hint::CheckSettings => "See the machine's settings.",
+        Hint::CloseOtherInstance => "Another Naru uses this disk: use that one, or end it first.",
+        Hint::FreeDiskSpace => "Free some disk space and try again.",
+        Hint::InstallQemu => "Install QEMU 7.2 or later (Debian: apt install qemu-system-x86).",
+        Hint::JoinKvmGroup => {
+            "For hardware acceleration, join the group kvm: usermod -aG kvm USER, then log in again."
+        }
+        Hint::LessMemory => "Give the machine less memory in its settings.",
+        Hint::ReadConsole => "`naru logs` shows what the machine said.",
+        Hint::Reinstall => "Reinstall Naru, or set NARU_VM_IMAGES to the image's directory.",
+        Hint::ResetSettings => "Correct or remove the file; Naru then uses its defaults.",
+        Hint::RestartMachine => "Run `naru stop`, then `naru start`.",
+        Hint::RestartNaru => "Quit all of Naru, also its window, and start it again.",
+        Hint::StartMachine => "Start it with `naru start`.",
+        Hint::UpgradeQemu => "Install QEMU 7.2 or later, or name a newer one in the settings.",
     }
 }
 

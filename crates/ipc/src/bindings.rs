@@ -80,6 +80,7 @@ fn index_ts(config: &Config, rows: &[Row]) -> Result<String, std::fmt::Error> {
     }
     for dependency in [
         AppEvent::dependencies(config),
+        IpcError::dependencies(config),
         MachineStatus::dependencies(config),
         StartStep::dependencies(config),
         Settings::dependencies(config),

@@ -4,6 +4,8 @@ use naru_error::ErrorKind;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use crate::hint::Hint;
+
 /// A failed command: what kind, what happened, what to do next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[ts(export)]
@@ -15,8 +17,8 @@ pub struct IpcError {
     pub kind: String,
     /// One sentence, causes included, in English (the engine's or the machine's words).
     pub message: String,
-    /// Names of advice the window has a text for, such as `install-qemu`.
-    pub hints: Vec<String>,
+    /// What to do next, the likeliest first.
+    pub hints: Vec<Hint>,
 }
 
 impl IpcError {
@@ -27,8 +29,8 @@ impl IpcError {
 
     /// The same with one more hint.
     #[must_use]
-    pub fn with_hint(mut self, hint: &str) -> Self {
-        self.hints.push(hint.to_owned());
+    pub fn with_hint(mut self, hint: Hint) -> Self {
+        self.hints.push(hint);
         self
     }
 }

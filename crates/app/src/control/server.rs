@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use naru_error::ErrorKind;
-use naru_ipc::IpcError;
+use naru_ipc::{Hint, IpcError};
 use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::time::timeout;
@@ -105,7 +105,7 @@ fn understand(line: &[u8]) -> Result<Operation, IpcError> {
         let message = format!(
             "the Naru that owns the machine speaks control version {VERSION} but was asked in version {version}"
         );
-        return Err(IpcError::new(ErrorKind::Unsupported, message).with_hint("restart-naru"));
+        return Err(IpcError::new(ErrorKind::Unsupported, message).with_hint(Hint::RestartNaru));
     }
     serde_json::from_slice::<Request>(line).map(|request| request.operation).map_err(garbled)
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use naru_app::{App, Client, Directories, Environment};
-use naru_ipc::{AppEvent, MachineState};
+use naru_ipc::{AppEvent, Hint, MachineState};
 use tempfile::TempDir;
 
 /// A home of its own, with a VM image directory that is empty.
@@ -67,7 +67,7 @@ async fn what_needs_the_engine_says_that_the_machine_is_off() -> Result<()> {
     let home = TempDir::new()?;
     let app = App::open_in(directories(home.path())?)?;
     let error = app.image_list(()).await.err().context("there is no engine")?;
-    assert_eq!((error.kind.as_str(), error.hints), ("precondition", vec!["start-machine".into()]));
+    assert_eq!((error.kind.as_str(), error.hints), ("precondition", vec![Hint::StartMachine]));
     app.shutdown().await;
     Ok(())
 }

@@ -60,12 +60,12 @@ describe("the list", () => {
 
   it("explains what could not be done", async () => {
     const host = withContainers();
-    host.failures.set("container.start", failure("conflict", "port 8080 is in use", "port-in-use"));
+    host.failures.set("container.start", failure("conflict", "port 8080 is already in use"));
     const { screen, user } = openWindow(host);
     await user.click((await row("old")).getByRole("button", { name: "Start old" }));
     const alert = await screen.findByRole("alert");
     expect(alert).toHaveTextContent("old");
-    expect(alert).toHaveTextContent("Another program uses this port");
+    expect(alert).toHaveTextContent("port 8080 is already in use");
   });
 
   it("opens a published port in the browser", async () => {

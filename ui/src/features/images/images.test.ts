@@ -41,7 +41,7 @@ describe("pulling", () => {
 
   it("explains a pull that failed and can try again", async () => {
     const host = new FakeHost();
-    host.failures.set("image.pull", failure("not_found", "manifest unknown", "check-reference"));
+    host.failures.set("image.pull", failure("not_found", "manifest unknown"));
     const { screen, user } = openWindow(host, "images");
     await user.type(await screen.findByRole("textbox"), "busybox:nope{Enter}");
     const alert = await screen.findByRole("alert");

@@ -3,6 +3,7 @@ import type {
   AppInfo,
   Commands,
   ContainerSummary,
+  Hint,
   ImageSummary,
   MachineStatus,
   OutputChunk,
@@ -77,7 +78,7 @@ export const fakeSettings: Settings = {
   insecure_registries: [],
 };
 
-export const failure = (kind: ErrorKind, message: string, ...hints: string[]): IpcFailure =>
+export const failure = (kind: ErrorKind, message: string, ...hints: Hint[]): IpcFailure =>
   new IpcFailure({ kind, message, hints });
 
 export const chunk = (source: OutputChunk["source"], text: string): OutputChunk => ({

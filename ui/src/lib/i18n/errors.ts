@@ -1,3 +1,4 @@
+import type { Hint } from "../ipc/bindings";
 import type { IpcFailure } from "../ipc/failure";
 import type { Messages } from "./i18n.svelte";
 
@@ -13,10 +14,10 @@ export interface ErrorText {
 
 /** The words for a failure: the catalogue's first, the engine's as the detail. */
 export const errorText = (messages: Messages, failure: Pick<IpcFailure, "kind" | "hints" | "message">): ErrorText => {
-  const hints: Readonly<Record<string, string>> = messages.errors.hints;
+  const hints: Readonly<Record<Hint, string>> = messages.errors.hints;
   return {
     sentence: messages.errors.kinds[failure.kind],
-    advice: failure.hints.flatMap((hint) => hints[hint] ?? []),
+    advice: failure.hints.map((hint) => hints[hint]),
     detail: failure.message,
   };
 };

@@ -40,16 +40,16 @@ describe("errorText", () => {
   const failure = new IpcFailure({
     kind: "precondition",
     message: "no QEMU was found",
-    hints: ["install-qemu", "from-a-newer-version"],
+    hints: ["install-qemu", "read-console"],
   });
 
-  it("puts our words first, the engine's as detail, and drops advice it has no words for", () => {
+  it("puts our words first and the engine's as detail", () => {
     expect(errorText(en, failure)).toEqual({
       sentence: en.errors.kinds.precondition,
-      advice: [en.errors.hints["install-qemu"]],
+      advice: [en.errors.hints["install-qemu"], en.errors.hints["read-console"]],
       detail: "no QEMU was found",
     });
-    expect(errorText(ko, failure).advice).toEqual([ko.errors.hints["install-qemu"]]);
+    expect(errorText(ko, failure).advice).toEqual([ko.errors.hints["install-qemu"], ko.errors.hints["read-console"]]);
   });
 
   it("keeps the text of what is no error of ours", () => {

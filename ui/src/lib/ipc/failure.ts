@@ -1,4 +1,4 @@
-import type { IpcError } from "./bindings";
+import type { Hint, IpcError } from "./bindings";
 
 export type ErrorKind = IpcError["kind"];
 
@@ -15,7 +15,7 @@ const isIpcError = (value: unknown): value is IpcError =>
 /** A failed command, as something to throw. */
 export class IpcFailure extends Error {
   readonly kind: ErrorKind;
-  readonly hints: readonly string[];
+  readonly hints: readonly Hint[];
 
   constructor(error: IpcError) {
     super(error.message);

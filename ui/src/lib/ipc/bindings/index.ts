@@ -8,6 +8,7 @@ export type { ContainerRef } from "./ContainerRef";
 export type { ContainerRemove } from "./ContainerRemove";
 export type { ContainerRun } from "./ContainerRun";
 export type { ContainerSummary } from "./ContainerSummary";
+export type { Hint } from "./Hint";
 export type { ImagePull } from "./ImagePull";
 export type { ImagePullCancel } from "./ImagePullCancel";
 export type { ImageRemove } from "./ImageRemove";
