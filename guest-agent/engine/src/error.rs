@@ -38,12 +38,20 @@ pub enum EngineError {
     /// The container does not run.
     #[error("container {0} is not running")]
     NotRunning(String),
+    /// The container is not paused. Docker has no kind for it, and answers 500.
+    #[error("Container {0} is not paused")]
+    NotPaused(String),
+    /// The container is in a state in which the request cannot be met.
+    #[error("{0}")]
+    Conflict(String),
     /// The container runs and the request needs it not to.
-    #[error(
-        "cannot remove container \"/{0}\": container is running: stop the container before \
-         removing or force remove"
-    )]
-    StillRunning(String),
+    #[error("cannot remove container \"/{name}\": container {what}")]
+    StillRunning {
+        /// The container's name.
+        name: String,
+        /// What it does, and what helps.
+        what: &'static str,
+    },
     /// Someone else is removing the container.
     #[error("removal of container {0} is already in progress")]
     RemovalInProgress(String),
@@ -115,9 +123,10 @@ impl EngineError {
                 ErrorKind::NotFound
             }
             Self::NameInUse { .. } => ErrorKind::AlreadyExists,
-            Self::NotRunning(_) | Self::StillRunning(_) | Self::RemovalInProgress(_) => {
-                ErrorKind::Conflict
-            }
+            Self::NotRunning(_)
+            | Self::Conflict(_)
+            | Self::StillRunning { .. }
+            | Self::RemovalInProgress(_) => ErrorKind::Conflict,
             Self::Unsupported(_) => ErrorKind::Unsupported,
             // Docker blames the caller for a command that is not in the image.
             Self::Start { exit_code: 126 | 127, .. }
@@ -126,6 +135,7 @@ impl EngineError {
             Self::Image(error) => error.kind(),
             Self::Network(error) => error.kind(),
             Self::Start { .. }
+            | Self::NotPaused(_)
             | Self::Shim { .. }
             | Self::NoPortHost(_)
             | Self::PortRefused(_)

@@ -115,6 +115,9 @@ pub enum RuntimeError {
         /// The kernel's reason.
         source: Errno,
     },
+    /// The processes of a cgroup could not be frozen in time.
+    #[error("not all processes of the container could be stopped")]
+    StillMoving,
     /// The child ended without a word, for example because the OOM killer took it.
     #[error("the container's process ended before it was set up")]
     ChildEnded,
@@ -131,7 +134,7 @@ impl RuntimeError {
             Self::Invalid { .. } | Self::NotExecutable { .. } | Self::Exec { .. } => {
                 ErrorKind::InvalidArgument
             }
-            Self::System { .. } | Self::ChildEnded => ErrorKind::Internal,
+            Self::System { .. } | Self::StillMoving | Self::ChildEnded => ErrorKind::Internal,
         }
     }
 

@@ -162,6 +162,10 @@ pub enum ShimRequest {
     },
     /// End the process's input.
     CloseStdin,
+    /// Stop all processes of the container where they are; answered once they stand.
+    Pause,
+    /// Let them go on.
+    Resume,
     /// Be told what happens, beginning with what has happened.
     Watch,
     /// Be told how things stand: answered by [`ShimAnswer::State`].
@@ -192,6 +196,9 @@ pub struct ShimState {
     pub started_at: Option<String>,
     /// How it ended, if it did.
     pub exited: Option<ExitRecord>,
+    /// Whether it is paused.
+    #[serde(default)]
+    pub paused: bool,
 }
 
 #[cfg(test)]

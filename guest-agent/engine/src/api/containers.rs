@@ -341,6 +341,7 @@ async fn attach(
             "attach with logs=1 is not supported by this engine yet",
         ));
     }
+    container.check_not_paused(&format!("container {id}"), "attach")?;
     let content_type = stream_type(container.record().tty(), version);
     let mut streams = query.streams();
     if !query.stream.0 {

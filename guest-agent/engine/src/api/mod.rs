@@ -13,6 +13,7 @@ mod exec;
 mod hijack;
 mod image_pull;
 mod images;
+mod lifecycle;
 mod naru;
 mod not_yet;
 mod query;
@@ -49,6 +50,7 @@ impl Api {
             .merge(events::routes())
             .merge(images::routes())
             .merge(containers::routes())
+            .merge(lifecycle::routes())
             .merge(exec::routes())
             .merge(naru::routes())
             .merge(not_yet::routes())

@@ -19,8 +19,6 @@ pub(super) fn routes() -> Router<Engine> {
         "/build/cancel",
         "/commit",
         "/containers/prune",
-        "/containers/{id}/pause",
-        "/containers/{id}/unpause",
         "/containers/{id}/rename",
         "/containers/{id}/update",
     ] {

@@ -102,7 +102,8 @@ async fn info(State(engine): State<Engine>) -> Result<Json<Value>, ApiError> {
     let kernel = Kernel::read();
     let containers: Vec<_> =
         engine.containers().all().iter().map(|container| container.record()).collect();
-    let running = containers.iter().filter(|record| record.state.status == Status::Running).count();
+    let running = containers.iter().filter(|record| record.running()).count();
+    let paused = containers.iter().filter(|record| record.state.status == Status::Paused).count();
     let images = engine.images().list().map_err(crate::error::EngineError::from)?.len();
     let memory = sysinfo().map_or(0, |info| info.ram_total());
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
@@ -114,8 +115,8 @@ async fn info(State(engine): State<Engine>) -> Result<Json<Value>, ApiError> {
     Ok(Json(json!({
         "ID": machine_id(),
         "Containers": containers.len(),
-        "ContainersRunning": running,
-        "ContainersPaused": 0,
+        "ContainersRunning": running - paused,
+        "ContainersPaused": paused,
         "ContainersStopped": containers.len() - running,
         "Images": images,
         "Driver": "overlay2",

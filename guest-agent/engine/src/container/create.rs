@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use rand::RngCore as _;
 
 use super::files::split_extra_host;
-use super::record::State;
+use super::state::State;
 use super::{Container, Record, names};
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};

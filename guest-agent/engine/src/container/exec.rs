@@ -85,10 +85,8 @@ impl Exec {
                 self.id
             )));
         }
-        if !self.container.record().running() {
-            return Err(EngineError::NotRunning(self.container.id.clone()));
-        }
-        Ok(())
+        self.container.check_running()?;
+        self.container.check_not_paused(&format!("Container {}", self.container.id), "exec")
     }
 
     pub(crate) fn state(&self) -> ExecState {
@@ -120,9 +118,8 @@ impl Engine {
         if create.request.command.first().is_none_or(String::is_empty) {
             return Err(EngineError::Invalid("No exec command specified".to_owned()));
         }
-        if !container.record().running() {
-            return Err(EngineError::NotRunning(container.id.clone()));
-        }
+        container.check_running()?;
+        container.check_not_paused(&format!("Container {}", container.id), "exec")?;
         // An unknown user is refused here, not in the stream.
         self.exec_process(container, &create.request)?;
         let id = random_id();

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::record::Status;
 use super::shim::{Exit, ShimEvents, read_exit};
 use super::{Container, Record};
 use crate::engine::Engine;
@@ -28,7 +27,13 @@ impl Engine {
             // A shim lingers a moment after it has written down the end.
             let ended = read_exit(&self.exit_path(&container));
             match (ended, container.shim.watch().await) {
-                (None, Ok(events)) => self.watch_exit(&container, events),
+                (None, Ok(events)) => {
+                    if let Err(error) = self.find_paused(&container).await {
+                        // It has just ended, which its events will tell.
+                        tracing::info!(container_id = container.id, %error, "not asked");
+                    }
+                    self.watch_exit(&container, events);
+                }
                 // What ended while no engine ran is not news, as with Docker.
                 (Some(exit), _) => self.exited(&container, exit, false).await,
                 (None, Err(error)) => {
@@ -66,22 +71,17 @@ impl Engine {
     }
 
     async fn exited(&self, container: &Arc<Container>, exit: Exit, tell: bool) {
-        let mut record = container.record();
-        let started_at = record.state.started_at.unwrap_or(exit.at);
         // The network first: whoever sees the container exited may start it again.
-        self.network().detach(&record).await;
+        self.network().detach(&container.record()).await;
+        let Ok(mut change) = self.change(container).await else { return };
+        let record = &mut change.record;
+        let started_at = record.state.started_at.unwrap_or(exit.at);
         record.endpoint = None;
-        record.state.status = Status::Exited;
-        record.state.pid = 0;
-        record.state.exit_code = exit.code;
-        record.state.oom_killed = exit.oom_killed;
-        record.state.finished_at = Some(exit.at);
-        record.state.exits += 1;
-        if let Err(error) = self.database().put_container(&record).await {
-            tracing::error!(container_id = record.id, %error, "an exit was not written down");
-        }
+        record.state.exit(exit);
         let auto_remove = record.auto_remove();
-        container.record.send_replace(record);
+        if let Err(error) = change.note().await {
+            tracing::error!(container_id = container.id, %error, "an exit was not written down");
+        }
         if tell {
             if exit.oom_killed {
                 self.container_event(container, "oom", []);

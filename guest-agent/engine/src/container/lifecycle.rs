@@ -7,7 +7,8 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use tokio::time::timeout;
 
-use super::Container;
+use super::state::Status;
+use super::{Container, Record};
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
 
@@ -52,7 +53,7 @@ impl Engine {
         };
         let (engine, container) = (self.clone(), Arc::clone(container));
         self.run_to_end(async move {
-            engine.signal(&container, signal).await?;
+            engine.signal(&container, signal, Purpose::End).await?;
             let exited = container.exited();
             match patience {
                 Some(patience) => {
@@ -78,13 +79,14 @@ impl Engine {
             Some(signal) => signal_number(signal)?,
             None => SIGKILL,
         };
-        if !container.record().running() {
+        let record = container.record();
+        if !record.running() {
             return Err(EngineError::NotRunning(container.id.clone()));
         }
         if signal == SIGKILL {
             self.kill_and_wait(container).await
         } else {
-            self.signal(container, signal).await
+            self.signal(container, signal, Purpose::of(signal, &record)).await
         }
     }
 
@@ -126,12 +128,13 @@ impl Engine {
         let record = container.record();
         if record.running() {
             if !force {
-                return Err(EngineError::StillRunning(record.name));
+                return Err(still_running(record));
             }
             self.kill_and_wait(container).await?;
         }
         // The record goes first: a crash after it leaves files that the next start
         // sweeps, a crash before it a container that can be removed again.
+        let _no_more_changes = container.changing.lock().await;
         self.database().delete_container(&container.id).await?;
         self.execs().forget_container(&container.id);
         remove_directory(&self.paths().container(&container.id));
@@ -155,14 +158,24 @@ impl Engine {
         });
     }
 
-    async fn signal(&self, container: &Arc<Container>, signal: i32) -> Result<()> {
+    async fn signal(&self, container: &Container, signal: i32, purpose: Purpose) -> Result<()> {
+        // Held until all is told: the end that the signal brings is told after it.
+        let change = self.change(container).await?;
+        if !change.record.running() {
+            return Err(EngineError::NotRunning(container.id.clone()));
+        }
         container.shim.signal(signal).await?;
         self.container_event(container, "kill", [("signal", signal.to_string())]);
+        // What stands still takes note of a signal when it goes on, but for SIGKILL.
+        let paused = change.record.state.status == Status::Paused;
+        if paused && purpose == Purpose::End && signal != SIGKILL {
+            self.unpause(container, change).await?;
+        }
         Ok(())
     }
 
     async fn kill_and_wait(&self, container: &Arc<Container>) -> Result<()> {
-        if let Err(error) = self.signal(container, SIGKILL).await {
+        if let Err(error) = self.signal(container, SIGKILL, Purpose::End).await {
             // The shim may be gone because the container just ended.
             if container.record().running()
                 && timeout(KILL_TIMEOUT, container.exited()).await.is_err()
@@ -176,6 +189,38 @@ impl Engine {
             message: format!("the process did not end within {KILL_TIMEOUT:?} of SIGKILL"),
         })
     }
+}
+
+/// What a signal is sent for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// The container is to end.
+    End,
+    /// To tell it something.
+    Tell,
+}
+
+impl Purpose {
+    /// Docker's rule for `kill`: a container that names a stop signal is ended by that and
+    /// by SIGKILL, one that names none by any.
+    fn of(signal: i32, record: &Record) -> Self {
+        let stop_signal = record.config.stop_signal.as_deref().filter(|signal| !signal.is_empty());
+        match stop_signal.map(signal_number) {
+            Some(Ok(stop_signal)) if signal != stop_signal && signal != SIGKILL => Self::Tell,
+            _ => Self::End,
+        }
+    }
+}
+
+/// Why a container cannot be removed that is not stopped, in Docker's words.
+fn still_running(record: Record) -> EngineError {
+    let what = match record.state.status {
+        Status::Paused => "is paused and must be unpaused first",
+        Status::Created | Status::Running | Status::Exited => {
+            "is running: stop the container before removing or force remove"
+        }
+    };
+    EngineError::StillRunning { name: record.name, what }
 }
 
 impl Container {
@@ -217,6 +262,17 @@ pub(super) fn signal_number(text: &str) -> Result<i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::container::record::tests_support::record;
+
+    #[test]
+    fn a_signal_ends_what_does_not_say_how_it_is_stopped() {
+        let mut record = record();
+        assert_eq!(Purpose::of(1, &record), Purpose::End);
+        record.config.stop_signal = Some("SIGQUIT".to_owned());
+        assert_eq!(Purpose::of(1, &record), Purpose::Tell);
+        assert_eq!(Purpose::of(3, &record), Purpose::End);
+        assert_eq!(Purpose::of(SIGKILL, &record), Purpose::End);
+    }
 
     #[test]
     fn signals_have_names_and_numbers() {

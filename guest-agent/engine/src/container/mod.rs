@@ -7,11 +7,13 @@
 //!                     └──────remove─────┴──(force)─────────────┴──► (none)
 //! ```
 //!
-//! One operation at a time changes a container's life: `start` and `remove` hold its
-//! lifecycle lock. `stop` and `kill` only signal and watch, so that they also reach a
-//! container in the middle of a restart. The record is published through a `watch`
-//! channel after it was written to the database, never before.
+//! [`state`] has the whole diagram. One operation at a time changes a container's life:
+//! `start` and `remove` hold its lifecycle lock. `stop` and `kill` only signal and watch,
+//! so that they also reach a container in the middle of a restart. The record changes
+//! through one door ([`change`]): it is written to the database, then published through a
+//! `watch` channel.
 
+mod change;
 mod create;
 mod database;
 mod exec;
@@ -20,10 +22,12 @@ mod files;
 mod lifecycle;
 mod logs;
 mod names;
+mod pause;
 mod record;
 mod registry;
 mod shim;
 mod start;
+mod state;
 mod wait;
 
 use std::sync::Mutex;
@@ -38,11 +42,15 @@ pub(crate) use database::Database;
 pub(crate) use exec::{Exec, ExecCreate, ExecState, Execs};
 pub(crate) use lifecycle::Stopped;
 pub(crate) use logs::{LogQuery, follow as follow_logs};
-pub(crate) use record::{Endpoint, PublishedPort, Record, Status};
+pub(crate) use record::{Endpoint, PublishedPort, Record};
 pub(crate) use registry::Containers;
 pub(crate) use shim::{AgentProgram, AttachStreams, ShimAddress};
 pub(crate) use start::{Attached, Started};
+pub(crate) use state::Status;
 pub(crate) use wait::{Condition, WaitError};
+
+use crate::error::{EngineError, Result};
+use change::Change;
 
 /// A container the engine knows.
 #[derive(Debug)]
@@ -55,6 +63,9 @@ pub(crate) struct Container {
     /// Held over `start` and `remove`. An async lock: both wait for the kernel, the
     /// shim and the database in between.
     lifecycle: AsyncMutex<()>,
+    /// Held over a change of the record. An async lock: a change waits for the database,
+    /// and some for the shim.
+    changing: AsyncMutex<()>,
     /// Attached before the process exists; each is answered during `start`.
     waiting: Mutex<Vec<Waiting>>,
     removing: AtomicBool,
@@ -76,10 +87,19 @@ impl Container {
             shim,
             record: watch::Sender::new(record),
             lifecycle: AsyncMutex::new(()),
+            changing: AsyncMutex::new(()),
             waiting: Mutex::new(Vec::new()),
             removing: AtomicBool::new(false),
             removed: CancellationToken::new(),
         }
+    }
+
+    /// Refuses what needs a process.
+    pub(crate) fn check_running(&self) -> Result<()> {
+        if self.record.borrow().running() {
+            return Ok(());
+        }
+        Err(EngineError::NotRunning(self.id.clone()))
     }
 
     /// The record as it is now.

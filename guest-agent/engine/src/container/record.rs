@@ -7,6 +7,8 @@ use bollard_stubs::models::{ContainerConfig, HostConfig};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::state::{State, Status};
+
 /// A container: what it was made from, what was asked for, how it is.
 ///
 /// `config` and `host_config` are the client's words with the image's defaults
@@ -52,48 +54,10 @@ pub(crate) struct PublishedPort {
     pub(crate) container_port: u16,
 }
 
-/// How a container is.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct State {
-    pub(crate) status: Status,
-    /// As the engine's PID namespace sees it; 0 when it does not run.
-    pub(crate) pid: i32,
-    pub(crate) exit_code: i32,
-    pub(crate) oom_killed: bool,
-    /// Why the last start failed.
-    pub(crate) error: String,
-    pub(crate) started_at: Option<Timestamp>,
-    pub(crate) finished_at: Option<Timestamp>,
-    /// How often it has ended; `wait?condition=next-exit` counts by it.
-    pub(crate) exits: u64,
-}
-
-/// ```text
-/// Created ──start──► Running ──exit──► Exited ──start──► Running
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Status {
-    #[default]
-    Created,
-    Running,
-    Exited,
-}
-
-impl Status {
-    /// Docker's word.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Created => "created",
-            Self::Running => "running",
-            Self::Exited => "exited",
-        }
-    }
-}
-
 impl Record {
+    /// Whether there is a process, be it paused.
     pub(crate) fn running(&self) -> bool {
-        self.state.status == Status::Running
+        self.state.has_process()
     }
 
     pub(crate) fn tty(&self) -> bool {
@@ -127,6 +91,7 @@ impl Record {
         match self.state.status {
             Status::Created => "Created".to_owned(),
             Status::Running => format!("Up {}", since(self.state.started_at)),
+            Status::Paused => format!("Up {} (Paused)", since(self.state.started_at)),
             Status::Exited => {
                 format!("Exited ({}) {} ago", self.state.exit_code, since(self.state.finished_at))
             }

@@ -93,20 +93,25 @@ impl ShimAddress {
         &self.directory
     }
 
-    /// One request, one answer.
+    /// One request, which is done or not.
     async fn request(&self, request: &ShimRequest) -> Result<UnixStream> {
+        match self.answer(request).await? {
+            (stream, ShimAnswer::Ok) => Ok(stream),
+            (_, ShimAnswer::Error { message }) => Err(self.failed(message)),
+            (_, ShimAnswer::State(_)) => {
+                Err(self.failed("it answered with a state nobody asked for"))
+            }
+        }
+    }
+
+    /// One request, one answer, and what follows it.
+    async fn answer(&self, request: &ShimRequest) -> Result<(UnixStream, ShimAnswer)> {
         let mut stream = UnixStream::connect(self.directory.join(SOCKET_NAME))
             .await
             .map_err(|error| self.failed(format!("cannot be reached: {error}")))?;
         write_line(&mut stream, request).await.map_err(|error| self.failed(error.to_string()))?;
-        match read_line_unbuffered(&mut stream).await {
-            Ok(ShimAnswer::Ok) => Ok(stream),
-            Ok(ShimAnswer::Error { message }) => Err(self.failed(message)),
-            Ok(ShimAnswer::State(_)) => {
-                Err(self.failed("it answered with a state nobody asked for"))
-            }
-            Err(error) => Err(self.failed(error.to_string())),
-        }
+        let answer = read_line_unbuffered(&mut stream).await;
+        Ok((stream, answer.map_err(|error| self.failed(error.to_string()))?))
     }
 
     /// Joins the process's streams; what comes back is Docker's attach stream.
@@ -123,6 +128,24 @@ impl ShimAddress {
     /// Sends a signal to the process.
     pub(crate) async fn signal(&self, signal: i32) -> Result<()> {
         self.request(&ShimRequest::Signal { signal }).await.map(drop)
+    }
+
+    /// Stops all processes of the container where they are.
+    pub(crate) async fn pause(&self) -> Result<()> {
+        self.request(&ShimRequest::Pause).await.map(drop)
+    }
+
+    /// Lets them go on.
+    pub(crate) async fn resume(&self) -> Result<()> {
+        self.request(&ShimRequest::Resume).await.map(drop)
+    }
+
+    /// Whether the container is paused, as the kernel says.
+    pub(crate) async fn paused(&self) -> Result<bool> {
+        match self.answer(&ShimRequest::State).await?.1 {
+            ShimAnswer::State(state) => Ok(state.paused),
+            answer => Err(self.failed(format!("expected a state, not {answer:?}"))),
+        }
     }
 
     /// Joins a shim that an earlier engine has started: its events from the first on.

@@ -6,8 +6,9 @@ use std::sync::{Arc, PoisonError};
 use naru_shim::wire::{LogConfig, ShimConfig, Target};
 
 use super::files::{self, FilesRequest};
-use super::record::{Endpoint, Status};
+use super::record::Endpoint;
 use super::shim::ShimEvents;
+use super::state::Status;
 use super::{AttachStreams, Container, Record, Waiting};
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
@@ -33,6 +34,11 @@ impl Engine {
         self.run_to_end(async move {
             let _one_at_a_time = container.lifecycle.lock().await;
             let record = container.record();
+            if record.state.status == Status::Paused {
+                return Err(EngineError::Conflict(
+                    "cannot start a paused container, try unpause instead".to_owned(),
+                ));
+            }
             if record.running() {
                 return Ok(Started::WasRunning);
             }
@@ -69,7 +75,7 @@ impl Engine {
                 return Err(error);
             }
         };
-        self.started(container, record, endpoint, (pid, at), events).await
+        self.started(container, endpoint, (pid, at), events).await
     }
 
     /// Everything up to a process that waits for the word to run.
@@ -143,21 +149,14 @@ impl Engine {
     async fn started(
         &self,
         container: &Arc<Container>,
-        mut record: Record,
         endpoint: Option<Endpoint>,
         (pid, at): (i32, Timestamp),
         events: ShimEvents,
     ) -> Result<()> {
-        record.endpoint = endpoint;
-        record.state.status = Status::Running;
-        record.state.pid = pid;
-        record.state.exit_code = 0;
-        record.state.oom_killed = false;
-        record.state.error.clear();
-        record.state.started_at = Some(at);
-        record.state.finished_at = None;
-        let written = self.database().put_container(&record).await;
-        container.record.send_replace(record);
+        let mut change = self.change(container).await?;
+        change.record.endpoint = endpoint;
+        change.record.state.start(pid, at);
+        let written = change.note().await;
         self.container_event(container, "start", []);
         self.watch_exit(container, events);
         // What cannot be written must not run unseen after the engine's next start.
@@ -169,18 +168,19 @@ impl Engine {
 
     /// Writes down why, and removes a container that wanted to be removed at its end.
     async fn start_failed(&self, container: &Arc<Container>, error: &EngineError) {
-        let mut record = container.record();
-        record.state.error = naru_error::chain(error);
-        record.state.exit_code = match error {
+        drop(std::mem::take(&mut *lock(&container.waiting)));
+        let Ok(mut change) = self.change(container).await else { return };
+        change.record.state.error = naru_error::chain(error);
+        change.record.state.exit_code = match error {
             EngineError::Start { exit_code, .. } => *exit_code,
             _ => 128,
         };
-        drop(std::mem::take(&mut *lock(&container.waiting)));
-        if let Err(error) = self.database().put_container(&record).await {
-            tracing::error!(container_id = record.id, %error, "a failed start was not written down");
+        let auto_remove = change.record.auto_remove();
+        if let Err(error) = change.note().await {
+            tracing::error!(
+                container_id = container.id, %error, "a failed start was not written down"
+            );
         }
-        let auto_remove = record.auto_remove();
-        container.record.send_replace(record);
         if auto_remove {
             self.remove_in_background(container);
         }

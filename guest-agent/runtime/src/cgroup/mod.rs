@@ -12,15 +12,20 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Component, Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use oci_spec::runtime::LinuxResources;
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::retry_on_intr;
 use rustix::process::Pid;
 
 use crate::error::{Context, Result, RuntimeError};
 use devices::DeviceProgram;
 use resources::Limits;
+
+/// How long processes may take to stand still. One that waits inside the kernel, for a disk
+/// or a server that does not answer, cannot be stopped.
+const FREEZE_LIMIT: Duration = Duration::from_secs(5);
 
 /// A control group of the host's cgroup v2 tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,16 +111,23 @@ impl Cgroup {
         count.and_then(|count| count.parse().ok()).unwrap_or(0)
     }
 
-    /// Stops all processes of the group; returns when the last one stands.
+    /// Stops all processes of the group; returns when the last one stands. If one does not
+    /// stop, all go on.
     pub fn freeze(&self) -> Result<()> {
         self.write("cgroup.freeze", "1")?;
-        self.await_event("frozen 1")
+        match self.await_event("frozen 1", Some(FREEZE_LIMIT)) {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                self.thaw()?;
+                Err(RuntimeError::StillMoving)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Lets the processes of the group go on.
     pub fn thaw(&self) -> Result<()> {
-        self.write("cgroup.freeze", "0")?;
-        self.await_event("frozen 0")
+        self.write("cgroup.freeze", "0")
     }
 
     /// Whether the group is stopped.
@@ -135,12 +147,14 @@ impl Cgroup {
             return Ok(());
         }
         self.kill_all()?;
-        self.await_event("populated 0")?;
+        self.await_event("populated 0", None)?;
         remove_below(&self.directory).context("remove cgroup", self.directory.display())
     }
 
     /// Waits until `line` stands in `cgroup.events`; the kernel signals changes as `POLLPRI`.
-    fn await_event(&self, line: &str) -> Result<()> {
+    /// False if the time was up before.
+    fn await_event(&self, line: &str, limit: Option<Duration>) -> Result<bool> {
+        let end = limit.map(|limit| Instant::now() + limit);
         let path = self.directory.join("cgroup.events");
         let mut file = File::open(&path).context("open", path.display())?;
         loop {
@@ -148,10 +162,16 @@ impl Cgroup {
             file.rewind().context("read", path.display())?;
             file.read_to_string(&mut text).context("read", path.display())?;
             if text.lines().any(|candidate| candidate == line) {
-                return Ok(());
+                return Ok(true);
             }
+            let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return Ok(false);
+            }
+            let left = left.and_then(|left| Timespec::try_from(left).ok());
             let mut events = [PollFd::new(&file, PollFlags::PRI)];
-            retry_on_intr(|| poll(&mut events, None)).context("wait for", path.display())?;
+            retry_on_intr(|| poll(&mut events, left.as_ref()))
+                .context("wait for", path.display())?;
         }
     }
 

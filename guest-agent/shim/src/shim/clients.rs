@@ -1,5 +1,6 @@
 //! What clients ask, and what is done about it.
 
+use naru_runtime::{Process, RuntimeError};
 use rustix::event::PollFlags;
 use rustix::termios::{Winsize, tcsetwinsize};
 
@@ -73,7 +74,15 @@ impl Shim {
                 self.answer(index, result);
             }
             ShimRequest::Signal { signal } => {
-                let result = self.signal(signal);
+                let result = self.of_running(|process| process.signal(signal));
+                self.answer(index, result);
+            }
+            ShimRequest::Pause => {
+                let result = self.of_running(|process| process.cgroup().freeze());
+                self.answer(index, result);
+            }
+            ShimRequest::Resume => {
+                let result = self.of_running(|process| process.cgroup().thaw());
                 self.answer(index, result);
             }
             ShimRequest::CloseStdin => {
@@ -128,7 +137,12 @@ impl Shim {
             Phase::Exited(record) => Some(record.clone()),
             _ => None,
         };
-        ShimState { pid: self.pid, started_at: self.started_at.clone(), exited }
+        let paused = match &self.phase {
+            // A group that cannot be read is about to be gone with its process.
+            Phase::Running(process) => process.cgroup().is_frozen().unwrap_or_default(),
+            _ => false,
+        };
+        ShimState { pid: self.pid, started_at: self.started_at.clone(), exited, paused }
     }
 
     fn resize(&self, rows: u16, cols: u16) -> Result<(), String> {
@@ -137,9 +151,13 @@ impl Shim {
         tcsetwinsize(console, size).map_err(|errno| format!("resize the terminal: {errno}"))
     }
 
-    fn signal(&self, signal: i32) -> Result<(), String> {
+    /// Does something with a process that runs.
+    fn of_running(
+        &self,
+        what: impl FnOnce(&Process) -> Result<(), RuntimeError>,
+    ) -> Result<(), String> {
         match &self.phase {
-            Phase::Running(process) => process.signal(signal).map_err(|error| error.to_string()),
+            Phase::Running(process) => what(process).map_err(|error| error.to_string()),
             Phase::Created(_) => Err("the process is not started".to_owned()),
             Phase::Exited(_) | Phase::Failed => Err("the process has ended".to_owned()),
         }

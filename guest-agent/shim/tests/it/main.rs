@@ -86,6 +86,8 @@ fn requests_are_as_in_the_file() -> Result<()> {
             ShimRequest::Resize { rows: 24, cols: 80 },
             ShimRequest::Signal { signal: 15 },
             ShimRequest::CloseStdin,
+            ShimRequest::Pause,
+            ShimRequest::Resume,
             ShimRequest::Watch,
             ShimRequest::State,
         ],
@@ -101,8 +103,13 @@ fn answers_are_as_in_the_file() -> Result<()> {
         &[
             ShimAnswer::Ok,
             ShimAnswer::Error { message: "the process has ended".to_owned() },
-            ShimAnswer::State(ShimState { pid: 7, started_at: None, exited: None }),
-            ShimAnswer::State(ShimState { pid: 7, started_at, exited: Some(record()) }),
+            ShimAnswer::State(ShimState { pid: 7, started_at: None, exited: None, paused: false }),
+            ShimAnswer::State(ShimState {
+                pid: 7,
+                started_at,
+                exited: Some(record()),
+                paused: true,
+            }),
         ],
     )
 }

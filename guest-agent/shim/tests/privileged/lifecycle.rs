@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use naru_shim::wire::{FailureKind, ShimEvent, ShimRequest};
+use naru_shim::wire::{FailureKind, ShimAnswer, ShimEvent, ShimRequest};
 use serde_json::json;
 
 use crate::harness::{Fixture, ask, read_record};
@@ -37,6 +37,26 @@ fn a_container_ends_with_its_first_process() -> Result<()> {
     let state = fs::read_to_string(format!("/proc/{sleeper}/status")).unwrap_or_default();
     assert!(state.is_empty() || state.contains("State:\tZ"), "{state}");
     assert!(!fixture.cgroup()?.directory().exists());
+    Ok(())
+}
+
+#[test]
+fn a_paused_container_stands_still_and_can_be_killed() -> Result<()> {
+    let fixture = Fixture::shell("while :; do usleep 1000; done")?;
+    let mut shim = fixture.spawn()?;
+    shim.created()?;
+    shim.start()?;
+    for (request, paused) in [(ShimRequest::Pause, true), (ShimRequest::Resume, false)] {
+        assert_eq!(shim.ask(request)?.0, ShimAnswer::Ok);
+        assert_eq!(fixture.cgroup()?.is_frozen()?, paused);
+        let ShimAnswer::State(state) = shim.ask(ShimRequest::State)?.0 else {
+            bail!("expected a state")
+        };
+        assert_eq!(state.paused, paused);
+    }
+    assert_eq!(shim.ask(ShimRequest::Pause)?.0, ShimAnswer::Ok);
+    assert_eq!(shim.ask(ShimRequest::Signal { signal: 9 })?.0, ShimAnswer::Ok);
+    assert_eq!(shim.exited()?.code, 137);
     Ok(())
 }
 

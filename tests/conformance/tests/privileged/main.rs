@@ -15,6 +15,7 @@ mod isolation;
 mod load;
 mod logs;
 mod mounts;
+mod pause;
 mod ports;
 mod pull;
 mod raw;

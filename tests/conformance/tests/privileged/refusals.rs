@@ -19,7 +19,6 @@ fn what_is_not_there_yet_is_refused_in_a_sentence() -> anyhow::Result<()> {
         ("volume ls", 1),
         ("build context", 1),
         ("commit runs image", 1),
-        ("pause runs", 1),
         ("cp runs:/etc/passwd copied", 1),
         ("stats --no-stream runs", 1),
         ("rename runs other", 1),
