@@ -35,6 +35,9 @@ pub enum EngineError {
         /// The id of the container that has it.
         holder: String,
     },
+    /// A container cannot be renamed so.
+    #[error("Error when allocating new name")]
+    NewName(#[source] Box<Self>),
     /// The container does not run.
     #[error("container {0} is not running")]
     NotRunning(String),
@@ -127,6 +130,7 @@ impl EngineError {
             | Self::Conflict(_)
             | Self::StillRunning { .. }
             | Self::RemovalInProgress(_) => ErrorKind::Conflict,
+            Self::NewName(error) => error.kind(),
             Self::Unsupported(_) => ErrorKind::Unsupported,
             // Docker blames the caller for a command that is not in the image.
             Self::Start { exit_code: 126 | 127, .. }

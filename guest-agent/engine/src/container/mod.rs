@@ -25,6 +25,7 @@ mod names;
 mod pause;
 mod record;
 mod registry;
+mod rename;
 mod shim;
 mod start;
 mod state;

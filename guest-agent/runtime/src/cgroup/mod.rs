@@ -127,7 +127,8 @@ impl Cgroup {
 
     /// Lets the processes of the group go on.
     pub fn thaw(&self) -> Result<()> {
-        self.write("cgroup.freeze", "0")
+        self.write("cgroup.freeze", "0")?;
+        self.await_event("frozen 0", Some(FREEZE_LIMIT)).map(drop)
     }
 
     /// Whether the group is stopped.

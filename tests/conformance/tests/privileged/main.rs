@@ -21,6 +21,7 @@ mod pull;
 mod raw;
 mod raw_api;
 mod refusals;
+mod rename;
 mod run;
 mod stopping;
 mod system;

@@ -21,7 +21,6 @@ fn what_is_not_there_yet_is_refused_in_a_sentence() -> anyhow::Result<()> {
         ("commit runs image", 1),
         ("cp runs:/etc/passwd copied", 1),
         ("stats --no-stream runs", 1),
-        ("rename runs other", 1),
         ("diff runs", 1),
         ("export runs", 1),
         ("save busybox", 1),
