@@ -12,7 +12,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::args::{EngineArgs, Mode};
-use crate::container::{AgentProgram, Container, Containers, Database, Execs, Record, ShimAddress};
+use crate::container::{
+    AgentProgram, Asker, Container, Containers, Database, Execs, Record, ShimAddress,
+};
 use crate::error::{EngineError, Result};
 use crate::events::Events;
 use crate::network::ContainerNetwork;
@@ -63,6 +65,8 @@ struct Inner {
     /// Waiters on shim processes; not waited for, since shims outlive the engine.
     shims: TaskTracker,
     shutdown: CancellationToken,
+    /// Cancelled when it begins to: from then on no policy starts a container.
+    closing: CancellationToken,
     /// Held for life: two engines on one root would ruin it.
     _lock: File,
 }
@@ -105,6 +109,7 @@ impl Engine {
             tasks: TaskTracker::new(),
             shims: TaskTracker::new(),
             shutdown: CancellationToken::new(),
+            closing: CancellationToken::new(),
             _lock: lock,
         }));
         engine.sweep(&records);
@@ -184,6 +189,11 @@ impl Engine {
         &self.0.shutdown
     }
 
+    /// Cancelled when the engine stops its containers for its own end.
+    pub(crate) fn closing(&self) -> &CancellationToken {
+        &self.0.closing
+    }
+
     /// Where the shim of container or exec `id` listens.
     pub(crate) fn shim_address(&self, id: &str) -> ShimAddress {
         ShimAddress::new(&self.paths().run, id)
@@ -214,9 +224,10 @@ impl Engine {
 
     /// Stops all containers, then the engine's own work: the orderly end.
     pub(crate) async fn close(&self) {
-        let running: Vec<_> =
-            self.containers().all().into_iter().filter(|c| c.record().running()).collect();
-        let stops = running.iter().map(|container| self.stop_container(container, None, None));
+        self.closing().cancel();
+        let all = self.containers().all();
+        let stops =
+            all.iter().map(|container| self.stop_container(container, None, None, Asker::Engine));
         for result in futures::future::join_all(stops).await {
             if let Err(error) = result {
                 tracing::error!(%error, "a container did not stop");

@@ -175,6 +175,18 @@ impl ContainerNetwork {
         }
     }
 
+    /// Waits until a container's ports can be published: in the VM the host comes some
+    /// time after the engine. Cancel safe.
+    pub(crate) async fn ready_for(&self, record: &Record) {
+        let publishes = published_ports(&record.config, &record.host_config)
+            .is_ok_and(|ports| !ports.is_empty());
+        if let (Publisher::Host(host), "bridge", true) =
+            (&self.publisher, record.network_mode(), publishes)
+        {
+            host.connected().await;
+        }
+    }
+
     /// Where the network namespace of a container is, unless it has the host's.
     pub(crate) fn namespace(&self, record: &Record) -> Option<PathBuf> {
         (record.network_mode() != "host").then(|| self.namespace_path(&record.id))

@@ -17,7 +17,7 @@ use naru_protocol::ports::{PortReply, PortRequest};
 use tokio::io::{
     AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader, split,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::error::{EngineError, Result};
@@ -34,7 +34,14 @@ const MAX_REPLY: u64 = 64 << 10;
 
 /// The host's side of published ports. Clones share their state.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct PortHost(Arc<Mutex<State>>);
+pub(crate) struct PortHost(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// Tells that a host has come.
+    arrivals: Notify,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -54,6 +61,18 @@ struct Binding {
 }
 
 impl PortHost {
+    /// Waits until a host is connected. Cancel safe.
+    pub(crate) async fn connected(&self) {
+        loop {
+            // Made before the look, so that an arrival in between is not missed.
+            let arrival = self.0.arrivals.notified();
+            if self.state().host.is_some() {
+                return;
+            }
+            arrival.await;
+        }
+    }
+
     /// Has the host listen on all `mappings`, or on none; gives them back with the
     /// ports that it chose.
     pub(crate) async fn publish(
@@ -140,6 +159,7 @@ impl PortHost {
             let known: Vec<_> = state.bindings.keys().map(|id| state.request(*id)).collect();
             (connection, known)
         };
+        self.0.arrivals.notify_waiters();
         let (read, mut write) = split(stream);
         let send = async {
             for request in known {
@@ -190,7 +210,7 @@ impl PortHost {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -276,6 +296,17 @@ mod tests {
     async fn without_a_host_nothing_is_published() {
         let error = PortHost::default().publish("c", &[mapping(80)]).await.unwrap_err();
         assert!(matches!(error, EngineError::NoPortHost(80)));
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_a_host_is_told_of_its_coming() {
+        let ports = PortHost::default();
+        let mut tasks = tokio::task::JoinSet::new();
+        let waits = ports.clone();
+        let waits = async move { waits.connected().await };
+        let comes = async { FakeHost::connect(&ports, &mut tasks) };
+        let ((), _host) = tokio::join!(waits, comes);
+        ports.connected().await;
     }
 
     #[tokio::test]

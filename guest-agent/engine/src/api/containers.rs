@@ -26,7 +26,7 @@ use super::query::{Filters, Flag};
 use super::version::ApiVersion;
 use super::{container_view, json_body};
 use crate::container::{
-    AttachStreams, Attached, Condition, Container, CreateRequest, LogQuery, Record, Started,
+    Asker, AttachStreams, Attached, Condition, Container, CreateRequest, LogQuery, Record, Started,
     Stopped, WaitError, follow_logs,
 };
 use crate::engine::Engine;
@@ -102,7 +102,7 @@ async fn list(State(engine): State<Engine>, Query(query): Query<ListQuery>) -> A
     let bounds = Bounds::of(&engine, &filters)?;
     let rows: Vec<Value> = records
         .iter()
-        .filter(|record| (all || record.running()) && listed(&filters, &bounds, record))
+        .filter(|record| (all || record.counts_as_running()) && listed(&filters, &bounds, record))
         .take(limit.unwrap_or(usize::MAX))
         .map(|record| container_view::summary(&engine, record, now))
         .collect();
@@ -228,7 +228,8 @@ async fn stop(
     Query(query): Query<StopQuery>,
 ) -> Answer {
     let container = engine.containers().find(&id)?;
-    Ok(match engine.stop_container(&container, query.signal.as_deref(), query.t).await? {
+    let signal = query.signal.as_deref();
+    Ok(match engine.stop_container(&container, signal, query.t, Asker::User).await? {
         Stopped::Now => StatusCode::NO_CONTENT.into_response(),
         Stopped::WasStopped => StatusCode::NOT_MODIFIED.into_response(),
     })
@@ -341,7 +342,7 @@ async fn attach(
             "attach with logs=1 is not supported by this engine yet",
         ));
     }
-    container.check_not_paused(&format!("container {id}"), "attach")?;
+    container.check_attachable(&id)?;
     let content_type = stream_type(container.record().tty(), version);
     let mut streams = query.streams();
     if !query.stream.0 {

@@ -287,9 +287,9 @@ impl Engine {
         let users = self.containers().all();
         let mut users: Vec<_> =
             users.iter().map(|user| user.record()).filter(|user| user.image_id == id).collect();
-        users.sort_by_key(|user| !user.running());
+        users.sort_by_key(|user| !user.counts_as_running());
         let user = users.into_iter().next()?;
-        let running = user.running();
+        let running = user.counts_as_running();
         Some(InUse { container_id: user.id, running })
     }
 

@@ -9,7 +9,8 @@ use super::{Container, Record};
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
 
-/// A change in the making. Dropped instead of finished, it has not happened.
+/// A change in the making. Dropped instead of made, it has not happened; until it is
+/// dropped no other begins.
 #[derive(Debug)]
 pub(super) struct Change<'a> {
     engine: &'a Engine,
@@ -38,16 +39,21 @@ impl Engine {
 
 impl Change<'_> {
     /// Makes it so. What cannot be written has not happened.
-    pub(super) async fn keep(self) -> Result<()> {
+    pub(super) async fn keep(&mut self) -> Result<()> {
         self.engine.database().put_container(&self.record).await?;
-        self.container.record.send_replace(self.record);
+        self.show();
         Ok(())
     }
 
     /// Takes note of what has happened: it is seen by all even if it cannot be written.
-    pub(super) async fn note(self) -> Result<()> {
+    pub(super) async fn note(&mut self) -> Result<()> {
         let written = self.engine.database().put_container(&self.record).await;
-        self.container.record.send_replace(self.record);
+        self.show();
         written
+    }
+
+    /// Lets all see it now; it is written with the next change.
+    pub(super) fn show(&mut self) {
+        self.container.record.send_replace(self.record.clone());
     }
 }

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use bollard_stubs::models::{
-    ContainerConfig, HostConfig, HostConfigLogConfig, ImageConfig, RestartPolicy,
+    ContainerConfig, HostConfig, HostConfigLogConfig, ImageConfig, RestartPolicy as AskedPolicy,
     RestartPolicyNameEnum,
 };
 use jiff::Timestamp;
 use rand::RngCore as _;
 
 use super::files::split_extra_host;
+use super::restart_policy::RestartPolicy;
 use super::state::State;
 use super::{Container, Record, names};
 use crate::engine::Engine;
@@ -204,10 +205,14 @@ fn fill_host_config(host_config: &mut HostConfig) {
     if network.is_empty() || network == "default" {
         "bridge".clone_into(network);
     }
-    host_config.restart_policy.get_or_insert(RestartPolicy {
-        name: Some(RestartPolicyNameEnum::NO),
-        maximum_retry_count: Some(0),
-    });
+    let unset =
+        |policy: &AskedPolicy| matches!(policy.name, None | Some(RestartPolicyNameEnum::EMPTY));
+    if host_config.restart_policy.as_ref().is_none_or(unset) {
+        host_config.restart_policy = Some(AskedPolicy {
+            name: Some(RestartPolicyNameEnum::NO),
+            maximum_retry_count: Some(0),
+        });
+    }
     host_config.log_config.get_or_insert_with(HostConfigLogConfig::default);
     if let Some(log_config) = &mut host_config.log_config {
         let driver = log_config.typ.get_or_insert_default();
@@ -236,6 +241,12 @@ fn command_line(config: &ContainerConfig) -> Result<Vec<String>> {
 }
 
 fn validate(config: &ContainerConfig, host_config: &HostConfig) -> Result<()> {
+    let policy = RestartPolicy::parse(host_config)?;
+    if host_config.auto_remove == Some(true) && policy != RestartPolicy::No {
+        return Err(EngineError::Invalid(
+            "can't create 'AutoRemove' container with restart policy".to_owned(),
+        ));
+    }
     WantedMounts::parse(host_config)?;
     spec::validate(host_config)?;
     published_ports(config, host_config)?;
@@ -249,7 +260,7 @@ fn validate(config: &ContainerConfig, host_config: &HostConfig) -> Result<()> {
         )));
     }
     if let Some(signal) = &config.stop_signal {
-        super::lifecycle::signal_number(signal)?;
+        super::signal::signal_number(signal)?;
     }
     Ok(())
 }
@@ -257,17 +268,13 @@ fn validate(config: &ContainerConfig, host_config: &HostConfig) -> Result<()> {
 /// Refuses by name what would otherwise be dropped in silence.
 fn refuse_unsupported(config: &ContainerConfig, host_config: &HostConfig) -> Result<()> {
     let given = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|list| !list.is_empty());
-    let restart = host_config.restart_policy.as_ref().and_then(|policy| policy.name);
     let network = host_config.network_mode.as_deref().unwrap_or_default();
     let mode = |mode: &Option<String>| {
         mode.as_deref().is_some_and(|mode| !matches!(mode, "" | "private" | "shareable" | "host"))
     };
     let log_driver =
         host_config.log_config.as_ref().and_then(|log| log.typ.as_deref()).unwrap_or_default();
-    let restarts =
-        !matches!(restart, None | Some(RestartPolicyNameEnum::NO | RestartPolicyNameEnum::EMPTY));
     let refused = [
-        (restarts, "restart policies"),
         (network.starts_with("container:"), "--network container:"),
         (has_health_check(config), "--health-cmd"),
         (!matches!(log_driver, "" | "json-file"), "log drivers other than json-file"),

@@ -85,8 +85,7 @@ impl Exec {
                 self.id
             )));
         }
-        self.container.check_running()?;
-        self.container.check_not_paused(&format!("Container {}", self.container.id), "exec")
+        self.container.check_execable()
     }
 
     pub(crate) fn state(&self) -> ExecState {
@@ -118,8 +117,7 @@ impl Engine {
         if create.request.command.first().is_none_or(String::is_empty) {
             return Err(EngineError::Invalid("No exec command specified".to_owned()));
         }
-        container.check_running()?;
-        container.check_not_paused(&format!("Container {}", container.id), "exec")?;
+        container.check_execable()?;
         // An unknown user is refused here, not in the stream.
         self.exec_process(container, &create.request)?;
         let id = random_id();

@@ -1,11 +1,14 @@
 //! A container's end: noticed, written down, told, cleaned up after.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::shim::{Exit, ShimEvents, read_exit};
+use super::state::Status;
 use super::{Container, Record};
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
@@ -24,28 +27,39 @@ impl Engine {
         let container = Arc::new(Container::new(record, shim));
         self.containers().insert(Arc::clone(&container));
         if running {
-            // A shim lingers a moment after it has written down the end.
-            let ended = read_exit(&self.exit_path(&container));
-            match (ended, container.shim.watch().await) {
-                (None, Ok(events)) => {
-                    if let Err(error) = self.find_paused(&container).await {
-                        // It has just ended, which its events will tell.
-                        tracing::info!(container_id = container.id, %error, "not asked");
-                    }
-                    self.watch_exit(&container, events);
-                }
-                // What ended while no engine ran is not news, as with Docker.
-                (Some(exit), _) => self.exited(&container, exit, false).await,
-                (None, Err(error)) => {
-                    let exit = self.exit_on_disk(&container, &error);
-                    self.exited(&container, exit, false).await;
-                }
-            }
-        } else if container.record().auto_remove() && container.record().state.exits > 0 {
+            self.find_running(&container).await?;
+        }
+        let record = container.record();
+        if record.auto_remove() && record.state.exits > 0 && !record.running() {
             // The engine ended between the container's end and its removal.
             self.remove_in_background(&container);
+            return Ok(());
         }
-        Ok(())
+        self.start_with_engine(&container).await
+    }
+
+    async fn find_running(&self, container: &Arc<Container>) -> Result<()> {
+        // A shim lingers a moment after it has written down the end.
+        let ended = read_exit(&self.exit_path(container));
+        let exit = match (ended, container.shim.watch().await) {
+            (None, Ok(events)) => {
+                if let Err(error) = self.find_paused(container).await {
+                    // It has just ended, which its events will tell.
+                    tracing::info!(container_id = container.id, %error, "not asked");
+                }
+                self.watch_exit(container, events);
+                return Ok(());
+            }
+            (Some(exit), _) => exit,
+            (None, Err(error)) => self.exit_on_disk(container, &error),
+        };
+        // What ended while no engine ran is not news, as with Docker; what becomes of it,
+        // its policy says as of all that does not run when the engine starts.
+        self.network().detach(&container.record()).await;
+        let mut change = self.change(container).await?;
+        change.record.endpoint = None;
+        change.record.state.exit(exit);
+        change.note().await
     }
 
     /// Follows a running container to its end, in the background.
@@ -54,7 +68,7 @@ impl Engine {
         self.tasks().spawn(async move {
             let exit = events.exited().await;
             let exit = exit.unwrap_or_else(|error| engine.exit_on_disk(&container, &error));
-            engine.exited(&container, exit, true).await;
+            engine.exited(&container, exit).await;
         });
     }
 
@@ -70,30 +84,34 @@ impl Engine {
         })
     }
 
-    async fn exited(&self, container: &Arc<Container>, exit: Exit, tell: bool) {
+    async fn exited(&self, container: &Arc<Container>, exit: Exit) {
         // The network first: whoever sees the container exited may start it again.
         self.network().detach(&container.record()).await;
         let Ok(mut change) = self.change(container).await else { return };
         let record = &mut change.record;
-        let started_at = record.state.started_at.unwrap_or(exit.at);
+        let ran = record.state.started_at.map_or(Duration::ZERO, |started| {
+            exit.at.duration_since(started).try_into().unwrap_or_default()
+        });
         record.endpoint = None;
         record.state.exit(exit);
-        let auto_remove = record.auto_remove();
+        if record.restart_policy().restarts(&record.state) && !self.closing().is_cancelled() {
+            record.state.await_restart();
+        }
         if let Err(error) = change.note().await {
             tracing::error!(container_id = container.id, %error, "an exit was not written down");
         }
-        if tell {
-            if exit.oom_killed {
-                self.container_event(container, "oom", []);
-            }
-            let seconds = exit.at.as_second() - started_at.as_second();
-            self.container_event(
-                container,
-                "die",
-                [("exitCode", exit.code.to_string()), ("execDuration", seconds.to_string())],
-            );
+        if exit.oom_killed {
+            self.container_event(container, "oom", []);
         }
-        if auto_remove {
+        self.container_event(
+            container,
+            "die",
+            [("exitCode", exit.code.to_string()), ("execDuration", ran.as_secs().to_string())],
+        );
+        if change.record.state.status == Status::Restarting {
+            let mut backoff = container.backoff.lock().unwrap_or_else(PoisonError::into_inner);
+            self.restart_later(container, backoff.next(ran));
+        } else if change.record.auto_remove() && !container.restarting.load(Ordering::Acquire) {
             self.remove_in_background(container);
         }
     }

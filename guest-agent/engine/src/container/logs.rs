@@ -116,7 +116,7 @@ impl Reader {
             }
         };
         loop {
-            let running = open.watch.borrow_and_update().running();
+            let running = open.watch.borrow_and_update().counts_as_running();
             let Some(scan) = open.scan.take() else { return Ok(None) };
             let (scan, bytes, more) = spawn_blocking(move || scan.read()).await??;
             open.scan = more.then_some(scan);

@@ -25,8 +25,11 @@ mod names;
 mod pause;
 mod record;
 mod registry;
+mod remove;
 mod rename;
+mod restart_policy;
 mod shim;
+mod signal;
 mod start;
 mod state;
 mod wait;
@@ -41,7 +44,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use create::{CreateRequest, image_config, random_id};
 pub(crate) use database::Database;
 pub(crate) use exec::{Exec, ExecCreate, ExecState, Execs};
-pub(crate) use lifecycle::Stopped;
+pub(crate) use lifecycle::{Asker, Stopped};
 pub(crate) use logs::{LogQuery, follow as follow_logs};
 pub(crate) use record::{Endpoint, PublishedPort, Record};
 pub(crate) use registry::Containers;
@@ -50,8 +53,8 @@ pub(crate) use start::{Attached, Started};
 pub(crate) use state::Status;
 pub(crate) use wait::{Condition, WaitError};
 
-use crate::error::{EngineError, Result};
 use change::Change;
+use restart_policy::Backoff;
 
 /// A container the engine knows.
 #[derive(Debug)]
@@ -70,6 +73,9 @@ pub(crate) struct Container {
     /// Attached before the process exists; each is answered during `start`.
     waiting: Mutex<Vec<Waiting>>,
     removing: AtomicBool,
+    /// Its user has it stopped in order to start it.
+    restarting: AtomicBool,
+    backoff: Mutex<Backoff>,
     /// Cancelled when the container is gone.
     removed: CancellationToken,
 }
@@ -91,16 +97,10 @@ impl Container {
             changing: AsyncMutex::new(()),
             waiting: Mutex::new(Vec::new()),
             removing: AtomicBool::new(false),
+            restarting: AtomicBool::new(false),
+            backoff: Mutex::default(),
             removed: CancellationToken::new(),
         }
-    }
-
-    /// Refuses what needs a process.
-    pub(crate) fn check_running(&self) -> Result<()> {
-        if self.record.borrow().running() {
-            return Ok(());
-        }
-        Err(EngineError::NotRunning(self.id.clone()))
     }
 
     /// The record as it is now.

@@ -30,8 +30,8 @@ impl Engine {
     pub(crate) async fn unpause_container(&self, container: &Arc<Container>) -> Result<()> {
         let (engine, container) = (self.clone(), Arc::clone(container));
         self.run_to_end(async move {
-            let change = engine.change(&container).await?;
-            engine.unpause(&container, change).await
+            let mut change = engine.change(&container).await?;
+            engine.unpause(&container, &mut change).await
         })
         .await
     }
@@ -40,7 +40,7 @@ impl Engine {
     pub(super) async fn unpause(
         &self,
         container: &Container,
-        mut change: Change<'_>,
+        change: &mut Change<'_>,
     ) -> Result<()> {
         change.record.state.unpause().map_err(|denied| refused(denied, &container.id))?;
         container.shim.resume().await?;
@@ -65,15 +65,37 @@ impl Engine {
 }
 
 impl Container {
-    /// Refuses in Docker's words what needs processes that move: `what` is `exec` or `attach`.
-    pub(crate) fn check_not_paused(&self, subject: &str, what: &str) -> Result<()> {
-        if self.record.borrow().state.status == Status::Paused {
-            return Err(EngineError::Conflict(format!(
-                "{subject} is paused, unpause the container before {what}"
-            )));
+    /// Refuses in Docker's words an exec in what does not run, or does not move.
+    pub(super) fn check_execable(&self) -> Result<()> {
+        match self.record.borrow().state.status {
+            Status::Running => Ok(()),
+            Status::Paused => Err(paused("Container", &self.id, "exec")),
+            Status::Restarting => Err(restarting("Container", &self.id)),
+            Status::Created | Status::Exited => Err(EngineError::NotRunning(self.id.clone())),
         }
-        Ok(())
     }
+
+    /// Refuses an attach to what does not move, or has no process for now. The container is
+    /// called as its client has `named` it.
+    pub(crate) fn check_attachable(&self, named: &str) -> Result<()> {
+        match self.record.borrow().state.status {
+            Status::Paused => Err(paused("container", named, "attach")),
+            Status::Restarting => Err(restarting("container", named)),
+            Status::Created | Status::Running | Status::Exited => Ok(()),
+        }
+    }
+}
+
+fn paused(container: &str, id: &str, what: &str) -> EngineError {
+    EngineError::Conflict(format!(
+        "{container} {id} is paused, unpause the container before {what}"
+    ))
+}
+
+fn restarting(container: &str, id: &str) -> EngineError {
+    EngineError::Conflict(format!(
+        "{container} {id} is restarting, wait until the container is running"
+    ))
 }
 
 fn refused(denied: Denied, id: &str) -> EngineError {
@@ -81,5 +103,6 @@ fn refused(denied: Denied, id: &str) -> EngineError {
         Denied::NotRunning => EngineError::NotRunning(id.to_owned()),
         Denied::AlreadyPaused => EngineError::Conflict(format!("container {id} is already paused")),
         Denied::NotPaused => EngineError::NotPaused(id.to_owned()),
+        Denied::Restarting => restarting("Container", id),
     }
 }

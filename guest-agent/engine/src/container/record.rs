@@ -60,6 +60,11 @@ impl Record {
         self.state.has_process()
     }
 
+    /// Docker's `Running`: also while it waits for its restart.
+    pub(crate) fn counts_as_running(&self) -> bool {
+        self.running() || self.state.status == Status::Restarting
+    }
+
     pub(crate) fn tty(&self) -> bool {
         self.config.tty.unwrap_or_default()
     }
@@ -92,6 +97,11 @@ impl Record {
             Status::Created => "Created".to_owned(),
             Status::Running => format!("Up {}", since(self.state.started_at)),
             Status::Paused => format!("Up {} (Paused)", since(self.state.started_at)),
+            Status::Restarting => format!(
+                "Restarting ({}) {} ago",
+                self.state.exit_code,
+                since(self.state.finished_at)
+            ),
             Status::Exited => {
                 format!("Exited ({}) {} ago", self.state.exit_code, since(self.state.finished_at))
             }

@@ -7,6 +7,7 @@ use naru_shim::wire::{LogConfig, ShimConfig, Target};
 
 use super::files::{self, FilesRequest};
 use super::record::Endpoint;
+use super::restart_policy::Backoff;
 use super::shim::ShimEvents;
 use super::state::Status;
 use super::{AttachStreams, Container, Record, Waiting};
@@ -25,6 +26,13 @@ pub(crate) enum Started {
     WasRunning,
 }
 
+/// Whose wish a start is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum StartedBy {
+    User,
+    Policy,
+}
+
 impl Engine {
     /// Starts a container; one that runs is left alone.
     pub(crate) async fn start_container(&self, container: &Arc<Container>) -> Result<Started> {
@@ -39,13 +47,13 @@ impl Engine {
                     "cannot start a paused container, try unpause instead".to_owned(),
                 ));
             }
-            if record.running() {
+            if record.counts_as_running() {
                 return Ok(Started::WasRunning);
             }
             if container.removed.is_cancelled() {
                 return Err(EngineError::NoSuchContainer(container.id.clone()));
             }
-            match engine.start_locked(&container, record).await {
+            match engine.start_locked(&container, record, StartedBy::User).await {
                 Ok(()) => Ok(Started::Now),
                 Err(error) => {
                     engine.start_failed(&container, &error).await;
@@ -56,7 +64,28 @@ impl Engine {
         .await
     }
 
-    async fn start_locked(&self, container: &Arc<Container>, mut record: Record) -> Result<()> {
+    /// Starts a container that waits for its restart, unless it does not wait any more.
+    pub(super) async fn start_again(&self, container: &Arc<Container>) {
+        let _one_at_a_time = container.lifecycle.lock().await;
+        let record = container.record();
+        if record.state.status != Status::Restarting
+            || container.removed.is_cancelled()
+            || self.closing().is_cancelled()
+        {
+            return;
+        }
+        if let Err(error) = self.start_locked(container, record, StartedBy::Policy).await {
+            tracing::error!(container_id = container.id, %error, "a restart failed");
+            self.start_failed(container, &error).await;
+        }
+    }
+
+    async fn start_locked(
+        &self,
+        container: &Arc<Container>,
+        mut record: Record,
+        by: StartedBy,
+    ) -> Result<()> {
         let endpoint = self.network().attach(&record).await?;
         record.endpoint.clone_from(&endpoint);
         let launched = self.launch(container, &record).await;
@@ -75,7 +104,7 @@ impl Engine {
                 return Err(error);
             }
         };
-        self.started(container, endpoint, (pid, at), events).await
+        self.started(container, endpoint, (pid, at), events, by).await
     }
 
     /// Everything up to a process that waits for the word to run.
@@ -152,10 +181,15 @@ impl Engine {
         endpoint: Option<Endpoint>,
         (pid, at): (i32, Timestamp),
         events: ShimEvents,
+        by: StartedBy,
     ) -> Result<()> {
         let mut change = self.change(container).await?;
         change.record.endpoint = endpoint;
         change.record.state.start(pid, at);
+        if by == StartedBy::User {
+            change.record.state.restart_count = 0;
+            *lock(&container.backoff) = Backoff::default();
+        }
         let written = change.note().await;
         self.container_event(container, "start", []);
         self.watch_exit(container, events);
@@ -175,6 +209,7 @@ impl Engine {
             EngineError::Start { exit_code, .. } => *exit_code,
             _ => 128,
         };
+        change.record.state.give_up();
         let auto_remove = change.record.auto_remove();
         if let Err(error) = change.note().await {
             tracing::error!(

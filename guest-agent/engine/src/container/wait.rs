@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::Container;
+use super::{Container, Record};
 
 /// What a client waits for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Condition {
-    /// It does not run, now or later.
+    /// It does not run, now or after its next end.
     #[default]
     NotRunning,
     /// It ends once more than it has by now.
@@ -45,16 +45,17 @@ impl Container {
         let container = Arc::clone(self);
         let mut watch = self.watch();
         let exits_before = watch.borrow().state.exits;
+        let ended = move |record: &Record| record.state.exits > exits_before;
         async move {
             let satisfied = async {
                 match condition {
+                    // What is started again by its policy has not run in between.
                     Condition::NotRunning => {
-                        drop(watch.wait_for(|record| !record.running()).await.map(drop));
+                        let stopped = |record: &Record| !record.counts_as_running();
+                        let either = watch.wait_for(|record| stopped(record) || ended(record));
+                        drop(either.await.map(drop));
                     }
-                    Condition::NextExit => {
-                        let more = watch.wait_for(|record| record.state.exits > exits_before);
-                        drop(more.await.map(drop));
-                    }
+                    Condition::NextExit => drop(watch.wait_for(ended).await.map(drop)),
                     Condition::Removed => std::future::pending::<()>().await,
                 }
             };
@@ -63,7 +64,9 @@ impl Container {
                 // A container that is gone ends every wait.
                 () = container.removed.cancelled() => {}
             }
-            container.record().state.exit_code
+            let record = container.record();
+            // It may run again by now.
+            if ended(&record) { record.state.last_exit_code } else { record.state.exit_code }
         }
     }
 }

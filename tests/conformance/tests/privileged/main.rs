@@ -22,6 +22,7 @@ mod raw;
 mod raw_api;
 mod refusals;
 mod rename;
+mod restart_policy;
 mod run;
 mod stopping;
 mod system;
