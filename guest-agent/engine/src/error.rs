@@ -38,6 +38,14 @@ pub enum EngineError {
     /// A container cannot be renamed so.
     #[error("Error when allocating new name")]
     NewName(#[source] Box<Self>),
+    /// A container's limits or policy stay as they are.
+    #[error("Cannot update container {container_id}")]
+    Update {
+        /// The container's id.
+        container_id: String,
+        /// Why.
+        source: Box<Self>,
+    },
     /// The container does not run.
     #[error("container {0} is not running")]
     NotRunning(String),
@@ -130,7 +138,7 @@ impl EngineError {
             | Self::Conflict(_)
             | Self::StillRunning { .. }
             | Self::RemovalInProgress(_) => ErrorKind::Conflict,
-            Self::NewName(error) => error.kind(),
+            Self::NewName(source) | Self::Update { source, .. } => source.kind(),
             Self::Unsupported(_) => ErrorKind::Unsupported,
             // Docker blames the caller for a command that is not in the image.
             Self::Start { exit_code: 126 | 127, .. }

@@ -60,6 +60,13 @@ fn cgroup_root() -> &'static Path {
     }
 }
 
+/// The controllers of the version 2 hierarchy.
+pub(crate) fn cgroup_controllers() -> Result<Vec<String>> {
+    let path = cgroup_root().join("cgroup.controllers");
+    let text = std::fs::read_to_string(&path).map_err(EngineError::io("reading", path))?;
+    Ok(text.split_whitespace().map(str::to_owned).collect())
+}
+
 /// The processes of a group and of those below it, which a container may have made.
 fn collect(group: &Path, pids: &mut Vec<i32>) -> Result<()> {
     let path = group.join("cgroup.procs");

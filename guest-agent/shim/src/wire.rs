@@ -16,7 +16,7 @@
 
 use std::path::PathBuf;
 
-use oci_spec::runtime::Process;
+use oci_spec::runtime::{LinuxResources, Process};
 use serde::{Deserialize, Serialize};
 
 /// The file name of the socket in the run directory.
@@ -136,7 +136,7 @@ pub enum ControlRequest {
 }
 
 /// What a connection to `shim.sock` asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ShimRequest {
     /// Be connected to the process's streams.
@@ -166,6 +166,11 @@ pub enum ShimRequest {
     Pause,
     /// Let them go on.
     Resume,
+    /// Change limits of the container; all of these, or none.
+    Update {
+        /// Those to be changed.
+        resources: Box<LinuxResources>,
+    },
     /// Be told what happens, beginning with what has happened.
     Watch,
     /// Be told how things stand: answered by [`ShimAnswer::State`].

@@ -19,7 +19,6 @@ pub(super) fn routes() -> Router<Engine> {
         "/build/cancel",
         "/commit",
         "/containers/prune",
-        "/containers/{id}/update",
     ] {
         router = router.route(path, post(refuse));
     }

@@ -32,6 +32,7 @@ mod shim;
 mod signal;
 mod start;
 mod state;
+mod update;
 mod wait;
 
 use std::sync::Mutex;

@@ -12,6 +12,7 @@ use naru_shim::wire::{
     ShimRequest,
 };
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use oci_spec::runtime::LinuxResources;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -138,6 +139,12 @@ impl ShimAddress {
     /// Lets them go on.
     pub(crate) async fn resume(&self) -> Result<()> {
         self.request(&ShimRequest::Resume).await.map(drop)
+    }
+
+    /// Changes limits of the container: all of these, or none.
+    pub(crate) async fn update(&self, resources: LinuxResources) -> Result<()> {
+        let resources = Box::new(resources);
+        self.request(&ShimRequest::Update { resources }).await.map(drop)
     }
 
     /// Whether the container is paused, as the kernel says.

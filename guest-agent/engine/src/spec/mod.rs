@@ -19,6 +19,7 @@ use crate::container::Record;
 use crate::error::{EngineError, Result};
 
 pub(crate) use mounts::{RootParts, Wanted as WantedMounts};
+pub(crate) use resources::resources;
 pub(crate) use users::LayerFiles;
 
 const OCI_VERSION: &str = "1.2.0";

@@ -80,11 +80,21 @@ impl Cgroup {
         Ok(group)
     }
 
-    /// Changes the limits of a running container; those not named stay.
+    /// Changes the limits of a running container; those not named stay. If one cannot be
+    /// set, all are as before.
     pub fn update(&self, resources: &LinuxResources) -> Result<()> {
         let limits = Limits::from_spec(resources)?;
-        limits.check(&tree::controllers(&tree::mount_point()?)?)?;
-        limits.apply(&self.directory)
+        let root = tree::mount_point()?;
+        limits.check(&tree::controllers(&root)?)?;
+        // The controllers of limits that it did not have when it was made.
+        tree::create(&root, &self.directory, &limits.controllers())?;
+        let before = limits.read_back(&self.directory)?;
+        let changed = limits.apply(&self.directory);
+        if changed.is_err() {
+            // The kernel has taken these values before; the first error is the one to tell.
+            drop(before.apply(&self.directory));
+        }
+        changed
     }
 
     /// The group's directory, where its statistics are.

@@ -1,12 +1,13 @@
 //! `linux.resources` as values for the files of a group.
 
+use std::fs;
 use std::io;
 use std::path::Path;
 
 use oci_spec::runtime::{LinuxBlockIo, LinuxCpu, LinuxMemory, LinuxResources};
 
 use super::write_value;
-use crate::error::{Result, RuntimeError};
+use crate::error::{Context, Result, RuntimeError};
 
 /// One value for one file.
 #[derive(Debug, PartialEq, Eq)]
@@ -174,6 +175,25 @@ impl Limits {
         })
     }
 
+    /// What stands in the files of these limits now.
+    pub(super) fn read_back(&self, directory: &Path) -> Result<Self> {
+        let mut found = Self::default();
+        for setting in &self.0 {
+            let path = directory.join(&setting.file);
+            match fs::read_to_string(&path) {
+                // Nothing at all would not be written: an empty set of processors is a line.
+                Ok(text) => found.set(
+                    setting.limit,
+                    setting.file.as_str(),
+                    text.trim_end().to_owned() + "\n",
+                ),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error).context("read", path.display()),
+            }
+        }
+        Ok(found)
+    }
+
     /// Writes the limits into a group's files.
     pub(super) fn apply(&self, directory: &Path) -> Result<()> {
         for setting in &self.0 {
@@ -263,6 +283,18 @@ mod tests {
         let expected =
             "memory.limit needs the cgroup v2 controller memory, which this host does not have";
         assert_eq!(error, Err(expected.to_owned()));
+        Ok(())
+    }
+
+    #[test]
+    fn what_stands_there_can_be_written_again() -> anyhow::Result<()> {
+        let directory = tempfile::tempdir()?;
+        for (file, text) in [("memory.max", "max\n"), ("cpuset.cpus", "\n")] {
+            fs::write(directory.path().join(file), text)?;
+        }
+        let wanted = limits(r#"{"memory": {"limit": 9, "swap": 9}, "cpu": {"cpus": "0"}}"#)?;
+        let before = wanted.read_back(directory.path())?;
+        assert_eq!(written(&before), [("memory.max", "max\n"), ("cpuset.cpus", "\n")]);
         Ok(())
     }
 

@@ -85,6 +85,10 @@ impl Shim {
                 let result = self.of_running(|process| process.cgroup().thaw());
                 self.answer(index, result);
             }
+            ShimRequest::Update { resources } => {
+                let result = self.of_running(|process| process.cgroup().update(&resources));
+                self.answer(index, result);
+            }
             ShimRequest::CloseStdin => {
                 if !self.config.tty {
                     self.stdin.end();

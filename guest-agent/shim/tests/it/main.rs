@@ -79,6 +79,7 @@ fn events_are_as_in_the_file() -> Result<()> {
 
 #[test]
 fn requests_are_as_in_the_file() -> Result<()> {
+    let resources = serde_json::from_str(r#"{"pids":{"limit":7}}"#)?;
     check(
         "requests.jsonl",
         &[
@@ -88,6 +89,7 @@ fn requests_are_as_in_the_file() -> Result<()> {
             ShimRequest::CloseStdin,
             ShimRequest::Pause,
             ShimRequest::Resume,
+            ShimRequest::Update { resources: Box::new(resources) },
             ShimRequest::Watch,
             ShimRequest::State,
         ],

@@ -51,7 +51,7 @@ fn an_input_that_is_not_for_one_client_stays_open() -> Result<()> {
         client.end_input()?;
         client.rest()?;
     }
-    let (answer, _) = shim.ask(ShimRequest::CloseStdin)?;
+    let (answer, _) = shim.ask(&ShimRequest::CloseStdin)?;
     assert_eq!(answer, ShimAnswer::Ok);
     assert_eq!(watcher.frames()?[0], "one\ntwo\n");
     assert_eq!(shim.exited()?.code, 0);
@@ -68,7 +68,7 @@ fn much_output_reaches_a_slow_client_and_the_log_whole() -> Result<()> {
     let second = shim.attach(false)?;
     drop(second);
     // Nothing is read until the shim waits for us: the state is then still "running".
-    let (answer, _) = shim.ask(ShimRequest::State)?;
+    let (answer, _) = shim.ask(&ShimRequest::State)?;
     ensure!(matches!(&answer, ShimAnswer::State(state) if state.exited.is_none()), "{answer:?}");
     let expected = 300_000 * 17;
     assert_eq!(client.frames()?[0].len(), expected);
@@ -84,7 +84,7 @@ fn a_terminal_is_raw_and_can_be_resized() -> Result<()> {
     shim.created()?;
     let mut client = shim.attach(true)?;
     shim.start()?;
-    let (answer, _) = shim.ask(ShimRequest::Resize { rows: 31, cols: 99 })?;
+    let (answer, _) = shim.ask(&ShimRequest::Resize { rows: 31, cols: 99 })?;
     assert_eq!(answer, ShimAnswer::Ok);
     client.write(b"go\n")?;
     assert_eq!(client.read_until("31 99\r\n")?, "go\r\n31 99\r\n");
@@ -99,13 +99,13 @@ fn a_request_that_cannot_be_understood_is_answered() -> Result<()> {
     let fixture = Fixture::with_stdin("cat")?;
     let mut shim = fixture.spawn()?;
     shim.created()?;
-    let (answer, _) = shim.ask(ShimRequest::Resize { rows: 1, cols: 1 })?;
+    let (answer, _) = shim.ask(&ShimRequest::Resize { rows: 1, cols: 1 })?;
     let message = "the process has no terminal".to_owned();
     assert_eq!(answer, ShimAnswer::Error { message });
-    let (answer, _) = shim.ask(ShimRequest::Signal { signal: 9 })?;
+    let (answer, _) = shim.ask(&ShimRequest::Signal { signal: 9 })?;
     assert_eq!(answer, ShimAnswer::Error { message: "the process is not started".to_owned() });
     shim.start()?;
-    let (answer, _) = shim.ask(ShimRequest::Signal { signal: 9 })?;
+    let (answer, _) = shim.ask(&ShimRequest::Signal { signal: 9 })?;
     assert_eq!(answer, ShimAnswer::Ok);
     assert_eq!(shim.exited()?.code, 137);
     Ok(())

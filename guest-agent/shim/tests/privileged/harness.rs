@@ -198,22 +198,22 @@ impl Shim {
     }
 
     /// Connects and asks.
-    pub(crate) fn ask(&self, request: ShimRequest) -> Result<(ShimAnswer, Connection)> {
+    pub(crate) fn ask(&self, request: &ShimRequest) -> Result<(ShimAnswer, Connection)> {
         ask(&self.run_dir, request)
     }
 
     /// Connects to the output and, with `stdin`, the input.
     pub(crate) fn attach(&self, stdin: bool) -> Result<Connection> {
         let request = ShimRequest::Attach { stdin, stdout: true, stderr: true };
-        let (answer, connection) = self.ask(request)?;
+        let (answer, connection) = self.ask(&request)?;
         ensure!(answer == ShimAnswer::Ok, "{answer:?}");
         Ok(connection)
     }
 }
 
-pub(crate) fn ask(run_dir: &Path, request: ShimRequest) -> Result<(ShimAnswer, Connection)> {
+pub(crate) fn ask(run_dir: &Path, request: &ShimRequest) -> Result<(ShimAnswer, Connection)> {
     let mut socket = UnixStream::connect(run_dir.join("shim.sock"))?;
-    send(&mut socket, &request)?;
+    send(&mut socket, request)?;
     let mut connection = Connection(BufReader::new(socket));
     let answer = read_line(&mut connection.0)?;
     Ok((answer, connection))

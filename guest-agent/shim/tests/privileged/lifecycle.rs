@@ -47,15 +47,50 @@ fn a_paused_container_stands_still_and_can_be_killed() -> Result<()> {
     shim.created()?;
     shim.start()?;
     for (request, paused) in [(ShimRequest::Pause, true), (ShimRequest::Resume, false)] {
-        assert_eq!(shim.ask(request)?.0, ShimAnswer::Ok);
+        assert_eq!(shim.ask(&request)?.0, ShimAnswer::Ok);
         assert_eq!(fixture.cgroup()?.is_frozen()?, paused);
-        let ShimAnswer::State(state) = shim.ask(ShimRequest::State)?.0 else {
+        let ShimAnswer::State(state) = shim.ask(&ShimRequest::State)?.0 else {
             bail!("expected a state")
         };
         assert_eq!(state.paused, paused);
     }
-    assert_eq!(shim.ask(ShimRequest::Pause)?.0, ShimAnswer::Ok);
-    assert_eq!(shim.ask(ShimRequest::Signal { signal: 9 })?.0, ShimAnswer::Ok);
+    assert_eq!(shim.ask(&ShimRequest::Pause)?.0, ShimAnswer::Ok);
+    assert_eq!(shim.ask(&ShimRequest::Signal { signal: 9 })?.0, ShimAnswer::Ok);
+    assert_eq!(shim.exited()?.code, 137);
+    Ok(())
+}
+
+#[test]
+fn limits_are_changed_all_or_none() -> Result<()> {
+    let fixture = Fixture::shell("while :; do usleep 1000; done")?;
+    let mut shim = fixture.spawn()?;
+    shim.created()?;
+    shim.start()?;
+    // The one controller that also a host of version 1 leaves to version 2.
+    let controllers = fs::read_to_string(fixture.cgroup()?.directory().join("cgroup.controllers"))?;
+    let size = 1 << 21;
+    let limit = fixture.cgroup()?.directory().join("hugetlb.2MB.max");
+    let change = |unified: serde_json::Value| -> Result<ShimAnswer> {
+        let hugepages = json!([{"pageSize": "2MB", "limit": size}]);
+        let resources = json!({"hugepageLimits": hugepages, "unified": unified});
+        let resources = serde_json::from_value(resources)?;
+        Ok(shim.ask(&ShimRequest::Update { resources })?.0)
+    };
+    assert_eq!(controllers, "", "it was made without limits");
+    assert_eq!(change(json!({}))?, ShimAnswer::Ok);
+    assert_eq!(fs::read_to_string(&limit)?.trim(), size.to_string());
+
+    fs::write(&limit, "max")?;
+    let ShimAnswer::Error { message } = change(json!({"hugetlb.2MB.rsvd.max": "nonsense"}))? else {
+        bail!("nonsense was taken")
+    };
+    assert!(message.contains("hugetlb.2MB.rsvd.max"), "{message}");
+    assert_eq!(fs::read_to_string(&limit)?.trim(), "max", "the other limit is as it was");
+    let ShimAnswer::Error { message } = change(json!({"rdma.max": "x"}))? else {
+        bail!("a limit without its controller was taken")
+    };
+    assert!(message.contains("needs the cgroup v2 controller rdma"), "{message}");
+    shim.ask(&ShimRequest::Signal { signal: 9 })?;
     assert_eq!(shim.exited()?.code, 137);
     Ok(())
 }
@@ -69,11 +104,11 @@ fn the_process_outlives_the_engine_and_is_found_again() -> Result<()> {
     shim.forget_engine()?;
 
     let run_dir = &fixture.config.run_dir;
-    let (_, mut watcher) = ask(run_dir, ShimRequest::Watch)?;
+    let (_, mut watcher) = ask(run_dir, &ShimRequest::Watch)?;
     assert_eq!(watcher.event()?, ShimEvent::Created { pid });
     assert!(matches!(watcher.event()?, ShimEvent::Started { .. }));
     let attach = ShimRequest::Attach { stdin: true, stdout: true, stderr: true };
-    let (_, mut client) = ask(run_dir, attach)?;
+    let (_, mut client) = ask(run_dir, &attach)?;
     client.write(b"still here\n")?;
     client.end_input()?;
     assert_eq!(client.frames()?[0], "still here\n");
@@ -153,8 +188,8 @@ fn an_exec_has_its_own_exit_code_and_output() -> Result<()> {
     assert_eq!(record.code, 9);
     assert_eq!(read_record(&exit_path)?, record);
 
-    container.ask(ShimRequest::Signal { signal: 15 })?;
-    container.ask(ShimRequest::CloseStdin)?;
+    container.ask(&ShimRequest::Signal { signal: 15 })?;
+    container.ask(&ShimRequest::CloseStdin)?;
     container.exited()?;
     Ok(())
 }
@@ -173,7 +208,7 @@ fn an_exec_ends_though_its_children_hold_its_output_open() -> Result<()> {
     assert_eq!(client.frames()?[0], "started\n");
     assert_eq!(exec.exited()?.code, 0);
 
-    container.ask(ShimRequest::CloseStdin)?;
+    container.ask(&ShimRequest::CloseStdin)?;
     assert_eq!(container.exited()?.code, 0);
     Ok(())
 }

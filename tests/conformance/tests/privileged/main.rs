@@ -28,6 +28,7 @@ mod stopping;
 mod system;
 mod terminal;
 mod top;
+mod update;
 
 use anyhow::ensure;
 use naru_test_framework::Output;
