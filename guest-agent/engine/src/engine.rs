@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use naru_image_store::{ImageStore, RegistryConfig};
 use naru_shim::wire::SOCKET_NAME;
+use tokio::sync::Mutex as AsyncMutex;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -60,6 +61,8 @@ struct Inner {
     network: ContainerNetwork,
     events: Events,
     program: AgentProgram,
+    /// Held over a prune, of which there is one at a time.
+    pruning: AsyncMutex<()>,
     /// Background work; waited for at the end.
     tasks: TaskTracker,
     /// Waiters on shim processes; not waited for, since shims outlive the engine.
@@ -106,6 +109,7 @@ impl Engine {
             network,
             events: Events::new(),
             program,
+            pruning: AsyncMutex::new(()),
             tasks: TaskTracker::new(),
             shims: TaskTracker::new(),
             shutdown: CancellationToken::new(),
@@ -174,6 +178,10 @@ impl Engine {
 
     pub(crate) fn program(&self) -> &AgentProgram {
         &self.0.program
+    }
+
+    pub(crate) fn pruning(&self) -> &AsyncMutex<()> {
+        &self.0.pruning
     }
 
     pub(crate) fn tasks(&self) -> &TaskTracker {

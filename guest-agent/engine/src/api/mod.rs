@@ -16,6 +16,7 @@ mod images;
 mod lifecycle;
 mod naru;
 mod not_yet;
+mod prune;
 mod query;
 mod system;
 mod version;
@@ -51,6 +52,7 @@ impl Api {
             .merge(images::routes())
             .merge(containers::routes())
             .merge(lifecycle::routes())
+            .merge(prune::routes())
             .merge(exec::routes())
             .merge(naru::routes())
             .merge(not_yet::routes())

@@ -10,16 +10,8 @@ use crate::engine::Engine;
 
 pub(super) fn routes() -> Router<Engine> {
     let mut router = Router::new();
-    for path in [
-        "/auth",
-        "/session",
-        "/grpc",
-        "/build",
-        "/build/prune",
-        "/build/cancel",
-        "/commit",
-        "/containers/prune",
-    ] {
+    for path in ["/auth", "/session", "/grpc", "/build", "/build/prune", "/build/cancel", "/commit"]
+    {
         router = router.route(path, post(refuse));
     }
     for path in [

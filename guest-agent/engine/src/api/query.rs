@@ -72,7 +72,17 @@ impl Filters {
 
     /// Whether all `label` values (`k` or `k=v`) hold for `labels`.
     pub(crate) fn labels<'a>(&self, labels: impl Fn(&str) -> Option<&'a str>) -> bool {
-        self.values("label").unwrap_or_default().iter().all(|wanted| match wanted.split_once('=') {
+        self.all_labels("label", &labels)
+    }
+
+    /// The same, and not all those of `label!` hold, if there are any.
+    pub(crate) fn labels_or_not<'a>(&self, labels: impl Fn(&str) -> Option<&'a str>) -> bool {
+        let excluded = self.values("label!").is_some() && self.all_labels("label!", &labels);
+        self.all_labels("label", &labels) && !excluded
+    }
+
+    fn all_labels<'a>(&self, key: &str, labels: &impl Fn(&str) -> Option<&'a str>) -> bool {
+        self.values(key).unwrap_or_default().iter().all(|wanted| match wanted.split_once('=') {
             Some((key, value)) => labels(key) == Some(value),
             None => labels(wanted).is_some(),
         })
@@ -108,6 +118,21 @@ mod tests {
         };
         assert!(filters.labels(labels));
         assert!(!filters.labels(|key| (key == "a").then_some("1")));
+    }
+
+    #[test]
+    fn labels_can_be_excluded() {
+        let filters = r#"{"label":["a"],"label!":["keep","b=2"]}"#;
+        let filters = Filters::parse(Some(filters), &["label", "label!"]).unwrap();
+        for (labels, expected) in [
+            (&[("a", "1")] as &[_], true),
+            (&[("a", "1"), ("keep", "")], true),
+            (&[("a", "1"), ("keep", ""), ("b", "2")], false),
+            (&[("b", "1")], false),
+        ] {
+            let value = |wanted: &str| labels.iter().find(|(k, _)| *k == wanted).map(|(_, v)| *v);
+            assert_eq!(filters.labels_or_not(value), expected, "{labels:?}");
+        }
     }
 
     #[test]

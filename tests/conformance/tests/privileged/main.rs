@@ -17,6 +17,7 @@ mod logs;
 mod mounts;
 mod pause;
 mod ports;
+mod prune;
 mod pull;
 mod raw;
 mod raw_api;

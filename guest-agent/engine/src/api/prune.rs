@@ -1,0 +1,105 @@
+//! `POST /containers/prune`.
+
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::error::ApiError;
+use super::events::parse_time;
+use super::query::Filters;
+use crate::container::{Pruned, Record};
+use crate::engine::Engine;
+
+const FILTERS: [&str; 3] = ["label", "label!", "until"];
+
+pub(super) fn routes() -> Router<Engine> {
+    Router::new().route("/containers/prune", post(prune))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct PruneQuery {
+    filters: Option<String>,
+}
+
+async fn prune(
+    State(engine): State<Engine>,
+    Query(query): Query<PruneQuery>,
+) -> Result<Response, ApiError> {
+    let filters = Filters::parse(query.filters.as_deref(), &FILTERS)?;
+    let until = match filters.values("until") {
+        None | Some([]) => None,
+        Some([until]) => Some(parse_until(until, Timestamp::now())?),
+        Some(_) => return Err(ApiError::invalid("more than one until filter specified")),
+    };
+    let wanted = |record: &Record| {
+        let labels = record.config.labels.as_ref();
+        until.is_none_or(|until| record.created <= until)
+            && filters.labels_or_not(|key| labels?.get(key).map(String::as_str))
+    };
+    let Pruned { ids, reclaimed } = engine.prune_containers(wanted).await?;
+    Ok(Json(json!({ "ContainersDeleted": ids, "SpaceReclaimed": reclaimed })).into_response())
+}
+
+/// A time, or how long before `now` it was: `24h`, `1h30m`.
+fn parse_until(text: &str, now: Timestamp) -> Result<Timestamp, ApiError> {
+    let ago = go_duration(text).and_then(|ago| now.checked_sub(ago).ok());
+    match ago {
+        Some(time) => Ok(time),
+        None => {
+            parse_time(text)?.ok_or_else(|| ApiError::invalid(format!("invalid timestamp: {text}")))
+        }
+    }
+}
+
+/// A duration as Go writes it: numbers, each with its unit.
+fn go_duration(text: &str) -> Option<SignedDuration> {
+    let mut rest = text;
+    let mut whole = SignedDuration::ZERO;
+    while !rest.is_empty() {
+        let unit_at = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (number, tail) = rest.split_at(unit_at);
+        let unit_end = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
+        let (unit, tail) = tail.split_at(unit_end);
+        let seconds = match unit {
+            "ns" => 1e-9,
+            "us" | "µs" => 1e-6,
+            "ms" => 1e-3,
+            "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            _ => return None,
+        };
+        let part = SignedDuration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()?;
+        whole = whole.checked_add(part)?;
+        rest = tail;
+    }
+    (!text.is_empty()).then_some(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn until_is_a_time_or_how_long_ago_it_was() {
+        let now = Timestamp::from_second(1_000_000).unwrap();
+        for (text, second) in [
+            ("10m", 1_000_000 - 600),
+            ("1h30m", 1_000_000 - 5400),
+            ("1.5s", 1_000_000 - 2),
+            ("500000", 500_000),
+            ("1970-01-01T00:00:09Z", 9),
+        ] {
+            let until = parse_until(text, now).unwrap();
+            assert_eq!(until.as_nanosecond().div_euclid(1_000_000_000), second, "{text}");
+        }
+        for text in ["", "soon", "10x", "m", "h1"] {
+            parse_until(text, now).unwrap_err();
+        }
+    }
+}
