@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use anyhow::{Context, ensure};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::oci::{Compression, Layer, LayerWriter, OciImage};
 
@@ -18,11 +18,23 @@ const PAGE: &str = "<!doctype html>\n<title>Naru</title>\n<p>Served from a conta
 
 /// The image made from the busybox program at `busybox`; `architecture` in Go's words.
 pub fn busybox_image(busybox: &Path, architecture: &str) -> anyhow::Result<OciImage> {
+    busybox_image_with(busybox, architecture, &json!({}))
+}
+
+/// The same with more container settings.
+pub(crate) fn busybox_image_with(
+    busybox: &Path,
+    architecture: &str,
+    settings: &Value,
+) -> anyhow::Result<OciImage> {
     let layer = busybox_layer(busybox)?;
-    let config = json!({
+    let mut config = json!({
         "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
         "Cmd": ["sh"],
     });
+    for (name, value) in settings.as_object().into_iter().flatten() {
+        config[name] = value.clone();
+    }
     OciImage::new(architecture, &config, vec![layer])
 }
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde_json::{Value, json};
 
-use crate::busybox::busybox_image;
+use crate::busybox::{busybox_image, busybox_image_with};
 use crate::oci::{Compression, Layer, LayerWriter, OciImage, digest};
 
 /// Of Debian's package busybox-static.
@@ -32,6 +32,11 @@ const CACHE_VERSION: u32 = 1;
 /// busybox for this machine: one gzip layer of about 1 MB, `sh` as its command.
 pub fn busybox() -> anyhow::Result<OciImage> {
     busybox_image(Path::new(BUSYBOX), host_architecture())
+}
+
+/// The same with more container settings, such as a health check.
+pub fn busybox_with(settings: &Value) -> anyhow::Result<OciImage> {
+    busybox_image_with(Path::new(BUSYBOX), host_architecture(), settings)
 }
 
 /// About 150 MB in six layers of Debian's files. The last layer also hides a file and empties a

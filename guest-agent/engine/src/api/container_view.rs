@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::container::{Endpoint, Record, Status};
+use crate::container::{Endpoint, Health, Record, Status};
 use crate::engine::Engine;
 use crate::network::BRIDGE_ID;
 use crate::spec::WantedMounts;
@@ -155,7 +155,7 @@ pub(super) fn inspect(engine: &Engine, record: &Record) -> Value {
     let directory = engine.paths().container(&record.id);
     let state = &record.state;
     let exec_ids = engine.execs().running_in(&record.id);
-    json!({
+    let mut view = json!({
         "Id": record.id,
         "Created": time(Some(record.created)),
         "Path": record.command.first().cloned().unwrap_or_default(),
@@ -192,6 +192,30 @@ pub(super) fn inspect(engine: &Engine, record: &Record) -> Value {
         "Mounts": mounts(record),
         "Config": config(record),
         "NetworkSettings": network_settings(engine, record),
+    });
+    if let Some(health) = &state.health {
+        view["State"]["Health"] = health_view(health);
+    }
+    view
+}
+
+fn health_view(health: &Health) -> Value {
+    let log: Vec<Value> = health
+        .log
+        .iter()
+        .map(|probe| {
+            json!({
+                "Start": time(Some(probe.start)),
+                "End": time(Some(probe.end)),
+                "ExitCode": probe.exit_code,
+                "Output": probe.output,
+            })
+        })
+        .collect();
+    json!({
+        "Status": health.status.as_str(),
+        "FailingStreak": health.failing_streak,
+        "Log": log,
     })
 }
 

@@ -57,6 +57,8 @@ const FILTERS: [&str; 14] = [
 const STATES: [&str; 7] =
     ["created", "dead", "exited", "paused", "removing", "restarting", "running"];
 
+const HEALTHS: [&str; 4] = ["none", "starting", "healthy", "unhealthy"];
+
 type Answer = Result<Response, ApiError>;
 
 pub(super) fn routes() -> Router<Engine> {
@@ -89,6 +91,10 @@ async fn list(State(engine): State<Engine>, Query(query): Query<ListQuery>) -> A
     let mut states = filters.values("status").unwrap_or_default().iter();
     if let Some(unknown) = states.find(|state| !STATES.contains(&state.as_str())) {
         return Err(ApiError::invalid(format!("invalid filter 'status={unknown}'")));
+    }
+    let mut healths = filters.values("health").unwrap_or_default().iter();
+    if let Some(unknown) = healths.find(|health| !HEALTHS.contains(&health.as_str())) {
+        return Err(ApiError::invalid(format!("invalid filter 'health={unknown}'")));
     }
     let now = Timestamp::now();
     let limit = query.limit.and_then(|limit| usize::try_from(limit).ok()).filter(|n| *n > 0);
@@ -150,7 +156,10 @@ fn listed(filters: &Filters, bounds: &Bounds, record: &Record) -> bool {
             published().any(|published| Some(published.host_port) == port(wanted))
         })
         && filters.any("expose", |wanted| exposed().any(|exposed| port(exposed) == port(wanted)))
-        && filters.any("health", |health| health == "none")
+        && filters.any("health", |wanted| {
+            let health = record.state.health.as_ref().map(|health| health.status.as_str());
+            wanted == health.unwrap_or("none")
+        })
         && filters.any("is-task", |wanted| wanted == "false")
         && filters.any("isolation", |wanted| wanted == "default")
         && filters.labels(|key| labels.and_then(|labels| labels.get(key)).map(String::as_str))

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use rand::RngCore as _;
 
 use super::files::split_extra_host;
+use super::health::{self, HealthCheck};
 use super::restart_policy::RestartPolicy;
 use super::state::State;
 use super::{Container, Record, names};
@@ -41,7 +42,7 @@ impl Engine {
         let image = self.images().resolve(&wanted_image)?;
         let image_config = image_config(&image.raw_config)?;
 
-        refuse_unsupported(&config, &host_config)?;
+        refuse_unsupported(&host_config)?;
         let id = random_id();
         fill_config(&mut config, image_config, &id, &host_config);
         fill_host_config(&mut host_config);
@@ -157,7 +158,8 @@ fn fill_config(
     if config.stop_signal.as_ref().is_none_or(String::is_empty) {
         config.stop_signal = image.stop_signal.filter(|signal| !signal.is_empty());
     }
-    config.healthcheck = config.healthcheck.take().or(image.healthcheck);
+    config.healthcheck = health::merge(config.healthcheck.take(), image.healthcheck);
+    config.shell = config.shell.take().filter(|shell| !shell.is_empty()).or(image.shell);
 
     let name = |variable: &String| variable.split('=').next().unwrap_or_default().to_owned();
     let mut env = config.env.take().unwrap_or_default();
@@ -247,6 +249,7 @@ fn validate(config: &ContainerConfig, host_config: &HostConfig) -> Result<()> {
             "can't create 'AutoRemove' container with restart policy".to_owned(),
         ));
     }
+    HealthCheck::of(config)?;
     WantedMounts::parse(host_config)?;
     spec::validate(host_config)?;
     published_ports(config, host_config)?;
@@ -266,7 +269,7 @@ fn validate(config: &ContainerConfig, host_config: &HostConfig) -> Result<()> {
 }
 
 /// Refuses by name what would otherwise be dropped in silence.
-fn refuse_unsupported(config: &ContainerConfig, host_config: &HostConfig) -> Result<()> {
+fn refuse_unsupported(host_config: &HostConfig) -> Result<()> {
     let given = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|list| !list.is_empty());
     let network = host_config.network_mode.as_deref().unwrap_or_default();
     let mode = |mode: &Option<String>| {
@@ -276,7 +279,6 @@ fn refuse_unsupported(config: &ContainerConfig, host_config: &HostConfig) -> Res
         host_config.log_config.as_ref().and_then(|log| log.typ.as_deref()).unwrap_or_default();
     let refused = [
         (network.starts_with("container:"), "--network container:"),
-        (has_health_check(config), "--health-cmd"),
         (!matches!(log_driver, "" | "json-file"), "log drivers other than json-file"),
         (given(&host_config.volumes_from), "--volumes-from"),
         (given(&host_config.links), "links"),
@@ -298,12 +300,6 @@ fn refuse_unsupported(config: &ContainerConfig, host_config: &HostConfig) -> Res
         }
         None => known_runtime(host_config),
     }
-}
-
-/// A health check of the client's own; the image's may go unheeded.
-fn has_health_check(config: &ContainerConfig) -> bool {
-    let test = config.healthcheck.as_ref().and_then(|check| check.test.as_deref());
-    test.and_then(<[String]>::first).is_some_and(|word| !word.is_empty() && word != "NONE")
 }
 
 /// Refuses a runtime that there is none of, in Docker's words. (A network is looked up
@@ -356,7 +352,7 @@ mod tests {
     #[test]
     fn what_is_not_supported_is_refused_by_name() {
         let host_config = HostConfig { init: Some(true), ..HostConfig::default() };
-        let error = refuse_unsupported(&ContainerConfig::default(), &host_config).unwrap_err();
+        let error = refuse_unsupported(&host_config).unwrap_err();
         assert_eq!(error.to_string(), "not supported by this engine yet: --init");
     }
 

@@ -67,6 +67,10 @@ impl Execs {
             .collect()
     }
 
+    pub(super) fn forget(&self, id: &str) {
+        self.all().remove(id);
+    }
+
     pub(super) fn forget_container(&self, container_id: &str) {
         self.all().retain(|_, exec| exec.container.id != container_id);
     }

@@ -48,7 +48,7 @@ impl Engine {
                     tracing::info!(container_id = container.id, %error, "not asked");
                 }
                 self.watch_exit(container, events);
-                return Ok(());
+                return self.begin_health(container).await;
             }
             (Some(exit), _) => exit,
             (None, Err(error)) => self.exit_on_disk(container, &error),
@@ -94,6 +94,7 @@ impl Engine {
         });
         record.endpoint = None;
         record.state.exit(exit);
+        drop(container.end_health_watch());
         if record.restart_policy().restarts(&record.state) && !self.closing().is_cancelled() {
             record.state.await_restart();
         }

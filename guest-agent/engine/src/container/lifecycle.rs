@@ -161,7 +161,12 @@ impl Engine {
         .await
     }
 
-    async fn signal(&self, container: &Container, signal: i32, purpose: Purpose) -> Result<()> {
+    async fn signal(
+        &self,
+        container: &Arc<Container>,
+        signal: i32,
+        purpose: Purpose,
+    ) -> Result<()> {
         // Held until all is told: the end that the signal brings is told after it.
         let mut change = self.change(container).await?;
         if !change.record.running() {

@@ -19,10 +19,12 @@ mod database;
 mod exec;
 mod exit;
 mod files;
+mod health;
 mod lifecycle;
 mod logs;
 mod names;
 mod pause;
+mod probe;
 mod prune;
 mod record;
 mod registry;
@@ -46,6 +48,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use create::{CreateRequest, image_config, random_id};
 pub(crate) use database::Database;
 pub(crate) use exec::{Exec, ExecCreate, ExecState, Execs};
+pub(crate) use health::Health;
 pub(crate) use lifecycle::{Asker, Stopped};
 pub(crate) use logs::{LogQuery, follow as follow_logs};
 pub(crate) use prune::Pruned;
@@ -79,6 +82,8 @@ pub(crate) struct Container {
     /// Its user has it stopped in order to start it.
     restarting: AtomicBool,
     backoff: Mutex<Backoff>,
+    /// Cancelled to end the watch over its health.
+    health_watch: Mutex<CancellationToken>,
     /// Cancelled when the container is gone.
     removed: CancellationToken,
 }
@@ -102,6 +107,7 @@ impl Container {
             removing: AtomicBool::new(false),
             restarting: AtomicBool::new(false),
             backoff: Mutex::default(),
+            health_watch: Mutex::default(),
             removed: CancellationToken::new(),
         }
     }

@@ -15,9 +15,11 @@ impl Engine {
             let mut change = engine.change(&container).await?;
             change.record.state.pause().map_err(|denied| refused(denied, &container.id))?;
             container.shim.pause().await?;
+            drop(container.end_health_watch());
             if let Err(error) = change.keep().await {
                 // What nobody knows to be paused nobody would wake up.
                 container.shim.resume().await?;
+                engine.watch_health(&container);
                 return Err(error);
             }
             engine.container_event(&container, "pause", []);
@@ -39,13 +41,14 @@ impl Engine {
     /// The same, for who is about to change the container anyway.
     pub(super) async fn unpause(
         &self,
-        container: &Container,
+        container: &Arc<Container>,
         change: &mut Change<'_>,
     ) -> Result<()> {
         change.record.state.unpause().map_err(|denied| refused(denied, &container.id))?;
         container.shim.resume().await?;
         let written = change.note().await;
         self.container_event(container, "unpause", []);
+        self.watch_health(container);
         written
     }
 

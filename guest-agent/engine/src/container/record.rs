@@ -7,6 +7,7 @@ use bollard_stubs::models::{ContainerConfig, HostConfig};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::health::HealthStatus;
 use super::state::{State, Status};
 
 /// A container: what it was made from, what was asked for, how it is.
@@ -95,7 +96,15 @@ impl Record {
         let since = |then: Option<Timestamp>| human_duration(now, then.unwrap_or(now));
         match self.state.status {
             Status::Created => "Created".to_owned(),
-            Status::Running => format!("Up {}", since(self.state.started_at)),
+            Status::Running => {
+                let health = match self.state.health.as_ref().map(|health| health.status) {
+                    None => "",
+                    Some(HealthStatus::Starting) => " (health: starting)",
+                    Some(HealthStatus::Healthy) => " (healthy)",
+                    Some(HealthStatus::Unhealthy) => " (unhealthy)",
+                };
+                format!("Up {}{health}", since(self.state.started_at))
+            }
             Status::Paused => format!("Up {} (Paused)", since(self.state.started_at)),
             Status::Restarting => format!(
                 "Restarting ({}) {} ago",

@@ -186,6 +186,7 @@ impl Engine {
         let mut change = self.change(container).await?;
         change.record.endpoint = endpoint;
         change.record.state.start(pid, at);
+        change.record.begin_health();
         if by == StartedBy::User {
             change.record.state.restart_count = 0;
             *lock(&container.backoff) = Backoff::default();
@@ -193,6 +194,7 @@ impl Engine {
         let written = change.note().await;
         self.container_event(container, "start", []);
         self.watch_exit(container, events);
+        self.watch_health(container);
         // What cannot be written must not run unseen after the engine's next start.
         if written.is_err() {
             container.shim.signal(nix::libc::SIGKILL).await?;

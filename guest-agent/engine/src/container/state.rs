@@ -15,6 +15,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::health::{Health, HealthStatus};
 use super::shim::Exit;
 
 /// How a container is.
@@ -39,6 +40,8 @@ pub(crate) struct State {
     pub(crate) restart_count: u64,
     /// Whether its user wanted it to end. Then no policy starts it again.
     pub(crate) stopped_by_user: bool,
+    /// None without a check of it.
+    pub(crate) health: Option<Health>,
 }
 
 /// Where in its life a container is.
@@ -103,6 +106,10 @@ impl State {
         self.oom_killed = exit.oom_killed;
         self.finished_at = Some(exit.at);
         self.exits += 1;
+        if let Some(health) = &mut self.health {
+            // As with Docker: nobody looks after it any more.
+            health.status = HealthStatus::Unhealthy;
+        }
     }
 
     pub(super) fn pause(&mut self) -> Result<(), Denied> {

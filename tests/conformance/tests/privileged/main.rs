@@ -10,6 +10,7 @@ mod containers;
 mod events;
 mod exec;
 mod faults;
+mod health;
 mod images;
 mod isolation;
 mod load;
