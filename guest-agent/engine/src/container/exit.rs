@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::time::timeout;
 
 use super::shim::{Exit, ShimEvents, read_exit};
 use super::state::Status;
@@ -15,6 +16,22 @@ use crate::error::{EngineError, Result};
 
 /// The code of a container whose end nobody saw: it was lost with the machine.
 const LOST_EXIT_CODE: i32 = 255;
+
+/// How long a process may take to end that nobody has asked for.
+const KILL_LIMIT: Duration = Duration::from_secs(10);
+
+/// Ends what runs of a container that does not run as far as anybody was told: an engine was
+/// killed after it had started the process, and before it wrote that down.
+async fn end_unknown(container: &Container) {
+    // There is no shim for almost every container, which shows at once.
+    let Ok(events) = container.shim.watch().await else { return };
+    tracing::info!(container_id = container.id, "ending a start that was never acknowledged");
+    // It may end by itself, which is as good.
+    drop(container.shim.signal(nix::libc::SIGKILL).await);
+    if timeout(KILL_LIMIT, events.exited()).await.is_err() {
+        tracing::warn!(container_id = container.id, "a process does not end");
+    }
+}
 
 impl Engine {
     /// Takes up a container of the database; one that ran may run still.
@@ -28,6 +45,8 @@ impl Engine {
         self.containers().insert(Arc::clone(&container));
         if running {
             self.find_running(&container).await?;
+        } else {
+            end_unknown(&container).await;
         }
         let record = container.record();
         if record.auto_remove() && record.state.exits > 0 && !record.running() {

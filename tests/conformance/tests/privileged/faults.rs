@@ -1,5 +1,8 @@
 //! An engine that dies, and many containers at once.
 
+use std::fs;
+use std::io::ErrorKind;
+
 use naru_test_framework::NativeEngine;
 
 use crate::ports::{fetch, free_port};
@@ -55,7 +58,7 @@ fn an_exit_while_the_engine_is_dead_is_not_lost() -> anyhow::Result<()> {
     assert_eq!(shims.len(), 1);
 
     engine.kill()?;
-    std::fs::write(format!("/proc/{pid}/root/pipe"), "word\n")?;
+    fs::write(format!("/proc/{pid}/root/pipe"), "word\n")?;
     wait_for_end(&shims)?;
     engine.restart()?;
 
@@ -78,6 +81,39 @@ fn wait_for_end(pids: &[u32]) -> anyhow::Result<()> {
             .status()?;
         anyhow::ensure!(ended.success(), "process {pid} does not end");
     }
+    Ok(())
+}
+
+#[test]
+fn a_start_that_was_not_acknowledged_leaves_no_process() -> anyhow::Result<()> {
+    let mut engine = NativeEngine::with_busybox()?;
+    engine.docker(&["create", "--name", "once", "busybox", "sleep", "1000"])?.success()?;
+    // The database from before the start, as if the engine had been killed before it wrote.
+    engine.kill()?;
+    let database = |suffix: &str| engine.root().join(format!("engine.db{suffix}"));
+    let mut before = Vec::new();
+    for path in ["", "-wal", "-shm"].map(database) {
+        before.push((fs::read(&path).ok(), path));
+    }
+    engine.restart()?;
+    engine.docker(&["start", "once"])?.success()?;
+    let pid = engine.docker(&["inspect", "-f", "{{.State.Pid}}", "once"])?.success()?.to_owned();
+    engine.kill()?;
+    for (content, path) in before {
+        match content {
+            Some(content) => fs::write(path, content)?,
+            None => fs::remove_file(path).or_else(|error| match error.kind() {
+                ErrorKind::NotFound => Ok(()),
+                _ => Err(error),
+            })?,
+        }
+    }
+    engine.restart()?;
+    let state = ["inspect", "-f", "{{.State.Status}}", "once"];
+    assert_eq!(engine.docker(&state)?.success()?, "created");
+    assert!(!fs::exists(format!("/proc/{pid}/exe"))?, "process {pid} is left");
+    engine.docker(&["start", "once"])?.success()?;
+    assert_eq!(engine.docker(&["exec", "once", "echo", "on"])?.success()?, "on");
     Ok(())
 }
 
