@@ -9,6 +9,8 @@ export class Preferences {
   failure = $state.raw<IpcFailure | null>(null);
 
   readonly #host: Host;
+  /** Each change builds on what the one before left, else it would take it back. */
+  #changes: Promise<boolean> = Promise.resolve(true);
 
   constructor(host: Host) {
     this.#host = host;
@@ -23,7 +25,12 @@ export class Preferences {
   }
 
   /** Changes some of them; answers whether it worked. */
-  async change(changes: Partial<Settings>): Promise<boolean> {
+  change(changes: Partial<Settings>): Promise<boolean> {
+    this.#changes = this.#changes.then(() => this.#send(changes));
+    return this.#changes;
+  }
+
+  async #send(changes: Partial<Settings>): Promise<boolean> {
     if (this.settings === null) return false;
     this.failure = null;
     try {
