@@ -37,19 +37,22 @@ describe("Format", () => {
 });
 
 describe("errorText", () => {
-  const failure = new IpcFailure({
-    kind: "precondition",
-    message: "no QEMU was found",
-    hints: ["install-qemu", "read-console"],
+  it("puts our words first and the engine's as detail", () => {
+    const failure = { kind: "unsupported", message: "QEMU 6.0", hints: ["upgrade-qemu", "check-settings"] } as const;
+    expect(errorText(en, failure)).toEqual({
+      sentences: [
+        en.errors.kinds.unsupported,
+        en.errors.hints["upgrade-qemu"],
+        en.errors.hints["check-settings"],
+      ],
+      detail: "QEMU 6.0",
+    });
   });
 
-  it("puts our words first and the engine's as detail", () => {
-    expect(errorText(en, failure)).toEqual({
-      sentence: en.errors.kinds.precondition,
-      advice: [en.errors.hints["install-qemu"], en.errors.hints["read-console"]],
-      detail: "no QEMU was found",
-    });
-    expect(errorText(ko, failure).advice).toEqual([ko.errors.hints["install-qemu"], ko.errors.hints["read-console"]]);
+  it("says no more than the advice where the kind says nothing of its own", () => {
+    const failure = { kind: "precondition", message: "no QEMU was found", hints: ["install-qemu"] } as const;
+    expect(errorText(ko, failure).sentences).toEqual([ko.errors.hints["install-qemu"]]);
+    expect(errorText(ko, { ...failure, hints: [] }).sentences).toEqual([ko.errors.kinds.precondition]);
   });
 
   it("keeps the text of what is no error of ours", () => {
