@@ -34,7 +34,24 @@ describe("the list", () => {
     const { user } = openWindow(host);
     await user.click((await row("web")).getByRole("button", { name: "Restart web" }));
     expect(await (await row("web")).findByText("Restarting…")).toBeVisible();
-    expect((await row("web")).getByRole("button", { name: "Stop web" })).toBeDisabled();
+    await user.click((await row("web")).getByRole("button", { name: "Stop web" }));
+    expect(host.requests("container.stop")).toHaveLength(0);
+  });
+
+  it("keeps the focus where it was when a press changes the state", async () => {
+    const { screen, user } = openWindow(withContainers());
+    (await row("web")).getByRole("button", { name: "Stop web" }).focus();
+    await user.keyboard("{Enter}");
+    expect(await screen.findByRole("button", { name: "Start web" })).toHaveFocus();
+  });
+
+  it("puts the focus on its title when the row that had it is removed", async () => {
+    const { screen, user } = openWindow(withContainers());
+    (await row("web")).getByRole("button", { name: "Remove web" }).focus();
+    await user.keyboard("{Enter}");
+    screen.getByRole("button", { name: "Remove" }).focus();
+    await user.keyboard("{Enter}");
+    await expect.poll(() => document.activeElement).toBe(screen.getByRole("heading", { name: "Containers" }));
   });
 
   it("asks before it kills and removes a running one", async () => {
@@ -115,6 +132,43 @@ describe("running", () => {
     await user.click(screen.getByRole("button", { name: "Run" }));
     expect(await screen.findByRole("alert")).toHaveTextContent("already in use");
     expect(screen.getByRole("textbox", { name: "Name" })).toHaveValue("web");
+  });
+});
+
+describe("the details", () => {
+  it("are left and entered with F6, and closed without losing the focus", async () => {
+    const { screen, user } = openWindow(withContainers());
+    const name = await screen.findByRole("button", { name: "Show web" });
+    await user.click(name);
+    screen.getByRole("log").focus();
+    await user.keyboard("{F6}");
+    expect(name).toHaveFocus();
+    await user.keyboard("{F6}");
+    expect(screen.getByRole("tab", { name: "Logs" })).toHaveFocus();
+    await user.click(screen.getByRole("button", { name: "Close" }));
+    expect(screen.queryByRole("tab")).toBeNull();
+    expect(name).toHaveFocus();
+  });
+
+  it("have the focus when they come from the run dialog", async () => {
+    const host = new FakeHost();
+    host.images = [fakeImage("busybox:latest")];
+    const { screen, user } = openWindow(host, "images");
+    await user.click(await screen.findByRole("button", { name: "Run busybox:latest" }));
+    await user.type(screen.getByRole("textbox", { name: "Name" }), "hello");
+    await user.click(screen.getByRole("button", { name: "Run" }));
+    await expect.poll(() => document.activeElement?.textContent).toBe("hello");
+  });
+
+  it("let F6 out of the terminal, which takes Tab for itself", async () => {
+    const { screen, user } = openWindow(withContainers());
+    const name = await screen.findByRole("button", { name: "Show web" });
+    await user.click(name);
+    await user.click(screen.getByRole("tab", { name: "Terminal" }));
+    const terminal = await screen.findByRole("textbox", { name: "Terminal in web" });
+    expect(terminal).toHaveFocus();
+    await user.keyboard("{F6}");
+    expect(name).toHaveFocus();
   });
 });
 

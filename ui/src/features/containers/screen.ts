@@ -9,8 +9,6 @@ interface Options {
   label: string;
   onType: (text: string) => void;
   onResize: (size: Size) => void;
-  /** F6 was pressed: the keyboard's way out, as the shell itself takes Tab. */
-  onLeave: () => void;
 }
 
 /** The two themes' sixteen colours, each readable on its ground. */
@@ -67,12 +65,8 @@ export class Screen {
 
     this.#terminal.onData(options.onType);
     this.#terminal.onResize(options.onResize);
-    this.#terminal.attachCustomKeyEventHandler((event) => {
-      if (event.key !== "F6") return true;
-      event.preventDefault();
-      if (event.type === "keydown") options.onLeave();
-      return false;
-    });
+    // The window's own key: the keyboard's way out, as the shell itself takes Tab.
+    this.#terminal.attachCustomKeyEventHandler((event) => event.key !== "F6");
     this.#follow(element);
   }
 
