@@ -76,12 +76,13 @@ describe("the list", () => {
     expect(host.requests("image.remove")).toEqual([{ image: "busybox:latest", force: true }]);
   });
 
-  it("offers the demo image until there is a container", async () => {
-    const host = new FakeHost();
-    host.images = [fakeImage("naru/demo:latest")];
-    const { screen, user } = openWindow(host, "images");
+  it("offers the demo image, which no list has yet, until there is a container", async () => {
+    const { screen, user } = openWindow(new FakeHost(), "images");
     await user.click(await screen.findByRole("button", { name: "Run the demo" }));
     expect(screen.getByRole("textbox", { name: "Image" })).toHaveValue("naru/demo:latest");
+    await user.click(screen.getByRole("button", { name: "Run" }));
+    await user.click(await screen.findByRole("button", { name: "Images" }));
+    expect(screen.queryByRole("button", { name: "Run the demo" })).toBeNull();
   });
 
   it("says why it cannot be read, and reads again", async () => {

@@ -16,8 +16,8 @@ describe("the first start", () => {
     const host = new FakeHost();
     host.machine = fakeStatus("starting", { steps: fakeSteps(3), accelerator: "tcg" });
     const { screen } = openWindow(host);
-    expect(await screen.findByText("Start Linux: in progress")).toBeInTheDocument();
-    expect(screen.getByRole("listitem", { current: "step" })).toHaveTextContent("1.2s");
+    expect(await screen.findByText("Start the machine: in progress")).toBeInTheDocument();
+    expect(screen.getByRole("listitem", { current: "step" })).toHaveTextContent("Start the machine");
     expect(screen.getByRole("note")).toHaveTextContent("Hardware acceleration is not available");
   });
 
