@@ -85,7 +85,8 @@ pub(crate) const TESTS: Needs = Needs {
         ("iproute2", Sign::Program("ip")),
         ("webkit2gtk-driver", Sign::Program("WebKitWebDriver")),
         ("xvfb", Sign::Program("Xvfb")),
-        ("dbus", Sign::Program("dbus-run-session")),
+        ("dbus", Sign::Program("dbus-daemon")),
+        ("fonts-nanum", Sign::Installed),
         ("imagemagick", Sign::Program("import")),
     ],
 };

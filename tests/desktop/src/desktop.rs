@@ -13,12 +13,12 @@ use thirtyfour::{Capabilities, Key, WebDriver, WebElement};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, interval, timeout};
 
-use crate::display::{Display, Driver};
+use crate::display::{Bus, Display, Driver};
 
 /// How long a thing may take to show up; the machine starts without acceleration here.
-const PATIENCE: Duration = Duration::from_mins(2);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 /// How often to look again.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// How long the driver may take to begin a session; rarely, it hangs.
 const SESSION_PATIENCE: Duration = Duration::from_secs(30);
 const SESSION_ATTEMPTS: usize = 2;
@@ -29,6 +29,7 @@ const [role, name] = arguments;
 const native = {
   button: 'button:not([role])', heading: 'h1, h2, h3', textbox: 'input:not([type=checkbox]):not([type=number]), textarea',
   combobox: 'select', checkbox: 'input[type=checkbox]', row: 'tr', dialog: 'dialog[open]', table: 'table',
+  list: 'ol, ul',
 };
 const nameOf = (e) =>
   e.getAttribute('aria-label')
@@ -41,6 +42,17 @@ return [...document.querySelectorAll([native[role], `[role=${role}]`].filter(Boo
   .filter((e) => e.checkVisibility() && nameOf(e).replace(/\s+/g, ' ').trim().includes(name));
 ";
 
+/// Ends once what the page is now is what the window shows: its transitions are over, and a
+/// frame was painted since. What turns for ever, like a spinner, is not waited for.
+const SETTLE: &str = r"
+const done = arguments[0];
+const frame = () => new Promise(requestAnimationFrame);
+const passing = () => document.getAnimations().filter((a) => a.effect.getComputedTiming().iterations !== Infinity);
+frame()
+  .then(() => Promise.allSettled(passing().map((animation) => animation.finished)))
+  .then(frame).then(frame).then(() => done());
+";
+
 /// Where one Naru lives.
 #[derive(Debug)]
 pub struct Home(TempDir);
@@ -48,12 +60,29 @@ pub struct Home(TempDir);
 impl Home {
     /// A new one; its settings name the accelerator that works everywhere.
     pub fn new() -> anyhow::Result<Self> {
+        Self::write(&json!({ "accelerator": "tcg", "language": "en", "theme": "light" }))
+    }
+
+    /// A new one whose settings name this program as QEMU.
+    pub fn with_qemu(program: &Path) -> anyhow::Result<Self> {
+        let program = program.display().to_string();
+        Self::write(&json!({
+            "accelerator": "tcg", "language": "en", "theme": "light", "qemu_path": program,
+        }))
+    }
+
+    fn write(settings: &Value) -> anyhow::Result<Self> {
         let home = Self(TempDir::new()?);
         let config = home.path().join("config");
         fs::create_dir_all(&config)?;
-        let settings = json!({ "accelerator": "tcg", "language": "en", "theme": "light" });
         fs::write(config.join("settings.json"), settings.to_string())?;
         Ok(home)
+    }
+
+    /// What the machine wrote to its console.
+    pub fn console(&self) -> anyhow::Result<String> {
+        let log = self.path().join("data/serial.log");
+        Ok(String::from_utf8_lossy(&fs::read(&log)?).into_owned())
     }
 
     fn path(&self) -> &Path {
@@ -61,23 +90,34 @@ impl Home {
     }
 }
 
-/// The program with its window, on a display of its own.
+/// The program with its window, on a display and a session bus of its own.
 #[derive(Debug)]
 pub struct Desktop {
     driver: WebDriver,
-    // In this order: the program ends before its display.
+    // In this order: the program ends before its display and its bus.
     _process: Driver,
     _display: Display,
+    _bus: Bus,
 }
 
 impl Desktop {
     /// Starts the program in `home`.
     pub async fn open(home: &Home) -> anyhow::Result<Self> {
+        Self::open_on(Bus::start()?, home).await
+    }
+
+    /// Starts the program in `home`, with the desktop that is on `bus`.
+    pub async fn open_on(bus: Bus, home: &Home) -> anyhow::Result<Self> {
         let display = Display::start()?;
         for _ in 0..SESSION_ATTEMPTS {
-            let process = Driver::start(&display, home.path(), &vm_images())?;
+            let process = Driver::start(&display, &bus, home.path(), &vm_images())?;
             if let Ok(driver) = timeout(SESSION_PATIENCE, session(&process.url)).await {
-                return Ok(Self { driver: driver?, _process: process, _display: display });
+                return Ok(Self {
+                    driver: driver?,
+                    _process: process,
+                    _display: display,
+                    _bus: bus,
+                });
             }
         }
         bail!("WebKitWebDriver began no session in {SESSION_ATTEMPTS} attempts")
@@ -91,6 +131,11 @@ impl Desktop {
     /// Ends the window.
     pub async fn close(self) -> anyhow::Result<()> {
         Ok(self.driver.quit().await?)
+    }
+
+    /// Lets go of a window that has ended by itself: its driver would wait for its answer.
+    pub fn let_go(self) -> anyhow::Result<()> {
+        Ok(self.driver.leak()?)
     }
 
     /// The first thing of this role whose name contains `name`, as soon as there is one.
@@ -116,6 +161,16 @@ impl Desktop {
     pub async fn sees(&self, text: &str) -> anyhow::Result<()> {
         self.wait(&format!("the text {text:?}"), async || {
             Ok(self.text().await?.contains(text).then_some(()))
+        })
+        .await
+    }
+
+    /// Waits until this expression of JavaScript is true.
+    pub async fn holds(&self, condition: &str) -> anyhow::Result<()> {
+        let script = format!("return {condition}");
+        self.wait(condition, async || {
+            let holds: bool = self.driver.execute(script.as_str(), vec![]).await?.convert()?;
+            Ok(holds.then_some(()))
         })
         .await
     }
@@ -149,6 +204,7 @@ impl Desktop {
     pub async fn picture(&self, name: &str) -> anyhow::Result<()> {
         let folder = target().join("screenshots");
         fs::create_dir_all(&folder)?;
+        self.driver.execute_async(SETTLE, vec![]).await?;
         let png = self.driver.screenshot_as_png().await?;
         fs::write(folder.join(format!("{name}.png")), png)?;
         Ok(())

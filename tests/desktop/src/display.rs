@@ -1,11 +1,13 @@
-//! A display and a driver, each a process of ours.
+//! A display, a session bus and a driver, each a process of ours.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::Context;
+use tempfile::TempDir;
 
 /// A process that ends with its handle.
 #[derive(Debug)]
@@ -44,12 +46,63 @@ impl Display {
                 .stdout(Stdio::piped())
                 .stderr(Stdio::null()),
         )?;
-        let output = server.0.stdout.take().context("Xvfb's output is piped")?;
-        let mut number = String::new();
-        BufReader::new(output).read_line(&mut number).context("Xvfb names its display")?;
-        anyhow::ensure!(!number.trim().is_empty(), "Xvfb ended without a display");
-        Ok(Self { name: format!(":{}", number.trim()), _server: server })
+        let number = first_line(&mut server, "Xvfb")?;
+        Ok(Self { name: format!(":{number}"), _server: server })
     }
+}
+
+/// A running session bus with nobody on it and nothing to start: a desktop's services
+/// would outlive the test.
+#[derive(Debug)]
+pub struct Bus {
+    /// As `DBUS_SESSION_BUS_ADDRESS` has it.
+    pub(crate) address: String,
+    _daemon: Process,
+    _folder: TempDir,
+}
+
+impl Bus {
+    /// Starts a bus.
+    pub fn start() -> anyhow::Result<Self> {
+        let folder = TempDir::new()?;
+        let config = folder.path().join("bus.conf");
+        let listen = folder.path().join("bus").display().to_string();
+        fs::write(&config, BUS_CONFIG.replace("PATH", &listen))?;
+        let mut daemon = Process::start(
+            Command::new("dbus-daemon")
+                .arg("--config-file")
+                .arg(&config)
+                .args(["--nofork", "--nosyslog", "--print-address=1"])
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null()),
+        )?;
+        let address = first_line(&mut daemon, "dbus-daemon")?;
+        Ok(Self { address, _daemon: daemon, _folder: folder })
+    }
+}
+
+const BUS_CONFIG: &str = r#"<!DOCTYPE busconfig PUBLIC
+ "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>session</type>
+  <listen>unix:path=PATH</listen>
+  <policy context="default">
+    <allow send_destination="*" eavesdrop="true"/>
+    <allow eavesdrop="true"/>
+    <allow own="*"/>
+  </policy>
+</busconfig>
+"#;
+
+/// What a server prints once it can be reached.
+fn first_line(server: &mut Process, name: &str) -> anyhow::Result<String> {
+    let output = server.0.stdout.take().with_context(|| format!("{name}'s output is piped"))?;
+    let mut line = String::new();
+    BufReader::new(output).read_line(&mut line).with_context(|| format!("listen to {name}"))?;
+    anyhow::ensure!(!line.trim().is_empty(), "{name} ended before it could be reached");
+    Ok(line.trim().to_owned())
 }
 
 /// A running `WebKitWebDriver`; the program it starts inherits its environment.
@@ -61,12 +114,20 @@ pub(crate) struct Driver {
 
 impl Driver {
     /// Starts the driver on a free port of the loopback.
-    pub(crate) fn start(display: &Display, home: &Path, vm_images: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn start(
+        display: &Display,
+        bus: &Bus,
+        home: &Path,
+        vm_images: &Path,
+    ) -> anyhow::Result<Self> {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let process = Process::start(
             Command::new("WebKitWebDriver")
                 .arg(format!("--port={port}"))
                 .env("DISPLAY", &display.name)
+                .env("DBUS_SESSION_BUS_ADDRESS", &bus.address)
+                // The bus has no accessibility service to look for.
+                .env("NO_AT_BRIDGE", "1")
                 .env("LANG", "en_US.UTF-8")
                 // Without it, the window has no automation, and a session never begins.
                 .env("TAURI_WEBVIEW_AUTOMATION", "true")

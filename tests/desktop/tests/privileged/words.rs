@@ -3,13 +3,19 @@
 /// The names of the things in the window.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Words {
-    /// The language's own name, as the settings list it.
-    pub(crate) language: &'static str,
+    /// The language's tag.
+    pub(crate) locale: &'static str,
     pub(crate) containers: &'static str,
     pub(crate) images: &'static str,
     pub(crate) settings: &'static str,
     pub(crate) machine_running: &'static str,
+    pub(crate) machine_starting: &'static str,
+    pub(crate) machine_failed: &'static str,
     pub(crate) machine_title: &'static str,
+    pub(crate) starting: &'static str,
+    pub(crate) not_started: &'static str,
+    pub(crate) retry: &'static str,
+    pub(crate) demo: &'static str,
     pub(crate) pull_box: &'static str,
     pub(crate) pull: &'static str,
     pub(crate) ready: &'static str,
@@ -30,12 +36,18 @@ pub(crate) struct Words {
 
 /// English.
 pub(crate) const EN: Words = Words {
-    language: "English",
+    locale: "en",
     containers: "Containers",
     images: "Images",
     settings: "Settings",
     machine_running: "Machine is running",
+    machine_starting: "Machine is starting",
+    machine_failed: "Machine has failed",
     machine_title: "The machine is running",
+    starting: "Getting ready",
+    not_started: "The machine did not start",
+    retry: "Try again",
+    demo: "Run the demo",
     pull_box: "Image to pull",
     pull: "Pull",
     ready: "is ready",
@@ -56,12 +68,18 @@ pub(crate) const EN: Words = Words {
 
 /// Korean.
 pub(crate) const KO: Words = Words {
-    language: "한국어",
+    locale: "ko",
     containers: "컨테이너",
     images: "이미지",
     settings: "설정",
     machine_running: "가상 머신 실행 중",
+    machine_starting: "가상 머신 시작 중",
+    machine_failed: "가상 머신 오류",
     machine_title: "가상 머신이 실행 중입니다",
+    starting: "준비하고 있습니다",
+    not_started: "가상 머신을 시작하지 못했습니다",
+    retry: "다시 시도",
+    demo: "데모 실행",
     pull_box: "가져올 이미지",
     pull: "가져오기",
     ready: "준비 완료",

@@ -1,0 +1,26 @@
+//! The icon in the desktop's panel.
+
+use naru_desktop_tests::{Bus, Desktop, Home, Panel};
+
+use crate::looks::LOOKS;
+use crate::words::EN;
+
+#[tokio::test]
+async fn the_tray_speaks_the_windows_language_and_quits_in_good_order() -> anyhow::Result<()> {
+    let bus = Bus::start()?;
+    let panel = Panel::start(&bus).await?;
+    let home = Home::new()?;
+    let desktop = Desktop::open_on(bus, &home).await?;
+    let tray = panel.tray().await?;
+    tray.reads(&["Open", "Quit"]).await?;
+    desktop.sees(EN.machine_running).await?;
+    let [.., korean] = LOOKS;
+    korean.put_on(&desktop).await?;
+    tray.reads(&["열기", "끝내기"]).await?;
+    tray.choose("끝내기").await?;
+    tray.ended().await?;
+    desktop.let_go()?;
+    let console = home.console()?;
+    anyhow::ensure!(console.contains("Power down"), "the machine was killed:\n{console}");
+    Ok(())
+}
