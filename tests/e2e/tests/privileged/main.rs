@@ -11,4 +11,5 @@ mod containers;
 mod disk;
 mod images;
 mod interference;
+mod policies;
 mod survival;
