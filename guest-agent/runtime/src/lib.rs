@@ -46,3 +46,4 @@ pub use error::{Errno, RuntimeError};
 pub use exec::{ExecRequest, exec};
 pub use handle::{Created, ExitStatus, Process};
 pub use process::Stdio;
+pub use rootfs::{ViewRequest, ViewRoot, view};

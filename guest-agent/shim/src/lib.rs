@@ -28,7 +28,7 @@ pub mod wire;
 use std::path::Path;
 
 pub use error::ShimError;
-pub use naru_runtime::Cgroup;
+pub use naru_runtime::{Cgroup, RuntimeError, ViewRequest, ViewRoot, view};
 
 use control::Control;
 use shim::Shim;

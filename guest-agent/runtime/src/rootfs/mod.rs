@@ -13,6 +13,7 @@ mod options;
 mod overlay;
 mod resolve;
 mod sysctl;
+mod view;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -31,6 +32,7 @@ use devices::Device;
 use mounts::{MountPlan, clone_tree, set_readonly};
 pub(crate) use resolve::RootDirectory;
 use sysctl::Sysctls;
+pub use view::{ViewRequest, ViewRoot, view};
 
 /// All that is to be mounted, made and hidden.
 #[derive(Debug)]
