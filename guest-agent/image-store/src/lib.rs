@@ -47,4 +47,5 @@ pub use reference::{ImageReference, ReferenceError};
 pub use registry::{Credentials, RegistryConfig, RegistryError};
 pub use remove::{RemoveConflict, Users};
 pub use store::ImageStore;
-pub use unpack::{UnpackError, unpack};
+pub use stream::decompressed;
+pub use unpack::{Kind, Member, Tape, UnpackError, unpack};

@@ -104,7 +104,7 @@ pub(crate) fn buffered<R: Read>(reader: R) -> BufReader<R> {
 }
 
 /// Decompresses `reader` by what its first bytes are, as Docker does: media types lie.
-pub(crate) fn decompressed<'a, R: BufRead + 'a>(mut reader: R) -> io::Result<Box<dyn Read + 'a>> {
+pub fn decompressed<'a, R: BufRead + 'a>(mut reader: R) -> io::Result<Box<dyn Read + 'a>> {
     let start = reader.fill_buf()?;
     if start.starts_with(GZIP_MAGIC) {
         return Ok(Box::new(MultiGzDecoder::new(reader)));

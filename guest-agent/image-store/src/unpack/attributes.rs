@@ -8,7 +8,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::tape::Member;
+use super::member::Member;
 
 /// Sets everything but the time on an open file or directory. Changing the owner clears
 /// set-id bits and `security.capability`, so it comes first.

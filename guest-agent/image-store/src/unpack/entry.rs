@@ -12,8 +12,8 @@ use rustix::io::Errno;
 
 use super::attributes;
 use super::error::UnpackError;
+use super::member::{Kind, Member};
 use super::root::{InnerPath, Root, shown};
-use super::tape::{Kind, Member};
 
 const WHITEOUT_PREFIX: &[u8] = b".wh.";
 const OPAQUE_NAME: &[u8] = b".wh..wh..opq";

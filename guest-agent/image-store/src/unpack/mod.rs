@@ -12,6 +12,7 @@
 mod attributes;
 mod entry;
 mod error;
+mod member;
 mod pax;
 mod root;
 mod sparse;
@@ -21,10 +22,11 @@ use std::io::Read;
 use std::path::Path;
 
 pub use error::UnpackError;
+pub use member::{Kind, Member};
+pub use tape::Tape;
 
 use self::entry::Unpacker;
 use self::root::{InnerPath, Root, shown};
-pub(crate) use self::tape::{Kind, Tape};
 
 /// Unpacks the uncompressed tar `archive` into the existing, empty directory `directory`.
 ///

@@ -9,6 +9,7 @@ use std::io::{self, Read};
 use tar::{EntryType, Header};
 
 use super::error::UnpackError;
+use super::member::{Kind, Member};
 use super::pax::Pax;
 use super::sparse::Sparse;
 
@@ -18,38 +19,9 @@ const MAX_PAX: u64 = 1 << 20;
 /// More than the longest path the kernel takes.
 const MAX_LONG_NAME: u64 = 64 << 10;
 
-/// What a member is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    File,
-    Directory,
-    Symlink,
-    HardLink,
-    CharDevice,
-    BlockDevice,
-    Fifo,
-}
-
-/// One member's headers, put together.
-#[derive(Debug)]
-pub(crate) struct Member {
-    pub(crate) name: Vec<u8>,
-    pub(crate) link: Vec<u8>,
-    pub(crate) kind: Kind,
-    pub(crate) mode: u32,
-    pub(crate) uid: u32,
-    pub(crate) gid: u32,
-    /// Seconds and nanoseconds since 1970.
-    pub(crate) mtime: (i64, u32),
-    pub(crate) device: (u32, u32),
-    pub(crate) xattrs: Vec<(Vec<u8>, Vec<u8>)>,
-    /// Where the content goes, when the file has holes.
-    pub(crate) sparse: Option<Sparse>,
-}
-
 /// The archive; reading from it reads the content of the member last given out.
 #[derive(Debug)]
-pub(crate) struct Tape<R> {
+pub struct Tape<R> {
     reader: R,
     /// Bytes of the present member not yet read.
     left: u64,
@@ -66,13 +38,14 @@ struct Extensions {
 }
 
 impl<R: Read> Tape<R> {
-    pub(crate) fn new(reader: R) -> Self {
+    /// Reads the uncompressed archive that `reader` brings.
+    pub fn new(reader: R) -> Self {
         Self { reader, left: 0, padding: 0 }
     }
 
     /// The next member, or `None` at the archive's end. What was not read of the one
     /// before is skipped.
-    pub(crate) fn next_member(&mut self) -> Result<Option<Member>, UnpackError> {
+    pub fn next_member(&mut self) -> Result<Option<Member>, UnpackError> {
         let mut extensions = Extensions::default();
         loop {
             self.skip_rest()?;
@@ -94,6 +67,11 @@ impl<R: Read> Tape<R> {
                 _ => return self.member(&header, extensions).map(Some),
             }
         }
+    }
+
+    /// Reads what stands behind the archive's end, to the end of the stream.
+    pub fn read_past_end(&mut self) -> Result<(), UnpackError> {
+        io::copy(&mut self.reader, &mut io::sink()).map(drop).map_err(UnpackError::Read)
     }
 
     fn member(&mut self, header: &Header, extensions: Extensions) -> Result<Member, UnpackError> {
