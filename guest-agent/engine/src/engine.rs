@@ -9,6 +9,7 @@ use std::sync::Arc;
 use naru_image_store::{ImageStore, RegistryConfig};
 use naru_shim::wire::SOCKET_NAME;
 use tokio::sync::Mutex as AsyncMutex;
+use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -213,6 +214,17 @@ impl Engine {
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
         match self.tasks().spawn(work).await {
+            Ok(result) => result,
+            Err(error) => Err(EngineError::Defect(error.to_string())),
+        }
+    }
+
+    /// Runs blocking work off the async threads. It goes on when the caller goes away.
+    pub(crate) async fn run_blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        match spawn_blocking(work).await {
             Ok(result) => result,
             Err(error) => Err(EngineError::Defect(error.to_string())),
         }

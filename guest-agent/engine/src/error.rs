@@ -6,7 +6,10 @@ use std::path::PathBuf;
 use naru_error::ErrorKind;
 use naru_image_store::ImageError;
 use naru_network::NetworkError;
+use naru_shim::RuntimeError;
 use thiserror::Error;
+
+use crate::files::FilesError;
 
 /// A failed request to the engine.
 #[derive(Debug, Error)]
@@ -63,6 +66,25 @@ pub enum EngineError {
         /// What it does, and what helps.
         what: &'static str,
     },
+    /// There is nothing at this path of the container.
+    #[error("Could not find the file {path} in container {container}")]
+    NoSuchFile {
+        /// The path, as the client gave it.
+        path: String,
+        /// The container, as the client named it.
+        container: String,
+    },
+    /// The container's file system could not be put together.
+    #[error("the files of container {container_id} cannot be reached")]
+    View {
+        /// The container's id.
+        container_id: String,
+        /// Why.
+        source: RuntimeError,
+    },
+    /// An operation on a container's files failed.
+    #[error(transparent)]
+    Files(#[from] FilesError),
     /// Someone else is removing the container.
     #[error("removal of container {0} is already in progress")]
     RemovalInProgress(String),
@@ -130,9 +152,10 @@ impl EngineError {
     /// The kind that the HTTP status derives from.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::NoSuchContainer(_) | Self::NoSuchNetwork(_) | Self::NoSuchExec(_) => {
-                ErrorKind::NotFound
-            }
+            Self::NoSuchContainer(_)
+            | Self::NoSuchNetwork(_)
+            | Self::NoSuchExec(_)
+            | Self::NoSuchFile { .. } => ErrorKind::NotFound,
             Self::NameInUse { .. } => ErrorKind::AlreadyExists,
             Self::NotRunning(_)
             | Self::Conflict(_)
@@ -144,11 +167,13 @@ impl EngineError {
             Self::Start { exit_code: 126 | 127, .. }
             | Self::AmbiguousPrefix(_)
             | Self::Invalid(_) => ErrorKind::InvalidArgument,
+            Self::Files(error) => error.kind(),
             Self::Image(error) => error.kind(),
             Self::Network(error) => error.kind(),
             Self::Start { .. }
             | Self::NotPaused(_)
             | Self::Shim { .. }
+            | Self::View { .. }
             | Self::NoPortHost(_)
             | Self::PortRefused(_)
             | Self::Database(_)

@@ -20,6 +20,7 @@ mod drained;
 mod engine;
 mod error;
 mod events;
+mod files;
 mod network;
 mod ports;
 mod processes;
@@ -35,6 +36,7 @@ use tracing_subscriber::EnvFilter;
 
 pub use args::EngineArgs;
 pub use error::{EngineError, Result};
+pub use files::FilesError;
 
 use engine::Engine;
 

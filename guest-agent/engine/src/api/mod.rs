@@ -5,6 +5,7 @@
 //! [`error::ApiError`], and whatever Docker knows and this engine does not yet answers
 //! 501 by name ([`not_yet`]).
 
+mod archive;
 mod container_view;
 mod containers;
 mod error;
@@ -19,6 +20,7 @@ mod not_yet;
 mod prune;
 mod query;
 mod system;
+mod transfer;
 mod version;
 
 use axum::Router;
@@ -53,6 +55,7 @@ impl Api {
             .merge(containers::routes())
             .merge(lifecycle::routes())
             .merge(prune::routes())
+            .merge(archive::routes())
             .merge(exec::routes())
             .merge(naru::routes())
             .merge(not_yet::routes())

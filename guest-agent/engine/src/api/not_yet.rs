@@ -18,21 +18,15 @@ pub(super) fn routes() -> Router<Engine> {
         "/system/df",
         "/containers/{id}/attach/ws",
         "/containers/{id}/changes",
-        "/containers/{id}/export",
         "/containers/{id}/stats",
         "/distribution/{*name}",
         "/plugins",
     ] {
         router = router.route(path, get(refuse));
     }
-    for path in [
-        "/containers/{id}/archive",
-        "/networks",
-        "/networks/{*rest}",
-        "/volumes",
-        "/volumes/{*rest}",
-        "/plugins/{*rest}",
-    ] {
+    for path in
+        ["/networks", "/networks/{*rest}", "/volumes", "/volumes/{*rest}", "/plugins/{*rest}"]
+    {
         router = router.route(path, any(refuse));
     }
     for path in ["/swarm", "/nodes", "/services", "/tasks", "/secrets", "/configs"] {

@@ -36,10 +36,11 @@ mod signal;
 mod start;
 mod state;
 mod update;
+mod view;
 mod wait;
 
-use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 
 use tokio::net::UnixStream;
 use tokio::sync::{Mutex as AsyncMutex, oneshot, watch};
@@ -57,6 +58,7 @@ pub(crate) use registry::Containers;
 pub(crate) use shim::{AgentProgram, AttachStreams, ShimAddress};
 pub(crate) use start::{Attached, Started};
 pub(crate) use state::Status;
+pub(crate) use view::{ContainerFiles, FilesUse};
 pub(crate) use wait::{Condition, WaitError};
 
 use change::Change;
@@ -70,9 +72,9 @@ pub(crate) struct Container {
     /// Where its shim listens while it runs.
     pub(crate) shim: ShimAddress,
     record: watch::Sender<Record>,
-    /// Held over `start` and `remove`. An async lock: both wait for the kernel, the
-    /// shim and the database in between.
-    lifecycle: AsyncMutex<()>,
+    /// Held over `start` and `remove`, and while its files are written from outside. An async
+    /// lock: all of them wait for others in between.
+    lifecycle: Arc<AsyncMutex<()>>,
     /// Held over a change of the record. An async lock: a change waits for the database,
     /// and some for the shim.
     changing: AsyncMutex<()>,
@@ -101,7 +103,7 @@ impl Container {
             id: record.id.clone(),
             shim,
             record: watch::Sender::new(record),
-            lifecycle: AsyncMutex::new(()),
+            lifecycle: Arc::default(),
             changing: AsyncMutex::new(()),
             waiting: Mutex::new(Vec::new()),
             removing: AtomicBool::new(false),

@@ -1,6 +1,7 @@
 //! A container's record becomes an OCI runtime specification (version 1.2).
 
 mod mounts;
+pub(crate) mod outside;
 mod resources;
 mod seccomp;
 mod users;
@@ -19,6 +20,7 @@ use crate::container::Record;
 use crate::error::{EngineError, Result};
 
 pub(crate) use mounts::{RootParts, Wanted as WantedMounts};
+pub(crate) use outside::Writable;
 pub(crate) use resources::resources;
 pub(crate) use users::LayerFiles;
 

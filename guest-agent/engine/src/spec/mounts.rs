@@ -8,6 +8,8 @@ use oci_spec::runtime::{Mount, MountBuilder};
 use crate::error::{EngineError, Result};
 
 const SHM_DEFAULT_BYTES: i64 = 64 << 20;
+/// The files of the network, in the container's directory and in its `/etc`.
+pub(super) const NETWORK_FILES: [&str; 3] = ["resolv.conf", "hostname", "hosts"];
 
 /// One bind mount, as `-v` or `--mount type=bind` asks for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -212,7 +214,7 @@ pub(crate) fn mounts(parts: RootParts<'_>, host_config: &HostConfig) -> Result<V
             &["nosuid", "noexec", "nodev", "mode=1777", &format!("size={shm}")],
         )?,
     ];
-    for file in ["resolv.conf", "hostname", "hosts"] {
+    for file in NETWORK_FILES {
         let source = parts.directory.join(file);
         mounts.push(bind_mount(&source, &Path::new("/etc").join(file), false, "rprivate")?);
     }
@@ -235,7 +237,7 @@ pub(crate) fn mounts(parts: RootParts<'_>, host_config: &HostConfig) -> Result<V
 
 /// `volatile` spares the disk a sync of all that was written: right for a container
 /// whose files are thrown away with it.
-fn overlay(parts: RootParts<'_>, volatile: bool) -> Result<Mount> {
+pub(super) fn overlay(parts: RootParts<'_>, volatile: bool) -> Result<Mount> {
     // OverlayFS wants the topmost first.
     let lower: Vec<_> =
         parts.layers.iter().rev().map(|layer| layer.to_string_lossy().into_owned()).collect();
@@ -249,7 +251,12 @@ fn overlay(parts: RootParts<'_>, volatile: bool) -> Result<Mount> {
     mount("/", "overlay", "overlay", &options)
 }
 
-fn bind_mount(source: &Path, destination: &Path, ro: bool, propagation: &str) -> Result<Mount> {
+pub(super) fn bind_mount(
+    source: &Path,
+    destination: &Path,
+    ro: bool,
+    propagation: &str,
+) -> Result<Mount> {
     let access = if ro { "ro" } else { "rw" };
     mount(
         &destination.to_string_lossy(),
@@ -259,7 +266,7 @@ fn bind_mount(source: &Path, destination: &Path, ro: bool, propagation: &str) ->
     )
 }
 
-fn mount(destination: &str, typ: &str, source: &str, options: &[&str]) -> Result<Mount> {
+pub(super) fn mount(destination: &str, typ: &str, source: &str, options: &[&str]) -> Result<Mount> {
     MountBuilder::default()
         .destination(destination)
         .typ(typ)

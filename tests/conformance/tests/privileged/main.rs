@@ -6,7 +6,10 @@
 #![expect(clippy::panic_in_result_fn, reason = "a test asserts")]
 
 mod attach;
+mod changes;
 mod containers;
+mod copy;
+mod copy_hostile;
 mod events;
 mod exec;
 mod faults;

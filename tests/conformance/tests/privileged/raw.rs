@@ -92,6 +92,13 @@ impl Connection {
         }
     }
 
+    /// Some bytes of what follows, as they come.
+    pub(crate) fn read_some(&mut self, count: usize) -> anyhow::Result<Vec<u8>> {
+        let mut bytes = vec![0; count];
+        self.reader.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+
     /// All that follows, as JSON.
     pub(crate) fn json(&mut self) -> anyhow::Result<Value> {
         Ok(serde_json::from_slice(&self.body()?)?)

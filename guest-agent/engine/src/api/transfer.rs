@@ -1,0 +1,129 @@
+//! Bytes between a client's connection and a thread that blocks.
+
+use std::io::{self, BufWriter, Read, Write};
+use std::thread;
+
+use axum::body::{Body, BodyDataStream};
+use bytes::{Buf as _, Bytes};
+use futures::{StreamExt as _, stream};
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::error::{EngineError, Result};
+
+/// What a slow client may leave lying here.
+const CHUNKS_IN_FLIGHT: usize = 4;
+const CHUNK: usize = 128 << 10;
+
+/// Reads a request's body. Blocks, so not on an async thread.
+#[derive(Debug)]
+pub(super) struct BodyReader {
+    runtime: Handle,
+    stream: BodyDataStream,
+    chunk: Bytes,
+}
+
+impl BodyReader {
+    /// To be called on an async thread.
+    pub(super) fn new(body: Body) -> Self {
+        let stream = body.into_data_stream();
+        Self { runtime: Handle::current(), stream, chunk: Bytes::new() }
+    }
+}
+
+impl Read for BodyReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.chunk.is_empty() {
+            match self.runtime.block_on(self.stream.next()) {
+                Some(chunk) => self.chunk = chunk.map_err(io::Error::other)?,
+                None => return Ok(0),
+            }
+        }
+        let count = buffer.len().min(self.chunk.len());
+        self.chunk.copy_to_slice(&mut buffer[..count]);
+        Ok(count)
+    }
+}
+
+/// Does `work`, which waits for a client, on a thread of its own: it may take for ever, and must
+/// not take one of those on which the engine's own work is done.
+pub(super) async fn on_own_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let (sender, receiver) = oneshot::channel();
+    // An error says that the client went away.
+    start_thread(move || drop(sender.send(work())))?;
+    receiver.await.map_err(|_| EngineError::Defect("reading a request panicked".to_owned()))?
+}
+
+/// An answer's body, written by `write` on a thread of its own. When that fails the connection
+/// is broken off, so that the client does not take a part for the whole; a client that goes
+/// away ends the thread.
+pub(super) fn written_body(
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
+) -> Result<Body> {
+    let (sender, mut receiver) = mpsc::channel(CHUNKS_IN_FLIGHT);
+    start_thread(move || {
+        let mut out = BufWriter::with_capacity(CHUNK, ChannelWriter(&sender));
+        let written = write(&mut out).and_then(|()| out.flush());
+        // What is left in it is of no use after an error.
+        drop(out.into_parts());
+        if let Err(error) = written
+            && sender.blocking_send(Err(error)).is_err()
+        {
+            tracing::debug!("a client went away in the middle of an answer");
+        }
+    })?;
+    Ok(Body::from_stream(stream::poll_fn(move |context| receiver.poll_recv(context))))
+}
+
+/// A body that is dropped on the thread may have to be read to its end by the runtime.
+fn start_thread(work: impl FnOnce() + Send + 'static) -> Result<()> {
+    let runtime = Handle::current();
+    let thread = thread::Builder::new().name("transfer".to_owned()).spawn(move || {
+        let _context = runtime.enter();
+        work();
+    });
+    thread.map(drop).map_err(EngineError::io("starting a thread for", "a transfer"))
+}
+
+struct ChannelWriter<'a>(&'a mpsc::Sender<io::Result<Bytes>>);
+
+impl Write for ChannelWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0
+            .blocking_send(Ok(Bytes::copy_from_slice(bytes)))
+            .map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_goes_through_threads_in_both_directions() {
+        let text = "x".repeat(3 * CHUNK + 5);
+        let sent = text.clone();
+        let body = written_body(move |out| out.write_all(sent.as_bytes())).unwrap();
+        let mut reader = BodyReader::new(body);
+        let read = on_own_thread(move || Ok(io::read_to_string(&mut reader))).await.unwrap();
+        assert_eq!(read.unwrap(), text);
+    }
+
+    #[tokio::test]
+    async fn a_failure_breaks_the_body_off() {
+        let body = written_body(|out| {
+            out.write_all(b"half")?;
+            Err(io::ErrorKind::TimedOut.into())
+        });
+        let mut reader = BodyReader::new(body.unwrap());
+        let read = on_own_thread(move || Ok(io::read_to_string(&mut reader))).await.unwrap();
+        read.expect_err("it was not the whole");
+    }
+}

@@ -1,0 +1,27 @@
+//! A container's files, read and written from outside the container.
+//!
+//! They are the container's, so hostile, and it may swap one for another while they are read.
+//! Paths are resolved by the kernel beneath the root's descriptor ([`tree`]), what was looked at
+//! is what is opened ([`node`]), and nothing that is not a regular file is ever opened for its
+//! content. Memory does not grow with the number or the size of the files.
+//!
+//! Everything here blocks.
+
+mod attributes;
+mod error;
+mod node;
+mod pack;
+mod path;
+mod place;
+mod remove;
+mod tar;
+mod tree;
+mod unpack;
+mod walk;
+
+pub use error::FilesError;
+pub(crate) use node::{Node, NodeKind};
+pub(crate) use pack::{pack, pack_content};
+pub(crate) use path::ContainerPath;
+pub(crate) use tree::Tree;
+pub(crate) use unpack::{UnpackOptions, unpack};

@@ -1,0 +1,192 @@
+//! Files become a tar archive.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt as _;
+
+use rustix::fs::{major, minor};
+use tar::EntryType;
+
+use super::attributes::{self, Attributes};
+use super::node::{Node, NodeKind};
+use super::tar::{TarMember, TarWriter};
+use super::walk::{Walk, below};
+
+/// So many files with several names are remembered; further ones are packed as files of their
+/// own, so that a container cannot fill the engine's memory.
+const LINKS_MAX: usize = 1 << 17;
+
+/// Packs `top`, which is called `name` in the archive, with all that is below it.
+pub(crate) fn pack(out: impl Write, top: &Node, name: &str) -> io::Result<()> {
+    let mut packer = Packer::new(out);
+    packer.add(top, name.as_bytes())?;
+    packer.rest()
+}
+
+/// Packs what is in the directory `top`, without an entry for itself.
+pub(crate) fn pack_content(out: impl Write, top: &Node) -> io::Result<()> {
+    let mut packer = Packer::new(out);
+    packer.walk.enter(top, b"")?;
+    packer.rest()
+}
+
+struct Packer<W> {
+    tar: TarWriter<W>,
+    walk: Walk,
+    /// The first name of each file that has several.
+    links: HashMap<(u64, u64), Vec<u8>>,
+}
+
+impl<W: Write> Packer<W> {
+    fn new(out: W) -> Self {
+        Self { tar: TarWriter::new(out), walk: Walk::default(), links: HashMap::new() }
+    }
+
+    fn rest(mut self) -> io::Result<()> {
+        while let Some((path, node)) = self.walk.step()? {
+            self.add(&node, &path)?;
+        }
+        self.tar.finish()
+    }
+
+    fn add(&mut self, node: &Node, name: &[u8]) -> io::Result<()> {
+        match node.kind() {
+            NodeKind::Directory => {
+                let attributes = attributes::read(node.open_directory()?)?;
+                // A directory's name ends with one slash.
+                self.begin(node, EntryType::Directory, &below(name, b""), (b"", &attributes))?;
+                self.walk.enter(node, name)
+            }
+            NodeKind::File => self.file(node, name),
+            NodeKind::Symlink => {
+                self.begin(node, EntryType::Symlink, name, (&node.link()?, &Attributes::new()))
+            }
+            NodeKind::CharDevice => self.plain(node, EntryType::Char, name),
+            NodeKind::BlockDevice => self.plain(node, EntryType::Block, name),
+            NodeKind::Fifo => self.plain(node, EntryType::Fifo, name),
+            // There is no way to write one down, and it is of no use without its owner.
+            NodeKind::Socket => Ok(()),
+        }
+    }
+
+    fn file(&mut self, node: &Node, name: &[u8]) -> io::Result<()> {
+        if node.metadata().nlink() > 1 {
+            if let Some(first) = self.links.get(&node.identity()).cloned() {
+                return self.begin(node, EntryType::Link, name, (&first, &Attributes::new()));
+            }
+            if self.links.len() < LINKS_MAX {
+                self.links.insert(node.identity(), name.to_vec());
+            }
+        }
+        let mut file = node.open_file()?;
+        let attributes = attributes::read(&file)?;
+        self.begin(node, EntryType::Regular, name, (b"", &attributes))?;
+        self.tar.content(&mut file, node.metadata().size())
+    }
+
+    fn plain(&mut self, node: &Node, kind: EntryType, name: &[u8]) -> io::Result<()> {
+        self.begin(node, kind, name, (b"", &Attributes::new()))
+    }
+
+    fn begin(
+        &mut self,
+        node: &Node,
+        kind: EntryType,
+        name: &[u8],
+        (link, attributes): (&[u8], &Attributes),
+    ) -> io::Result<()> {
+        let metadata = node.metadata();
+        let device = match kind {
+            EntryType::Char | EntryType::Block => (major(metadata.rdev()), minor(metadata.rdev())),
+            _ => (0, 0),
+        };
+        self.tar.begin(&TarMember {
+            kind,
+            name,
+            link,
+            mode: metadata.mode() & 0o7777,
+            owner: (metadata.uid(), metadata.gid()),
+            size: if kind == EntryType::Regular { metadata.size() } else { 0 },
+            mtime: metadata.mtime(),
+            device,
+            attributes,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
+    use std::path::Path;
+
+    use naru_image_store::{Kind, Tape};
+
+    use super::super::tree::Tree;
+    use super::*;
+
+    fn members(archive: &[u8]) -> Vec<(String, Kind, String)> {
+        let mut tape = Tape::new(archive);
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        let mut members = Vec::new();
+        while let Some(member) = tape.next_member().unwrap() {
+            members.push((text(member.name), member.kind, text(member.link)));
+        }
+        members.sort_by(|one, other| one.0.cmp(&other.0));
+        members
+    }
+
+    fn tree(root: &Path) -> Tree {
+        fs::create_dir(root.join("dir")).unwrap();
+        fs::write(root.join("dir/file"), "content").unwrap();
+        symlink("/etc/shadow", root.join("dir/link")).unwrap();
+        Tree::at(root).unwrap()
+    }
+
+    #[test]
+    fn the_top_entry_has_the_name_asked_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let tree = tree(directory.path());
+        for (name, expected) in [
+            ("dir", ["dir/", "dir/file", "dir/link"]),
+            (".", ["./", "./file", "./link"]),
+            ("/", ["/", "/file", "/link"]),
+        ] {
+            let mut archive = Vec::new();
+            pack(&mut archive, &tree.look(b"/dir").unwrap(), name).unwrap();
+            let members = members(&archive);
+            let names: Vec<&str> = members.iter().map(|(name, ..)| name.as_str()).collect();
+            assert_eq!(names, expected);
+            assert_eq!(members[2].2, "/etc/shadow", "a link is packed as a link");
+        }
+    }
+
+    #[test]
+    fn a_whole_root_has_no_entry_for_itself_and_no_sockets() {
+        let directory = tempfile::tempdir().unwrap();
+        let tree = tree(directory.path());
+        let _socket = UnixListener::bind(directory.path().join("socket")).unwrap();
+        let mut archive = Vec::new();
+        pack_content(&mut archive, &tree.root().unwrap()).unwrap();
+        let names: Vec<String> = members(&archive).into_iter().map(|(name, ..)| name).collect();
+        assert_eq!(names, ["dir/", "dir/file", "dir/link"]);
+    }
+
+    #[test]
+    fn the_second_name_of_a_file_is_a_hard_link() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        fs::write(root.join("one"), "content").unwrap();
+        fs::hard_link(root.join("one"), root.join("two")).unwrap();
+        let mut archive = Vec::new();
+        pack_content(&mut archive, &Tree::at(root).unwrap().root().unwrap()).unwrap();
+        let members = members(&archive);
+        let (first, second) = match members[0].1 {
+            Kind::File => (&members[0], &members[1]),
+            _ => (&members[1], &members[0]),
+        };
+        assert_eq!(first.1, Kind::File);
+        assert_eq!((second.1, second.2.as_str()), (Kind::HardLink, first.0.as_str()));
+    }
+}

@@ -1,0 +1,289 @@
+//! A tar archive becomes files in a directory of a tree.
+
+use std::io::{self, BufReader, Read};
+use std::os::fd::{AsFd as _, OwnedFd};
+
+use naru_image_store::{Kind, Member, Tape, UnpackError, decompressed};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, futimens, linkat, openat, statat};
+use rustix::io::Errno;
+
+use super::error::{FilesError, shown};
+use super::path::{parts_below, split};
+use super::place::{self, Owner};
+use super::remove::remove;
+use super::tree::Tree;
+use super::walk::below;
+
+const BUFFER: usize = 128 << 10;
+
+/// How an archive is unpacked.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct UnpackOptions {
+    /// Neither a directory takes a file's place nor the other way round.
+    pub(crate) keep_kinds: bool,
+    /// User and group of everything; else they are the archive's.
+    pub(crate) owner: Option<(u32, u32)>,
+}
+
+/// Unpacks `archive`, compressed or not, into the directory `destination` of `tree`.
+///
+/// `destination` is absolute and has no links in it. Later members take the place of earlier
+/// ones and of what is there; directories are merged. What was unpacked before an error stays.
+pub(crate) fn unpack(
+    tree: &Tree,
+    destination: &[u8],
+    options: UnpackOptions,
+    archive: impl Read,
+) -> Result<(), FilesError> {
+    let buffered = BufReader::with_capacity(BUFFER, archive);
+    let reader = decompressed(buffered).map_err(UnpackError::Read)?;
+    let mut tape = Tape::new(BufReader::with_capacity(BUFFER, reader));
+    let mut unpacker =
+        Unpacker { tree, destination, options, parent: None, directory_times: Vec::new() };
+    while let Some(member) = tape.next_member()? {
+        unpacker.apply(&member, &mut tape)?;
+    }
+    unpacker.finish();
+    // What follows the archive's end is padding. A client whose request is not read to its end
+    // takes the answer for a broken connection.
+    tape.read_past_end()?;
+    Ok(())
+}
+
+struct Unpacker<'a> {
+    tree: &'a Tree,
+    destination: &'a [u8],
+    options: UnpackOptions,
+    /// The directory that the last member went into.
+    parent: Option<(Vec<u8>, OwnedFd)>,
+    /// Set at the end, because every file made inside changes them again.
+    directory_times: Vec<(Vec<u8>, (i64, u32))>,
+}
+
+impl Unpacker<'_> {
+    fn apply<R: Read>(&mut self, member: &Member, tape: &mut Tape<R>) -> Result<(), FilesError> {
+        let Some(path) = self.inside(&member.name)? else { return Ok(()) };
+        let (above, name) = split(&path);
+        let parent = match self.parent.take() {
+            Some((known, parent)) if known == above => parent,
+            _ => self
+                .tree
+                .directory_made(above)
+                .map_err(FilesError::io("making the directory", above))?,
+        };
+        self.clear(&parent, name, &path, member.kind == Kind::Directory)?;
+        let owner = Owner::new(self.options.owner.unwrap_or((member.uid, member.gid)));
+        let here = parent.as_fd();
+        let made = match member.kind {
+            Kind::Directory => {
+                self.directory_times.push((path.clone(), member.mtime));
+                place::directory(here, name, member, owner).map_err(io::Error::from)
+            }
+            Kind::File => place::file(here, name, (member, tape), owner),
+            Kind::Symlink => place::symlink(here, name, member, owner).map_err(io::Error::from),
+            Kind::HardLink => self.hard_link(&parent, name, member)?,
+            Kind::CharDevice | Kind::BlockDevice | Kind::Fifo => {
+                place::special(here, name, member, owner)
+            }
+        };
+        made.map_err(FilesError::io("writing", &path))?;
+        self.parent = Some((above.to_vec(), parent));
+        Ok(())
+    }
+
+    /// Takes away what is in the member's place, unless both are directories.
+    fn clear(
+        &self,
+        parent: &OwnedFd,
+        name: &[u8],
+        path: &[u8],
+        wants_directory: bool,
+    ) -> Result<(), FilesError> {
+        let found = match statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(Errno::NOENT) => return Ok(()),
+            found => found.map_err(FilesError::io("looking at", path))?,
+        };
+        let is_directory = FileType::from_raw_mode(found.st_mode) == FileType::Directory;
+        let (path, destination) = (|| shown(path), || shown(self.destination));
+        match (is_directory, wants_directory) {
+            (true, true) => Ok(()),
+            (true, false) if self.options.keep_kinds => {
+                Err(FilesError::OverwriteDirectory { path: path(), destination: destination() })
+            }
+            (false, true) if self.options.keep_kinds => {
+                Err(FilesError::OverwriteFile { path: path(), destination: destination() })
+            }
+            _ => {
+                remove(parent.as_fd(), name).map_err(FilesError::io("removing", path().as_bytes()))
+            }
+        }
+    }
+
+    fn hard_link(
+        &self,
+        parent: &OwnedFd,
+        name: &[u8],
+        member: &Member,
+    ) -> Result<io::Result<()>, FilesError> {
+        let Some(target) = self.inside(&member.link)? else { return Ok(Err(Errno::PERM.into())) };
+        let (above, target) = split(&target);
+        let linked = self
+            .tree
+            .directory(above)
+            .and_then(|above| linkat(above, target, parent, name, AtFlags::empty()));
+        Ok(linked.map_err(io::Error::from))
+    }
+
+    /// Sets the directories' times. One that something else has taken the place of has none.
+    fn finish(&mut self) {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        for (path, mtime) in self.directory_times.drain(..).rev() {
+            let (above, name) = split(&path);
+            let touched = self
+                .tree
+                .directory(above)
+                .and_then(|above| openat(above, name, flags, Mode::empty()))
+                .and_then(|directory| futimens(directory, &place::times(mtime)));
+            if let Err(errno) = touched {
+                tracing::debug!(path = shown(&path), %errno, "a directory's time was not set");
+            }
+        }
+    }
+
+    /// Where a name of the archive is in the tree; none for the destination itself.
+    fn inside(&self, name: &[u8]) -> Result<Option<Vec<u8>>, FilesError> {
+        let parts = parts_below(name).ok_or_else(|| FilesError::Outside {
+            entry: shown(name),
+            destination: shown(self.destination),
+        })?;
+        let path = parts.iter().fold(self.destination.to_vec(), |path, part| below(&path, part));
+        Ok((!parts.is_empty()).then_some(path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt as _, symlink};
+    use std::path::Path;
+
+    use tar::{Builder, EntryType, Header};
+
+    use super::*;
+
+    /// An archive of files (with content) and other members, all of the tests' own user.
+    fn archive(members: &[(EntryType, &str, &str)]) -> Vec<u8> {
+        let mut builder = Builder::new(Vec::new());
+        for (kind, name, content) in members {
+            let mut header = Header::new_gnu();
+            header.set_entry_type(*kind);
+            header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+            header.set_mode(0o750);
+            header.set_mtime(1_000_000);
+            header.set_uid(rustix::process::getuid().as_raw().into());
+            header.set_gid(rustix::process::getgid().as_raw().into());
+            let body = if *kind == EntryType::Regular { content.as_bytes() } else { b"" };
+            if matches!(kind, EntryType::Symlink | EntryType::Link) {
+                header.set_link_name(content).unwrap();
+            }
+            header.set_size(body.len() as u64);
+            header.set_cksum();
+            builder.append(&header, body).unwrap();
+        }
+        builder.into_inner().unwrap()
+    }
+
+    fn unpacked(
+        root: &Path,
+        keep_kinds: bool,
+        members: &[(EntryType, &str, &str)],
+    ) -> Result<(), FilesError> {
+        let options = UnpackOptions { keep_kinds, owner: None };
+        unpack(&Tree::at(root).unwrap(), b"/to", options, archive(members).as_slice())
+    }
+
+    fn root() -> tempfile::TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir_all(directory.path().join("root/to")).unwrap();
+        fs::create_dir(directory.path().join("host")).unwrap();
+        directory
+    }
+
+    #[test]
+    fn members_become_files_with_their_modes_and_times() {
+        let directory = root();
+        let root = directory.path().join("root");
+        unpacked(
+            &root,
+            true,
+            &[
+                (EntryType::Directory, "dir/", ""),
+                (EntryType::Regular, "dir/file", "content"),
+                (EntryType::Link, "again", "dir/file"),
+                (EntryType::Symlink, "link", "../../../../host"),
+                (EntryType::Fifo, "pipe", ""),
+                (EntryType::Regular, "left/out/file", ""),
+            ],
+        )
+        .unwrap();
+        let to = root.join("to");
+        assert_eq!(fs::read_to_string(to.join("again")).unwrap(), "content");
+        for name in ["dir", "dir/file", "pipe"] {
+            let metadata = fs::metadata(to.join(name)).unwrap();
+            assert_eq!((metadata.mode() & 0o7777, metadata.mtime()), (0o750, 1_000_000), "{name}");
+        }
+        assert_eq!(fs::metadata(to.join("again")).unwrap().nlink(), 2);
+        assert_eq!(fs::read_link(to.join("link")).unwrap(), Path::new("../../../../host"));
+        assert_eq!(fs::metadata(to.join("left")).unwrap().mode() & 0o7777, 0o755);
+    }
+
+    #[test]
+    fn nothing_is_written_outside_of_the_tree() {
+        let directory = root();
+        let root = directory.path().join("root");
+        symlink("../../../../host", root.join("to/relative")).unwrap();
+        symlink(directory.path().join("host"), root.join("to/absolute")).unwrap();
+        fs::write(root.join("secret"), "").unwrap();
+        for name in ["relative/file", "absolute/file"] {
+            unpacked(&root, false, &[(EntryType::Regular, name, "x")])
+                .expect_err("the link leads nowhere inside");
+        }
+        // A file in a link's place takes the link's place.
+        unpacked(&root, false, &[(EntryType::Regular, "relative", "x")]).unwrap();
+        assert_eq!(fs::read_to_string(root.join("to/relative")).unwrap(), "x");
+        for (kind, name, link) in [
+            (EntryType::Regular, "../up", "x"),
+            (EntryType::Regular, "a/../../up", "x"),
+            (EntryType::Link, "link", "../secret"),
+        ] {
+            let error = unpacked(&root, false, &[(kind, name, link)]).unwrap_err();
+            assert!(error.to_string().contains("is outside of \"/to\""), "{error}");
+        }
+        assert_eq!(fs::read_dir(directory.path().join("host")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_later_member_takes_the_place_of_what_is_there() {
+        let directory = root();
+        let root = directory.path().join("root");
+        fs::create_dir_all(root.join("to/full/inner")).unwrap();
+        fs::create_dir_all(root.join("to/merged")).unwrap();
+        fs::write(root.join("to/merged/kept"), "").unwrap();
+        fs::write(root.join("to/file"), "").unwrap();
+        let members = [
+            (EntryType::Regular, "full", "x"),
+            (EntryType::Directory, "file", ""),
+            (EntryType::Directory, "merged", ""),
+        ];
+        for (member, message) in [
+            (members[0], "cannot overwrite directory \"/to/full\" with non-directory \"/to\""),
+            (members[1], "cannot overwrite non-directory \"/to/file\" with directory \"/to\""),
+        ] {
+            let error = unpacked(&root, true, &[member]).unwrap_err();
+            assert_eq!(error.to_string(), message);
+        }
+        unpacked(&root, false, &members).unwrap();
+        assert!(root.join("to/full").is_file() && root.join("to/file").is_dir());
+        assert!(root.join("to/merged/kept").exists(), "directories are merged");
+    }
+}
