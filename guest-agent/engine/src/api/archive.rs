@@ -1,14 +1,14 @@
-//! `/containers/{id}/archive`, which `docker cp` is made of, and `/export`.
+//! `/containers/{id}/archive`, which `docker cp` is made of, `/changes` and `/export`.
 
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Json, Router};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use hyper::StatusCode;
@@ -33,6 +33,7 @@ type Answer = Result<Response, ApiError>;
 pub(super) fn routes() -> Router<Engine> {
     Router::new()
         .route("/containers/{id}/archive", get(download).head(stat).put(upload))
+        .route("/containers/{id}/changes", get(changes))
         .route("/containers/{id}/export", get(export))
 }
 
@@ -142,6 +143,16 @@ async fn upload(
     on_own_thread(move || wanted.found(files.unpack(&wanted.path, options, archive))).await?;
     engine.container_event(&container, "extract-to-dir", []);
     Ok(StatusCode::OK.into_response())
+}
+
+async fn changes(State(engine): State<Engine>, Path(id): Path<String>) -> Answer {
+    let container = engine.containers().find(&id)?;
+    let changes = engine.container_changes(&container).await?;
+    let changes: Vec<Value> = changes
+        .into_iter()
+        .map(|change| json!({ "Path": change.path, "Kind": change.kind as u8 }))
+        .collect();
+    Ok(Json((!changes.is_empty()).then_some(changes)).into_response())
 }
 
 async fn export(State(engine): State<Engine>, Path(id): Path<String>) -> Answer {

@@ -17,7 +17,6 @@ pub(super) fn routes() -> Router<Engine> {
     for path in [
         "/system/df",
         "/containers/{id}/attach/ws",
-        "/containers/{id}/changes",
         "/containers/{id}/stats",
         "/distribution/{*name}",
         "/plugins",

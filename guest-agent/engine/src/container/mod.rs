@@ -35,6 +35,7 @@ mod shim;
 mod signal;
 mod start;
 mod state;
+mod storage;
 mod update;
 mod view;
 mod wait;

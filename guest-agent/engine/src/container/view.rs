@@ -151,6 +151,16 @@ impl Engine {
         Ok(Plan { root, binds, scratch })
     }
 
+    /// The files of a container's image alone. Blocks.
+    pub(super) fn image_files(&self, record: &Record) -> Result<Tree> {
+        let layers = self.images().layers(&image_id(record)?)?;
+        let scratch = self.paths().container(&record.id).join("rootfs");
+        let overlay = outside::read_overlay(None, &layers, &scratch)?;
+        let plan = Plan { root: PlanRoot::Overlay(overlay), binds: Vec::new(), scratch };
+        let container_id = record.id.clone();
+        plan.make().map_err(|source| EngineError::View { container_id, source })
+    }
+
     /// The user and group that a container's processes are by default; none if its image and
     /// its creator name no user.
     pub(crate) fn container_owner(&self, record: &Record) -> Result<Option<(u32, u32)>> {

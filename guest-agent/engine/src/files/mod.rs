@@ -8,6 +8,7 @@
 //! Everything here blocks.
 
 mod attributes;
+mod changes;
 mod error;
 mod node;
 mod pack;
@@ -19,6 +20,7 @@ mod tree;
 mod unpack;
 mod walk;
 
+pub(crate) use changes::{Change, changes};
 pub use error::FilesError;
 pub(crate) use node::{Node, NodeKind};
 pub(crate) use pack::{pack, pack_content};

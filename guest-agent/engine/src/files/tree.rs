@@ -2,8 +2,9 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 
-use rustix::fs::{Mode, OFlags, ResolveFlags, mkdirat, openat2};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, mkdirat, openat, openat2};
 use rustix::io::Errno;
 
 use super::node::{Node, NodeKind};
@@ -24,10 +25,9 @@ impl Tree {
     }
 
     /// The tree at a directory of the host.
-    #[cfg(test)]
-    pub(crate) fn at(path: &std::path::Path) -> io::Result<Self> {
+    pub(crate) fn at(path: &Path) -> io::Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        Ok(Self(rustix::fs::openat(rustix::fs::CWD, path, flags, Mode::empty())?))
+        Ok(Self(openat(CWD, path, flags, Mode::empty())?))
     }
 
     /// The root itself.

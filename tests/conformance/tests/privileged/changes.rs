@@ -1,4 +1,4 @@
-//! `export`.
+//! `diff` and `export`.
 
 use std::fs;
 use std::process::Command;
@@ -12,6 +12,35 @@ fn listed(engine: &NativeEngine, archive: &str) -> anyhow::Result<Vec<String>> {
     let tar = Command::new("tar").arg("-tf").arg(engine.scratch().join(archive)).output()?;
     ensure!(tar.status.success(), "{}", String::from_utf8_lossy(&tar.stderr));
     Ok(String::from_utf8(tar.stdout)?.lines().map(str::to_owned).collect())
+}
+
+#[test]
+fn what_a_container_changed_is_shown_as_docker_shows_it() -> anyhow::Result<()> {
+    let engine = NativeEngine::with_busybox()?;
+    engine.docker(&["create", "--name", "box", "busybox", "sh", "-c", "true"])?.success()?;
+    let none = b"null\n";
+    let body = ask(&engine, "GET", "/containers/box/changes")?.body()?;
+    assert_eq!(body.trim_ascii(), none.trim_ascii(), "nothing yet");
+    engine.docker(&["start", "-a", "box"])?.success()?;
+    assert_eq!(engine.docker(&["diff", "box"])?.success()?, "", "a start changes nothing");
+
+    let change = "rm /bin/vi; echo x >> /etc/group; chmod 600 /etc/passwd; mkdir -p /new/deep; \
+                  echo y > /new/deep/file; rm -r /www; mkdir /www; touch /www/page; \
+                  rm -r /home; echo z > /home; cat /etc/passwd > /dev/null";
+    let expected = "C /bin\nD /bin/vi\nC /etc\nC /etc/group\nC /etc/passwd\nC /home\nA /new\n\
+                    A /new/deep\nA /new/deep/file\nC /www\nD /www/index.html\nA /www/page";
+    let then = format!("{change}; sleep 1000");
+    let run = ["run", "-d", "--name", "runs", "busybox", "sh", "-c", &then];
+    engine.docker(&run)?.success()?;
+    let wait = "until [ -f /home ]; do :; done";
+    engine.docker(&["exec", "runs", "sh", "-c", wait])?.success()?;
+    engine.docker(&["run", "--name", "ran", "busybox", "sh", "-c", change])?.success()?;
+    for name in ["runs", "ran"] {
+        assert_eq!(engine.docker(&["diff", name])?.success()?, expected, "{name}");
+    }
+    engine.docker(&["rm", "-f", "runs"])?.success()?;
+    assert_eq!(ask(&engine, "GET", "/containers/runs/changes")?.status, 404);
+    Ok(())
 }
 
 #[test]

@@ -20,7 +20,6 @@ fn what_is_not_there_yet_is_refused_in_a_sentence() -> anyhow::Result<()> {
         ("build context", 1),
         ("commit runs image", 1),
         ("stats --no-stream runs", 1),
-        ("diff runs", 1),
         ("save busybox", 1),
         ("push busybox", 1),
         ("search busybox", 1),
