@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::container::{Endpoint, Health, Record, Status};
+use crate::container::{ContainerSize, Endpoint, Health, Record, Status};
 use crate::engine::Engine;
 use crate::network::BRIDGE_ID;
 use crate::spec::WantedMounts;
@@ -36,6 +36,15 @@ pub(super) fn summary(engine: &Engine, record: &Record, now: Timestamp) -> Value
         "NetworkSettings": { "Networks": { mode: network(record) } },
         "Mounts": mounts(record),
     })
+}
+
+/// What a container takes, for a list that was asked for it; a list leaves out zeros.
+pub(super) fn add_size(row: &mut Value, size: ContainerSize) {
+    for (field, bytes) in [("SizeRw", size.written), ("SizeRootFs", size.whole)] {
+        if bytes > 0 {
+            row[field] = bytes.into();
+        }
+    }
 }
 
 /// The name, or the id when the name belongs to another image by now.

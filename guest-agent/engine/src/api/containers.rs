@@ -16,7 +16,7 @@ use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use naru_error::{ErrorKind, chain};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio_util::io::ReaderStream;
 
 use super::error::ApiError;
@@ -83,6 +83,7 @@ pub(super) fn routes() -> Router<Engine> {
 struct ListQuery {
     all: Flag,
     limit: Option<i64>,
+    size: Flag,
     filters: Option<String>,
 }
 
@@ -106,12 +107,20 @@ async fn list(State(engine): State<Engine>, Query(query): Query<ListQuery>) -> A
     let records: Vec<Record> =
         engine.containers().all().iter().map(|container| container.record()).collect();
     let bounds = Bounds::of(&engine, &filters)?;
-    let rows: Vec<Value> = records
+    let shown = records
         .iter()
         .filter(|record| (all || record.counts_as_running()) && listed(&filters, &bounds, record))
-        .take(limit.unwrap_or(usize::MAX))
-        .map(|record| container_view::summary(&engine, record, now))
-        .collect();
+        .take(limit.unwrap_or(usize::MAX));
+    let mut rows = Vec::new();
+    for record in shown {
+        let mut row = container_view::summary(&engine, record, now);
+        if query.size.0 {
+            // One that is being removed is just not listed.
+            let Ok(size) = engine.container_size(record).await else { continue };
+            container_view::add_size(&mut row, size);
+        }
+        rows.push(row);
+    }
     Ok(Json(rows).into_response())
 }
 
@@ -211,9 +220,25 @@ async fn create(
     Ok((StatusCode::CREATED, Json(answer)).into_response())
 }
 
-async fn inspect(State(engine): State<Engine>, Path(id): Path<String>) -> Answer {
-    let container = engine.containers().find(&id)?;
-    Ok(Json(container_view::inspect(&engine, &container.record())).into_response())
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct InspectQuery {
+    size: Flag,
+}
+
+async fn inspect(
+    State(engine): State<Engine>,
+    Path(id): Path<String>,
+    Query(query): Query<InspectQuery>,
+) -> Answer {
+    let record = engine.containers().find(&id)?.record();
+    let mut shown = container_view::inspect(&engine, &record);
+    if query.size.0 {
+        let size = engine.container_size(&record).await?;
+        shown["SizeRw"] = size.written.into();
+        shown["SizeRootFs"] = size.whole.into();
+    }
+    Ok(Json(shown).into_response())
 }
 
 async fn start(State(engine): State<Engine>, Path(id): Path<String>) -> Answer {

@@ -19,7 +19,7 @@ use super::error::ApiError;
 use super::image_pull;
 use super::query::{Filters, Flag};
 use super::version::ApiVersion;
-use crate::container::image_config;
+use crate::container::{Record, image_config};
 use crate::engine::Engine;
 use crate::error::EngineError;
 
@@ -53,8 +53,8 @@ async fn list(
 ) -> Answer {
     let filters = Filters::parse(query.filters.as_deref(), &FILTERS)?;
     let images = engine.images().list().map_err(EngineError::from)?;
-    let users: Vec<String> =
-        engine.containers().all().iter().map(|container| container.record().image_id).collect();
+    let records: Vec<Record> =
+        engine.containers().all().iter().map(|container| container.record()).collect();
     let bound = |key: &str| -> Result<Option<i64>, ApiError> {
         let Some(name) = filters.values(key).and_then(<[String]>::first) else { return Ok(None) };
         Ok(Some(created(&engine.images().resolve(name).map_err(EngineError::from)?)))
@@ -80,27 +80,41 @@ async fn list(
             .into_iter()
             .filter(|tag| filters.any("reference", |pattern| reference_fits(tag, pattern)))
             .collect();
-        let containers = users.iter().filter(|id| **id == image.id.to_string()).count();
-        let mut row = json!({
-            "Id": image.id.to_string(),
-            "ParentId": "",
-            "RepoTags": tags,
-            "RepoDigests": image.repo_digests,
-            "Created": created(&image),
-            "Size": image.size,
-            "SharedSize": -1,
-            "Labels": labels,
-            "Containers": containers,
-        });
-        if dangling && version < WITHOUT_NONE {
-            row["RepoTags"] = json!(["<none>:<none>"]);
-        }
-        if version < WITHOUT_VIRTUAL_SIZE {
-            row["VirtualSize"] = image.size.into();
+        let mut row = summary(&image, &records, version)?;
+        if !dangling {
+            row["RepoTags"] = json!(tags);
         }
         rows.push(row);
     }
     Ok(Json(rows).into_response())
+}
+
+/// One row of a list; `records` are all containers.
+pub(super) fn summary(
+    image: &Image,
+    records: &[Record],
+    version: ApiVersion,
+) -> Result<Value, ApiError> {
+    let id = image.id.to_string();
+    let tags: Vec<String> = image.tags.iter().map(ImageReference::familiar).collect();
+    let mut row = json!({
+        "Id": id,
+        "ParentId": "",
+        "RepoTags": tags,
+        "RepoDigests": image.repo_digests,
+        "Created": created(image),
+        "Size": image.size,
+        "SharedSize": -1,
+        "Labels": image_config(&image.raw_config)?.labels.unwrap_or_default(),
+        "Containers": records.iter().filter(|record| record.image_id == id).count(),
+    });
+    if tags.is_empty() && version < WITHOUT_NONE {
+        row["RepoTags"] = json!(["<none>:<none>"]);
+    }
+    if version < WITHOUT_VIRTUAL_SIZE {
+        row["VirtualSize"] = image.size.into();
+    }
+    Ok(row)
 }
 
 /// A reference filter: the whole name, the name without its tag, or one with `*`.

@@ -8,6 +8,7 @@
 mod archive;
 mod container_view;
 mod containers;
+mod disk_usage;
 mod error;
 mod events;
 mod exec;
@@ -56,6 +57,7 @@ impl Api {
             .merge(lifecycle::routes())
             .merge(prune::routes())
             .merge(archive::routes())
+            .merge(disk_usage::routes())
             .merge(exec::routes())
             .merge(naru::routes())
             .merge(not_yet::routes())

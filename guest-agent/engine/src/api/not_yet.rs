@@ -15,7 +15,6 @@ pub(super) fn routes() -> Router<Engine> {
         router = router.route(path, post(refuse));
     }
     for path in [
-        "/system/df",
         "/containers/{id}/attach/ws",
         "/containers/{id}/stats",
         "/distribution/{*name}",

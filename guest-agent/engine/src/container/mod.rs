@@ -59,6 +59,7 @@ pub(crate) use registry::Containers;
 pub(crate) use shim::{AgentProgram, AttachStreams, ShimAddress};
 pub(crate) use start::{Attached, Started};
 pub(crate) use state::Status;
+pub(crate) use storage::ContainerSize;
 pub(crate) use view::{ContainerFiles, FilesUse};
 pub(crate) use wait::{Condition, WaitError};
 

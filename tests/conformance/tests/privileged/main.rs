@@ -10,6 +10,7 @@ mod changes;
 mod containers;
 mod copy;
 mod copy_hostile;
+mod disk_usage;
 mod events;
 mod exec;
 mod faults;

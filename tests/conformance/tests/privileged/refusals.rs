@@ -23,7 +23,6 @@ fn what_is_not_there_yet_is_refused_in_a_sentence() -> anyhow::Result<()> {
         ("save busybox", 1),
         ("push busybox", 1),
         ("search busybox", 1),
-        ("system df", 1),
         ("image prune -f", 1),
         ("plugin ls", 1),
         ("run --rm -v named:/data busybox true", 125),

@@ -1,0 +1,105 @@
+//! `/system/df`: what images and containers take. Volumes and build caches are not there yet,
+//! so that their lists are empty.
+
+use std::collections::HashMap;
+
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Extension, Json, Router};
+use jiff::Timestamp;
+use naru_image_store::{Digest, Image};
+use serde_json::{Map, Value, json};
+
+use super::error::ApiError;
+use super::version::ApiVersion;
+use super::{container_view, images};
+use crate::container::Record;
+use crate::engine::Engine;
+use crate::error::EngineError;
+
+/// From this version on a client can ask for some of it.
+const HAS_TYPES: ApiVersion = ApiVersion::new(1, 42);
+
+/// What can be asked for, and the field that it comes in.
+const OBJECTS: [(&str, &str); 4] = [
+    ("image", "Images"),
+    ("container", "Containers"),
+    ("volume", "Volumes"),
+    ("build-cache", "BuildCache"),
+];
+
+pub(super) fn routes() -> Router<Engine> {
+    Router::new().route("/system/df", get(disk_usage))
+}
+
+async fn disk_usage(
+    State(engine): State<Engine>,
+    Extension(version): Extension<ApiVersion>,
+    Query(query): Query<Vec<(String, String)>>,
+) -> Result<Response, ApiError> {
+    let types: Vec<&str> = query
+        .iter()
+        .filter(|(key, _)| key == "type" && version >= HAS_TYPES)
+        .map(|(_, value)| value.as_str())
+        .collect();
+    if let Some(unknown) = types.iter().find(|typ| OBJECTS.iter().all(|(name, _)| name != *typ)) {
+        return Err(ApiError::invalid(format!("unknown object type: {unknown}")));
+    }
+    let mut usage = Map::new();
+    usage.insert("LayersSize".to_owned(), 0.into());
+    for (name, field) in OBJECTS {
+        let value = match name {
+            _ if !types.is_empty() && !types.contains(&name) => Value::Null,
+            "image" => {
+                let images = engine.images().list().map_err(EngineError::from)?;
+                usage.insert("LayersSize".to_owned(), layers_size(&images).into());
+                images_usage(&engine, &images, version)?
+            }
+            "container" => containers_usage(&engine).await?,
+            _ => json!([]),
+        };
+        usage.insert(field.to_owned(), value);
+    }
+    Ok(Json(usage).into_response())
+}
+
+/// Each layer once, however many images stand on it.
+fn layers_size(images: &[Image]) -> u64 {
+    let layers = images.iter().flat_map(|image| &image.layers);
+    let sizes: HashMap<&Digest, u64> = layers.map(|layer| (&layer.diff_id, layer.size)).collect();
+    sizes.values().sum()
+}
+
+fn images_usage(engine: &Engine, images: &[Image], version: ApiVersion) -> Result<Value, ApiError> {
+    let mut users: HashMap<&Digest, usize> = HashMap::new();
+    for layer in images.iter().flat_map(|image| &image.layers) {
+        *users.entry(&layer.diff_id).or_default() += 1;
+    }
+    let is_shared = |digest: &Digest| users.get(digest).is_some_and(|count| *count > 1);
+    let records: Vec<Record> =
+        engine.containers().all().iter().map(|container| container.record()).collect();
+    let mut rows = Vec::new();
+    for image in images {
+        let shared = image.layers.iter().filter(|layer| is_shared(&layer.diff_id));
+        let shared: u64 = shared.map(|layer| layer.size).sum();
+        let mut row = images::summary(image, &records, version)?;
+        row["SharedSize"] = shared.into();
+        rows.push(row);
+    }
+    Ok(rows.into())
+}
+
+async fn containers_usage(engine: &Engine) -> Result<Value, ApiError> {
+    let now = Timestamp::now();
+    let mut rows = Vec::new();
+    for container in engine.containers().all() {
+        let record = container.record();
+        let mut row = container_view::summary(engine, &record, now);
+        // One that is being removed is just not listed.
+        let Ok(size) = engine.container_size(&record).await else { continue };
+        container_view::add_size(&mut row, size);
+        rows.push(row);
+    }
+    Ok(rows.into())
+}
