@@ -4,7 +4,10 @@
 use std::io::{self, BufRead, BufReader, Read};
 
 use bytes::{Buf, Bytes};
+use bzip2::bufread::MultiBzDecoder;
 use flate2::bufread::MultiGzDecoder;
+use liblzma::bufread::XzDecoder;
+use liblzma::stream::{CONCATENATED, Stream};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{mpsc, watch};
 
@@ -17,8 +20,12 @@ const BUFFER: usize = 128 << 10;
 const PROGRESS_STEP: u64 = 512 << 10;
 /// The largest window a zstd frame may ask for: 128 MiB, zstd's own default limit.
 const ZSTD_WINDOW_LOG_MAX: u32 = 27;
+/// What unpacking an xz stream may take; its own highest level takes half of it.
+const XZ_MEMORY_MAX: u64 = 128 << 20;
 
 const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
+const BZIP2_MAGIC: &[u8] = b"BZh";
+const XZ_MAGIC: &[u8] = &[0xfd, b'7', b'z', b'X', b'Z', 0];
 const ZSTD_MAGIC: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 /// The first of the sixteen magic numbers of skippable frames differ in the low nibble.
 const ZSTD_SKIPPABLE_MAGIC: &[u8] = &[0x2a, 0x4d, 0x18];
@@ -109,6 +116,13 @@ pub fn decompressed<'a, R: BufRead + 'a>(mut reader: R) -> io::Result<Box<dyn Re
     if start.starts_with(GZIP_MAGIC) {
         return Ok(Box::new(MultiGzDecoder::new(reader)));
     }
+    if start.starts_with(BZIP2_MAGIC) {
+        return Ok(Box::new(MultiBzDecoder::new(reader)));
+    }
+    if start.starts_with(XZ_MAGIC) {
+        let stream = Stream::new_stream_decoder(XZ_MEMORY_MAX, CONCATENATED)?;
+        return Ok(Box::new(XzDecoder::new_stream(reader, stream)));
+    }
     let skippable = start.len() > 3 && start[0] >> 4 == 5 && &start[1..4] == ZSTD_SKIPPABLE_MAGIC;
     if start.starts_with(ZSTD_MAGIC) || skippable {
         let mut decoder = zstd::Decoder::with_buffer(reader)?;
@@ -122,8 +136,11 @@ pub fn decompressed<'a, R: BufRead + 'a>(mut reader: R) -> io::Result<Box<dyn Re
 mod tests {
     use std::io::Write;
 
+    use bzip2::bufread::BzEncoder;
     use flate2::Compression;
     use flate2::write::GzEncoder;
+    use liblzma::bufread::XzEncoder;
+    use liblzma::stream::{Check, Filters, LzmaOptions};
 
     use super::*;
 
@@ -142,10 +159,35 @@ mod tests {
         gzip.extend(gzip.clone());
         assert_eq!(unpacked(&gzip)?, b"firstfirst", "several members are one stream");
         assert_eq!(unpacked(&zstd::encode_all(&b"second"[..], 1)?)?, b"second");
-        assert_eq!(unpacked(b"third")?, b"third");
+        for level in [1, 9] {
+            let mut xz = Vec::new();
+            XzEncoder::new(&b"third"[..], level).read_to_end(&mut xz)?;
+            assert_eq!(unpacked(&xz)?, b"third");
+            unpacked(&xz[..xz.len() - 4]).expect_err("a cut stream is an error");
+        }
+        let mut bzip2 = Vec::new();
+        BzEncoder::new(&b"fourth"[..], bzip2::Compression::fast()).read_to_end(&mut bzip2)?;
+        assert_eq!(unpacked(&bzip2)?, b"fourth");
+        unpacked(&bzip2[..bzip2.len() - 4]).expect_err("a cut stream is an error");
+        assert_eq!(unpacked(b"fifth")?, b"fifth");
         assert_eq!(unpacked(b"")?, b"");
         unpacked(&gzip[..gzip.len() - 4]).expect_err("a cut stream is an error");
         Ok(())
+    }
+
+    #[test]
+    fn an_xz_stream_cannot_ask_for_all_memory() {
+        let options = LzmaOptions::new_preset(1).and_then(|mut options| {
+            options.dict_size(1 << 28);
+            let mut filters = Filters::new();
+            filters.lzma2(&options);
+            Stream::new_stream_encoder(&filters, Check::None)
+        });
+        let mut xz = Vec::new();
+        XzEncoder::new_stream(&b"small"[..], options.expect("it can be written"))
+            .read_to_end(&mut xz)
+            .expect("it is written");
+        unpacked(&xz).expect_err("its dictionary is too large");
     }
 
     #[test]
