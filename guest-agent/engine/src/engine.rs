@@ -121,6 +121,10 @@ impl Engine {
         for record in records {
             engine.find_again(record).await?;
         }
+        // Once all are known: starts would be in the way of finding the others.
+        for container in engine.containers().all() {
+            engine.start_with_engine(&container).await?;
+        }
         Ok(engine)
     }
 

@@ -52,9 +52,8 @@ impl Engine {
         if record.auto_remove() && record.state.exits > 0 && !record.running() {
             // The engine ended between the container's end and its removal.
             self.remove_in_background(&container);
-            return Ok(());
         }
-        self.start_with_engine(&container).await
+        Ok(())
     }
 
     async fn find_running(&self, container: &Arc<Container>) -> Result<()> {

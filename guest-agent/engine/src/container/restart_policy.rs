@@ -138,8 +138,9 @@ impl Engine {
     }
 
     /// Puts a container of an earlier engine where its policy wants it.
-    pub(super) async fn start_with_engine(&self, container: &Arc<Container>) -> Result<()> {
-        let mut change = self.change(container).await?;
+    pub(crate) async fn start_with_engine(&self, container: &Arc<Container>) -> Result<()> {
+        // One that was made with `--rm` may be gone by now.
+        let Ok(mut change) = self.change(container).await else { return Ok(()) };
         let record = &mut change.record;
         let waited = record.state.status == Status::Restarting;
         if record.running() {
