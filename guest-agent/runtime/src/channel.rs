@@ -1,8 +1,8 @@
 //! The socket between a child that is being set up and its parent.
 //!
-//! It carries at most three packets: the child's [`Report`], the parent's word to go on, and,
-//! should the exec fail, another report. Both ends close on exec, so the end of the stream
-//! tells the parent that the program runs, and the child that the parent is gone.
+//! It carries the child's [`Report`]s, after each of which the child waits for the parent's word
+//! to go on; the last one only comes should the exec fail. Both ends close on exec, so the end
+//! of the stream tells the parent that the program runs, and the child that the parent is gone.
 
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -24,6 +24,9 @@ const PACKET_MAX: usize = 64 * 1024;
 /// What a child has to say.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Report {
+    /// Namespaces and mounts are there, and the root is still the host's: the time for hooks.
+    /// The child goes on when it is released.
+    Prepared,
     /// All is set up; only the exec is left. A terminal's master comes with it.
     Ready,
     /// This went wrong, and the child has ended.
@@ -84,7 +87,7 @@ impl Channel {
         Ok(Some((report, console)))
     }
 
-    /// Lets the child exec.
+    /// Lets the child go on.
     pub(crate) fn release(&self) -> io::Result<()> {
         write(&self.0, b"go").map(drop)
     }
@@ -93,6 +96,13 @@ impl Channel {
     pub(crate) fn await_release(&self) -> bool {
         let mut word = [0; 2];
         retry_on_intr(|| read(&self.0, &mut word)).is_ok_and(|length| length > 0)
+    }
+}
+
+impl From<OwnedFd> for Channel {
+    /// `socket` is a connected `SOCK_SEQPACKET`.
+    fn from(socket: OwnedFd) -> Self {
+        Self(socket)
     }
 }
 

@@ -6,13 +6,17 @@ use std::path::{Path, PathBuf};
 use nix::sched::CloneFlags;
 use oci_spec::runtime::Spec;
 use rustix::fs::stat;
-use rustix::process::Pid;
+use rustix::io::retry_on_intr;
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 use crate::cgroup::Cgroup;
 use crate::channel::Channel;
-use crate::child::{self, ContainerPlan};
+use crate::child::{self, ContainerPlan, Ending};
 use crate::error::{Context, Result, RuntimeError};
+use crate::gate::Gate;
 use crate::handle::{Child, Created};
+use crate::hooks::HookPlan;
+use crate::id_mappings::IdMappings;
 use crate::namespaces::{ChildPidNamespace, Namespaces};
 use crate::process::{ProcessPlan, Stdio};
 use crate::rootfs::RootfsPlan;
@@ -29,6 +33,14 @@ pub struct CreateRequest<'a> {
     pub bundle: &'a Path,
     /// The standard streams; not used if the process has a terminal.
     pub stdio: Stdio,
+    /// How many of the caller's descriptors, from 3 on, the process gets.
+    pub preserved: u32,
+    /// Whether a process of the runtime's own stays as the container's first one: it forwards
+    /// signals to the program, buries orphans, and ends as the program does.
+    pub supervised: bool,
+    /// Where the process waits for its start, instead of on the caller:
+    /// [`Created::leave`] then leaves it there.
+    pub gate: Option<Gate>,
 }
 
 /// Makes a container: when this returns, its namespaces, cgroup and file system are there, and
@@ -40,7 +52,7 @@ pub struct CreateRequest<'a> {
 /// After an error nothing is left: no process, no mount, no cgroup. The calling process must
 /// have one thread.
 pub fn create(request: CreateRequest<'_>) -> Result<Created> {
-    let CreateRequest { id, spec, bundle, stdio } = request;
+    let CreateRequest { id, spec, bundle, stdio, preserved, supervised, gate } = request;
     require_single_thread()?;
     let linux = spec.linux().as_ref();
     let process = spec
@@ -48,19 +60,22 @@ pub fn create(request: CreateRequest<'_>) -> Result<Created> {
         .as_ref()
         .ok_or_else(|| RuntimeError::invalid("the specification has no process"))?;
     refuse_unsupported(spec)?;
-    let namespaces =
-        Namespaces::from_spec(linux.and_then(|l| l.namespaces().as_deref()).unwrap_or_default())?;
+    let namespaces = Namespaces::from_spec(linux)?;
+    let hooks = HookPlan::from_spec(id, spec, bundle)?;
     let own_uts = namespaces.is_own(CloneFlags::CLONE_NEWUTS);
     if !own_uts && (spec.hostname().is_some() || spec.domainname().is_some()) {
         return Err(RuntimeError::invalid("a hostname needs a UTS namespace"));
     }
-    let plan = ContainerPlan {
+    let mut plan = ContainerPlan {
         rootfs: RootfsPlan::from_spec(spec, bundle, &namespaces)?,
-        process: ProcessPlan::from_spec(process, linux.and_then(|l| l.seccomp().as_ref()))?,
+        process: ProcessPlan::from_spec(process, linux)?,
         hostname: spec.hostname().clone(),
         domainname: spec.domainname().clone(),
         namespaces,
+        hooks: hooks.clone(),
+        ending: Ending { preserved, is_supervised: supervised, gate },
     };
+    plan.rootfs.prepare()?;
     let cgroup_path = linux.and_then(|l| l.cgroups_path().clone());
     let cgroup_path = cgroup_path.unwrap_or_else(|| PathBuf::from(id));
     let resources = linux.and_then(|l| l.resources().as_ref());
@@ -73,7 +88,7 @@ pub fn create(request: CreateRequest<'_>) -> Result<Created> {
             return Err(error);
         }
     };
-    Created::await_ready(Child::new(child, cgroup, true))
+    Created::await_ready(Child::new(child, cgroup, true), &hooks)
 }
 
 fn start_child(
@@ -92,9 +107,32 @@ fn start_child(
         }
         Forked::Parent { pid, pidfd } => {
             drop(born_in);
+            let prepared = match &plan.namespaces.users {
+                Some(mappings) => map_users(pid, mappings, &plan.process, &ours),
+                None => Ok(()),
+            };
+            if let Err(error) = prepared {
+                // The channel closes, at which the child ends; it must not stay a zombie.
+                drop(ours);
+                let _ =
+                    retry_on_intr(|| waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED));
+                return Err(error);
+            }
             Ok((pid, pidfd, ours))
         }
     }
+}
+
+/// What the child of a user namespace waits for, having no privileges on the host.
+fn map_users(
+    child: Pid,
+    mappings: &IdMappings,
+    process: &ProcessPlan,
+    channel: &Channel,
+) -> Result<()> {
+    process.enter(Some(child))?;
+    mappings.write(child)?;
+    channel.release().context("write to", "the container's process")
 }
 
 /// A child of a process with threads would hold the locks of threads that it does not have.
@@ -108,18 +146,12 @@ pub(crate) fn require_single_thread() -> Result<()> {
 }
 
 fn refuse_unsupported(spec: &Spec) -> Result<()> {
-    if spec.hooks().is_some() {
-        return Err(RuntimeError::unsupported("hooks"));
-    }
     let Some(linux) = spec.linux() else { return Ok(()) };
     let refused = [
         ("linux.intelRdt", linux.intel_rdt().is_some()),
-        ("linux.personality", linux.personality().is_some()),
         ("linux.memoryPolicy", linux.memory_policy().is_some()),
         ("linux.netDevices", linux.net_devices().is_some()),
         ("linux.mountLabel", linux.mount_label().as_ref().is_some_and(|label| !label.is_empty())),
-        ("linux.uidMappings", linux.uid_mappings().as_ref().is_some_and(|maps| !maps.is_empty())),
-        ("linux.gidMappings", linux.gid_mappings().as_ref().is_some_and(|maps| !maps.is_empty())),
     ];
     let found = refused.into_iter().find(|(_, asked)| *asked);
     found.map_or(Ok(()), |(what, _)| Err(RuntimeError::unsupported(what)))

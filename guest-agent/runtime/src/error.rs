@@ -105,6 +105,24 @@ pub enum RuntimeError {
         /// The kernel's reason.
         source: Errno,
     },
+    /// The process cannot work where it is to; the words are `runc`'s.
+    #[error("chdir to cwd ({path:?}) set in config.json failed: {source}")]
+    WorkingDirectory {
+        /// The directory.
+        path: String,
+        /// The kernel's reason.
+        source: Errno,
+    },
+    /// A hook could not be run, or ended with an error.
+    #[error("{kind} hook {path} failed: {reason}")]
+    Hook {
+        /// When it is run, in the specification's word.
+        kind: String,
+        /// The program.
+        path: String,
+        /// What it said last, or what else is known.
+        reason: String,
+    },
     /// A step of the set-up failed.
     #[error("{operation} {subject}: {source}")]
     System {
@@ -130,15 +148,23 @@ impl RuntimeError {
         match self {
             Self::Unsupported { .. } | Self::MissingController { .. } => ErrorKind::Unsupported,
             Self::NotInPath { .. } | Self::NoSuchProgram { .. } => ErrorKind::NotFound,
-            Self::Exec { source, .. } if source.raw() == libc::ENOENT => ErrorKind::NotFound,
-            Self::Invalid { .. } | Self::NotExecutable { .. } | Self::Exec { .. } => {
-                ErrorKind::InvalidArgument
+            Self::Exec { source, .. } | Self::WorkingDirectory { source, .. }
+                if source.raw() == libc::ENOENT =>
+            {
+                ErrorKind::NotFound
             }
-            Self::System { .. } | Self::StillMoving | Self::ChildEnded => ErrorKind::Internal,
+            Self::WorkingDirectory { .. }
+            | Self::Invalid { .. }
+            | Self::NotExecutable { .. }
+            | Self::Exec { .. } => ErrorKind::InvalidArgument,
+            Self::Hook { .. } | Self::System { .. } | Self::StillMoving | Self::ChildEnded => {
+                ErrorKind::Internal
+            }
         }
     }
 
-    /// Whether there is no such program (a shell would end with status 127).
+    /// Whether there is no such program, or no such directory for it (a shell would end with
+    /// status 127).
     pub fn is_program_not_found(&self) -> bool {
         self.kind() == ErrorKind::NotFound
     }
@@ -148,6 +174,7 @@ impl RuntimeError {
         match self {
             Self::NotExecutable { .. } => true,
             Self::Exec { source, .. } => source.raw() != libc::ENOENT,
+            Self::WorkingDirectory { source, .. } => source.raw() == libc::EACCES,
             _ => false,
         }
     }

@@ -15,6 +15,7 @@ use rustix::process::{
 use crate::cgroup::Cgroup;
 use crate::channel::{Channel, Report};
 use crate::error::{Context, Result, RuntimeError};
+use crate::hooks::HookPlan;
 use crate::sys;
 
 /// A child process with what belongs to it.
@@ -61,14 +62,25 @@ pub struct Created {
 }
 
 impl Created {
-    /// Waits until the child has set itself up.
-    pub(crate) fn await_ready(child: Child) -> Result<Self> {
-        match child.channel.await_report() {
-            Ok(Some((Report::Ready, console))) => Ok(Self { child: Some(child), console }),
-            failed => {
-                child.discard();
-                Err(failure(failed))
-            }
+    /// Waits until the child has set itself up, and runs its hooks when it asks for them.
+    pub(crate) fn await_ready(child: Child, hooks: &HookPlan) -> Result<Self> {
+        loop {
+            let failed = match child.channel.await_report() {
+                Ok(Some((Report::Ready, console))) => {
+                    return Ok(Self { child: Some(child), console });
+                }
+                Ok(Some((Report::Prepared, _))) => match hooks.run_outside(child.pid) {
+                    Ok(()) => {
+                        // A child that is dead says so by its report, or by none.
+                        let _ = child.channel.release();
+                        continue;
+                    }
+                    Err(error) => error,
+                },
+                failed => failure(failed),
+            };
+            child.discard();
+            return Err(failed);
         }
     }
 
@@ -80,6 +92,12 @@ impl Created {
     /// The master side of the process's terminal, if it has one; once.
     pub fn take_console(&mut self) -> Option<OwnedFd> {
         self.console.take()
+    }
+
+    /// Leaves the process to wait at its [`Gate`](crate::Gate) while the caller ends; one that has
+    /// none ends with the caller.
+    pub fn leave(mut self) {
+        self.child = None;
     }
 
     /// Lets the process exec; returns when the program runs.
@@ -110,10 +128,20 @@ impl Drop for Created {
     }
 }
 
+/// Sends a signal by its number to the process of a pidfd. One that has ended is fine.
+pub fn send_signal(pidfd: BorrowedFd<'_>, signal: i32) -> Result<()> {
+    match sys::pidfd_send_signal(pidfd, signal) {
+        Err(error) if error.raw_os_error() != Some(libc::ESRCH) => {
+            Err(error).context("send", format_args!("signal {signal}"))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn failure(report: Result<Option<(Report, Option<OwnedFd>)>>) -> RuntimeError {
     match report {
         Ok(Some((Report::Failed(error), _))) | Err(error) => error,
-        Ok(Some((Report::Ready, _)) | None) => RuntimeError::ChildEnded,
+        Ok(Some((Report::Ready | Report::Prepared, _)) | None) => RuntimeError::ChildEnded,
     }
 }
 
@@ -150,12 +178,7 @@ impl Process {
 
     /// Sends a signal by its number. A process that has ended is fine.
     pub fn signal(&self, signal: i32) -> Result<()> {
-        match sys::pidfd_send_signal(self.pidfd.as_fd(), signal) {
-            Err(error) if error.raw_os_error() != Some(libc::ESRCH) => {
-                Err(error).context("signal", format_args!("process {}", self.pid()))
-            }
-            _ => Ok(()),
-        }
+        send_signal(self.pidfd.as_fd(), signal)
     }
 
     /// Waits for the process to end. To be called once.

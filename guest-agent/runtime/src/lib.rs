@@ -15,14 +15,15 @@
 //! error of the child comes back over that socket as a [`RuntimeError`]; a parent that dies
 //! closes it, and the child ends.
 //!
-//! Three things are the caller's part:
+//! Four things are the caller's part:
 //!
 //! - The calling process has one thread: the child goes on running Rust after a plain fork.
 //! - It closes its descriptors on exec. Those that it does not are closed here, but only once
 //!   the child has left the set-up behind.
-//! - It runs from a read-only clone of its executable (a sealed memfd, a read-only mount), so
-//!   that a container that gets hold of `/proc/PID/exe` cannot write to the host's
+//! - It runs from a read-only mount of its executable ([`run_from_readonly_clone`] sees to it),
+//!   so that a container that gets hold of `/proc/PID/exe` cannot write to the host's
 //!   (CVE-2019-5736). As a second barrier the child is not dumpable until it execs.
+//! - It runs the hooks of kind `poststart` and `poststop` ([`run_hooks`]).
 
 #![cfg_attr(test, expect(clippy::panic_in_result_fn, reason = "a test asserts"))]
 
@@ -33,17 +34,25 @@ mod child;
 mod create;
 mod error;
 mod exec;
+mod gate;
 mod handle;
+mod hooks;
+mod id_mappings;
 mod namespaces;
 mod process;
 mod rootfs;
 mod seccomp;
+mod shield;
+mod supervisor;
 mod sys;
 
 pub use cgroup::Cgroup;
 pub use create::{CreateRequest, create};
 pub use error::{Errno, RuntimeError};
 pub use exec::{ExecRequest, exec};
-pub use handle::{Created, ExitStatus, Process};
+pub use gate::{Gate, GateState};
+pub use handle::{Created, ExitStatus, Process, send_signal};
+pub use hooks::{HookKind, run_hooks, state};
 pub use process::Stdio;
 pub use rootfs::{ViewRequest, ViewRoot, view};
+pub use shield::run_from_readonly_clone;

@@ -92,16 +92,23 @@ pub(crate) fn prepare(config: &ShimConfig) -> Result<Prepared, Refused> {
 
 fn create(config: &ShimConfig, stdio: Stdio) -> Result<Created, Refused> {
     match &config.target {
-        Target::Container { bundle } => {
+        Target::Container { bundle, init } => {
             let spec = load(bundle)?;
-            let request = CreateRequest { id: &config.id, spec: &spec, bundle, stdio };
-            Ok(naru_runtime::create(request)?)
+            Ok(naru_runtime::create(CreateRequest {
+                id: &config.id,
+                spec: &spec,
+                bundle,
+                stdio,
+                preserved: 0,
+                supervised: *init,
+                gate: None,
+            })?)
         }
         Target::Exec { container_pid, bundle, process } => {
             let spec = load(bundle)?;
-            let seccomp = spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref());
-            let container = *container_pid;
-            Ok(naru_runtime::exec(ExecRequest { container, process, seccomp, stdio })?)
+            let (container, linux) = (*container_pid, spec.linux().as_ref());
+            let request = ExecRequest { container, process, linux, stdio, preserved: 0 };
+            Ok(naru_runtime::exec(request)?)
         }
     }
 }

@@ -51,6 +51,8 @@ pub enum Target {
     Container {
         /// The directory with the OCI specification, `config.json`.
         bundle: PathBuf,
+        /// Whether a process of the runtime's own is the first, and looks after the program.
+        init: bool,
     },
     /// One more process in a running container.
     Exec {

@@ -152,7 +152,7 @@ impl Engine {
         let config = ShimConfig {
             id: record.id.clone(),
             run_dir: container.shim.directory().to_owned(),
-            target: Target::Container { bundle: directory },
+            target: Target::Container { bundle: directory, init: false },
             tty: record.tty(),
             open_stdin: record.config.open_stdin.unwrap_or_default(),
             stdin_once: record.config.stdin_once.unwrap_or_default(),

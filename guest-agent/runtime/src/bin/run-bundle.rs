@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! run-bundle run BUNDLE [PID_FILE]       the container of BUNDLE/config.json
+//! run-bundle run-supervised BUNDLE       the same, below a first process that looks after it
 //! run-bundle exec BUNDLE PID PROCESS     one more process, from a JSON file
 //! ```
 //!
@@ -24,10 +25,14 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments[..] {
-        ["run", bundle] => run(Path::new(bundle), None),
-        ["run", bundle, pid_file] => run(Path::new(bundle), Some(Path::new(pid_file))),
+        ["run", bundle] => run(Path::new(bundle), None, false),
+        ["run", bundle, pid_file] => run(Path::new(bundle), Some(Path::new(pid_file)), false),
+        ["run-supervised", bundle] => run(Path::new(bundle), None, true),
         ["exec", bundle, pid, process] => exec(Path::new(bundle), pid, Path::new(process)),
-        _ => Err("usage: run-bundle run BUNDLE [PID_FILE] | exec BUNDLE PID PROCESS".into()),
+        _ => {
+            Err("usage: run-bundle run[-supervised] BUNDLE [PID_FILE] | exec BUNDLE PID PROCESS"
+                .into())
+        }
     };
     let error = match result {
         Ok(status) => return ExitCode::from(u8::try_from(status.code).unwrap_or(255)),
@@ -42,11 +47,19 @@ fn main() -> ExitCode {
     })
 }
 
-fn run(bundle: &Path, pid_file: Option<&Path>) -> Result<ExitStatus, BoxError> {
+fn run(bundle: &Path, pid_file: Option<&Path>, supervised: bool) -> Result<ExitStatus, BoxError> {
     let bundle: PathBuf = fs::canonicalize(bundle)?;
     let spec = Spec::load(bundle.join("config.json"))?;
     let id = format!("run-bundle-{}", std::process::id());
-    let request = CreateRequest { id: &id, spec: &spec, bundle: &bundle, stdio: stdio()? };
+    let request = CreateRequest {
+        id: &id,
+        spec: &spec,
+        bundle: &bundle,
+        stdio: stdio()?,
+        preserved: 0,
+        supervised,
+        gate: None,
+    };
     let created = naru_runtime::create(request)?;
     let (mut process, console) = start(created)?;
     if let Some(path) = pid_file {
@@ -66,8 +79,9 @@ fn exec(bundle: &Path, pid: &str, process: &Path) -> Result<ExitStatus, BoxError
     let created = naru_runtime::exec(ExecRequest {
         container: pid.parse()?,
         process: &process,
-        seccomp: spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref()),
+        linux: spec.linux().as_ref(),
         stdio: stdio()?,
+        preserved: 0,
     })?;
     let (mut process, console) = start(created)?;
     copy_console(console)?;

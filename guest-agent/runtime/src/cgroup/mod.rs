@@ -67,7 +67,7 @@ impl Cgroup {
         let devices = DeviceProgram::from_spec(devices.unwrap_or_default())?;
         let group = Self::at(path)?;
         let root = tree::mount_point()?;
-        limits.check(&tree::controllers(&root)?)?;
+        let limits = limits.within(&tree::controllers(&root)?)?;
         tree::create(&root, &group.directory, &limits.controllers())?;
         let restricted = limits.apply(&group.directory);
         let restricted = restricted.and_then(|()| devices.attach(&group.open()?));
@@ -83,9 +83,8 @@ impl Cgroup {
     /// Changes the limits of a running container; those not named stay. If one cannot be
     /// set, all are as before.
     pub fn update(&self, resources: &LinuxResources) -> Result<()> {
-        let limits = Limits::from_spec(resources)?;
         let root = tree::mount_point()?;
-        limits.check(&tree::controllers(&root)?)?;
+        let limits = Limits::from_spec(resources)?.within(&tree::controllers(&root)?)?;
         // The controllers of limits that it did not have when it was made.
         tree::create(&root, &self.directory, &limits.controllers())?;
         let before = limits.read_back(&self.directory)?;

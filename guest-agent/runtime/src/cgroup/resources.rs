@@ -116,13 +116,17 @@ impl Limits {
     }
 
     fn block_io(&mut self, block_io: &LinuxBlockIo) -> Result<()> {
-        if block_io.weight_device().as_ref().is_some_and(|devices| !devices.is_empty()) {
-            return Err(RuntimeError::unsupported("blockIO.weightDevice"));
-        }
         if let Some(weight) = block_io.weight().filter(|weight| *weight > 0) {
-            // 10..=1000 becomes 1..=10000.
-            let weight = 1 + u32::from(weight).saturating_sub(10) * 9999 / 990;
+            let weight = io_weight(weight);
             self.set("blockIO.weight", "io.weight", format!("default {weight}"));
+        }
+        for device in block_io.weight_device().iter().flatten() {
+            if device.leaf_weight().is_some() {
+                return Err(RuntimeError::unsupported("blockIO.weightDevice.leafWeight"));
+            }
+            let Some(weight) = device.weight().filter(|weight| *weight > 0) else { continue };
+            let (major, minor, weight) = (device.major(), device.minor(), io_weight(weight));
+            self.set("blockIO.weightDevice", "io.weight", format!("{major}:{minor} {weight}"));
         }
         let throttles = [
             ("rbps", block_io.throttle_read_bps_device()),
@@ -161,18 +165,21 @@ impl Limits {
         names
     }
 
-    /// Refuses a limit whose controller is not among those the host has.
-    pub(super) fn check(&self, available: &[String]) -> Result<()> {
-        let missing = self.0.iter().find(|setting| {
+    /// Refuses a limit whose controller is not among those the host has. That there is to be no
+    /// limit needs no controller.
+    pub(super) fn within(mut self, available: &[String]) -> Result<Self> {
+        let is_there = |setting: &Setting| {
             let controller = setting.controller();
-            controller != "cgroup" && !available.iter().any(|name| name == controller)
-        });
-        missing.map_or(Ok(()), |setting| {
-            Err(RuntimeError::MissingController {
+            controller == "cgroup" || available.iter().any(|name| name == controller)
+        };
+        self.0.retain(|setting| is_there(setting) || !setting.value.starts_with("max"));
+        match self.0.iter().find(|setting| !is_there(setting)) {
+            Some(setting) => Err(RuntimeError::MissingController {
                 limit: setting.limit.to_owned(),
                 controller: setting.controller().to_owned(),
-            })
-        })
+            }),
+            None => Ok(self),
+        }
     }
 
     /// What stands in the files of these limits now.
@@ -218,6 +225,11 @@ fn or_max(value: i64) -> String {
     if value < 0 { "max".to_owned() } else { value.to_string() }
 }
 
+/// A block I/O weight (10..=1000) as one of version 2 (1..=10000).
+fn io_weight(weight: u16) -> u32 {
+    1 + u32::from(weight).saturating_sub(10) * 9999 / 990
+}
+
 /// CPU shares (2..=262144) as a weight (1..=10000), by the formula that the kernel's
 /// documentation gave for the move to version 2 and that `runc` and `crun` use.
 fn weight_of(shares: u64) -> u64 {
@@ -260,6 +272,26 @@ mod tests {
     }
 
     #[test]
+    fn block_devices_have_weights_and_rates_of_their_own() -> anyhow::Result<()> {
+        let limits = limits(
+            r#"{"blockIO": {"weight": 10, "weightDevice": [{"major": 8, "minor": 0, "weight": 1000}],
+                "throttleReadBpsDevice": [{"major": 8, "minor": 0, "rate": 1024}],
+                "throttleWriteIOPSDevice": [{"major": 8, "minor": 16, "rate": 5}]}}"#,
+        )?;
+        assert_eq!(
+            written(&limits),
+            [
+                ("io.weight", "default 1"),
+                ("io.weight", "8:0 10000"),
+                ("io.max", "8:0 rbps=1024"),
+                ("io.max", "8:16 wiops=5"),
+            ]
+        );
+        assert_eq!(limits.controllers(), ["io"]);
+        Ok(())
+    }
+
+    #[test]
     fn no_limit_is_written_as_max() -> anyhow::Result<()> {
         let limits = limits(
             r#"{"memory": {"limit": -1, "swap": -1}, "cpu": {"quota": -1}, "pids": {"limit": 0}}"#,
@@ -278,11 +310,14 @@ mod tests {
 
     #[test]
     fn a_limit_without_its_controller_is_refused_by_name() -> anyhow::Result<()> {
-        let error = limits(r#"{"memory": {"limit": 1000}}"#)?.check(&["cpu".to_owned()]);
-        let error = error.map_err(|error| error.to_string());
+        let available = ["cpu".to_owned()];
+        let error = limits(r#"{"memory": {"limit": 1000}}"#)?.within(&available);
+        let error = error.map(drop).map_err(|error| error.to_string());
         let expected =
             "memory.limit needs the cgroup v2 controller memory, which this host does not have";
         assert_eq!(error, Err(expected.to_owned()));
+        let none = limits(r#"{"memory": {"limit": -1}, "pids": {"limit": 0}}"#)?;
+        assert_eq!(none.within(&available)?, Limits::default(), "no limit needs no controller");
         Ok(())
     }
 

@@ -8,12 +8,14 @@ mod user;
 use std::ffi::CString;
 use std::fs::{File, OpenOptions, create_dir_all};
 use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use oci_spec::runtime::{LinuxSeccomp, PosixRlimitType, Process};
+use oci_spec::runtime::{
+    Linux, LinuxPersonality, LinuxPersonalityDomain, PosixRlimitType, Process,
+};
 use rustix::fs::Mode;
 use rustix::io::Errno;
-use rustix::process::{Resource, Rlimit, chdir, getcwd, setrlimit, umask};
+use rustix::process::{Pid, Resource, Rlimit, chdir, getcwd, prlimit, umask};
 use rustix::termios::Winsize;
 use rustix::thread::{CapabilitySet, set_no_new_privs};
 
@@ -38,14 +40,17 @@ pub(crate) struct ProcessPlan {
     filter: Option<Filter>,
     limits: Vec<(Resource, Rlimit)>,
     oom_score: Option<i32>,
+    personality: Option<u64>,
     /// The size of the terminal, if the process has one.
     pub(crate) terminal: Option<Winsize>,
 }
 
 impl ProcessPlan {
-    /// Checks a process of the specification; `seccomp` is its container's.
-    pub(crate) fn from_spec(process: &Process, seccomp: Option<&LinuxSeccomp>) -> Result<Self> {
+    /// Checks a process of the specification; `linux` is its container's.
+    pub(crate) fn from_spec(process: &Process, linux: Option<&Linux>) -> Result<Self> {
         refuse_unsupported(process)?;
+        let seccomp = linux.and_then(|linux| linux.seccomp().as_ref());
+        let personality = linux.and_then(|linux| linux.personality().as_ref());
         let arguments = strings("argument", process.args().as_deref().unwrap_or_default())?;
         if arguments.first().is_none_or(|program| program.is_empty()) {
             return Err(RuntimeError::invalid("no command specified"));
@@ -74,31 +79,49 @@ impl ProcessPlan {
             filter: seccomp.map(Filter::from_spec).transpose()?,
             limits: limits.collect(),
             oom_score: process.oom_score_adj(),
+            personality: personality.map(domain).transpose()?,
             terminal: process.terminal().unwrap_or(false).then(|| window_size(process)),
         })
     }
 
-    /// What needs the host's `/proc` and the host's privileges; the first thing in the child.
-    pub(crate) fn enter(&self) -> Result<()> {
+    /// What needs the host's `/proc` and the host's privileges: the first thing in the child, or,
+    /// where that has no privileges on the host, done to the child by its parent.
+    pub(crate) fn enter(&self, child: Option<Pid>) -> Result<()> {
         if let Some(score) = self.oom_score {
-            write_oom_score(score)?;
+            write_oom_score(child, score)?;
         }
         for (resource, limits) in &self.limits {
-            setrlimit(*resource, *limits)
+            prlimit(child, *resource, *limits)
                 .context("set the resource limit", format_args!("{resource:?}"))?;
         }
         Ok(())
+    }
+
+    /// The working directory is made if it is missing, as root, as other runtimes do.
+    pub(crate) fn create_working_directory(&self) -> Result<()> {
+        let path = &self.working_directory;
+        match create_dir_all(path) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                // A mount of another machine may be readable to the user and not to root;
+                // changing into the directory will tell.
+                let denied = error.kind() == ErrorKind::PermissionDenied;
+                if denied { Ok(()) } else { Err(error).context("mkdir cwd", path.display()) }
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Becomes the container's user, with its capabilities, in its working directory; finds the
     /// program as that user sees it.
     pub(crate) fn become_user(&mut self) -> Result<Program> {
         self.user.own_stdio()?;
-        create_working_directory(&self.working_directory)?;
         self.user.set_home(&mut self.environment)?;
         self.capabilities.cut_bounding()?;
         self.user.become_user()?;
         self.capabilities.reduce(self.reserve())?;
+        if let Some(personality) = self.personality {
+            sys::set_personality(personality).context("set", "the personality")?;
+        }
         if self.no_new_privileges {
             set_no_new_privs(true).context("set", "no_new_privs")?;
         }
@@ -117,7 +140,7 @@ impl ProcessPlan {
     }
 
     /// The filter comes last: from here on, only what it allows can be called.
-    fn confine(&mut self) -> Result<()> {
+    pub(crate) fn confine(&mut self) -> Result<()> {
         let reserve = self.reserve();
         if let Some(filter) = &mut self.filter {
             if !reserve.is_empty() {
@@ -141,7 +164,10 @@ impl ProcessPlan {
     /// no path (CVE-2024-21626).
     fn change_directory(&self) -> Result<()> {
         let path = self.working_directory.display();
-        chdir(&self.working_directory).context("chdir to cwd", &path)?;
+        chdir(&self.working_directory).map_err(|errno| RuntimeError::WorkingDirectory {
+            path: path.to_string(),
+            source: errno.into(),
+        })?;
         let reached = getcwd(Vec::new()).context("find the path of cwd", &path)?;
         if reached.as_bytes().first() == Some(&b'/') {
             return Ok(());
@@ -150,23 +176,22 @@ impl ProcessPlan {
     }
 }
 
-/// The working directory is made if it is missing, as root, as other runtimes do.
-fn create_working_directory(path: &Path) -> Result<()> {
-    match create_dir_all(path) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-            // A mount of another machine may be readable to the user and not to root; changing
-            // into the directory will tell.
-            let denied = error.kind() == ErrorKind::PermissionDenied;
-            if denied { Ok(()) } else { Err(error).context("mkdir cwd", path.display()) }
-        }
-        _ => Ok(()),
-    }
+fn write_oom_score(child: Option<Pid>, score: i32) -> Result<()> {
+    let process = child.map_or_else(|| "self".to_owned(), |pid| pid.as_raw_pid().to_string());
+    let path = format!("/proc/{process}/oom_score_adj");
+    let write = |mut file: File| file.write_all(score.to_string().as_bytes());
+    OpenOptions::new().write(true).open(&path).and_then(write).context("write", path)
 }
 
-fn write_oom_score(score: i32) -> Result<()> {
-    let path = "/proc/self/oom_score_adj";
-    let write = |mut file: File| file.write_all(score.to_string().as_bytes());
-    OpenOptions::new().write(true).open(path).and_then(write).context("write", path)
+/// What the kernel calls a personality (`linux/personality.h`).
+fn domain(personality: &LinuxPersonality) -> Result<u64> {
+    if personality.flags().as_ref().is_some_and(|flags| !flags.is_empty()) {
+        return Err(RuntimeError::unsupported("linux.personality.flags"));
+    }
+    Ok(match personality.domain() {
+        LinuxPersonalityDomain::PerLinux => 0,
+        LinuxPersonalityDomain::PerLinux32 => 8,
+    })
 }
 
 fn refuse_unsupported(process: &Process) -> Result<()> {

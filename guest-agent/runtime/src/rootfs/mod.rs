@@ -27,6 +27,7 @@ use rustix::mount::{
 use rustix::process::{chdir, chroot, fchdir, pivot_root};
 
 use crate::error::{Context, Result, RuntimeError};
+use crate::id_mappings::IdMappings;
 use crate::namespaces::Namespaces;
 use devices::Device;
 use mounts::{MountPlan, clone_tree, set_readonly};
@@ -60,10 +61,12 @@ impl RootfsPlan {
     /// Checks the parts of the specification that the file system is made from.
     pub(crate) fn from_spec(spec: &Spec, bundle: &Path, namespaces: &Namespaces) -> Result<Self> {
         let linux = spec.linux().as_ref();
+        let no_users = IdMappings::default();
+        let users = namespaces.users.as_ref().unwrap_or(&no_users);
         let mut mounts = Vec::new();
         let mut overlay = None;
         for mount in spec.mounts().iter().flatten() {
-            let plan = MountPlan::from_spec(mount, bundle)?;
+            let plan = MountPlan::from_spec(mount, bundle, users)?;
             if plan.destination != Path::new("/") {
                 mounts.push(plan);
             } else if plan.kind == "overlay" && overlay.is_none() && mounts.is_empty() {
@@ -104,11 +107,18 @@ impl RootfsPlan {
         })
     }
 
+    /// Does, in the parent, what the child may have no privileges for.
+    pub(crate) fn prepare(&mut self) -> Result<()> {
+        self.mounts.iter_mut().try_for_each(MountPlan::prepare)
+    }
+
     /// Builds the file system in the child's new mount namespace. `terminal` gets the root when
-    /// `/dev` is there, and returns the terminal for `/dev/console`.
+    /// `/dev` is there, and returns the terminal for `/dev/console`; `before_pivot` comes last
+    /// before the root is the process's.
     pub(crate) fn build(
         &self,
         terminal: impl FnOnce(&RootDirectory) -> Result<Option<OwnedFd>>,
+        before_pivot: impl FnOnce() -> Result<()>,
     ) -> Result<Option<OwnedFd>> {
         mount_change("/", self.propagation | MountPropagationFlags::REC)
             .context("set the propagation of", "/")?;
@@ -132,6 +142,7 @@ impl RootfsPlan {
         if self.readonly {
             set_readonly(&root, "the root filesystem")?;
         }
+        before_pivot()?;
         change_root(root.as_fd())?;
         Ok(terminal)
     }

@@ -20,7 +20,8 @@ use rustix::mount::{
 use super::options::MountOptions;
 use super::resolve::{Missing, RootDirectory};
 use crate::error::{Context, Result, RuntimeError};
-use crate::sys::{MountAttributes, mount_setattr};
+use crate::id_mappings::IdMappings;
+use crate::sys::{MountAttributes, map_ids, mount_setattr};
 
 /// A mount of the specification, checked.
 #[derive(Debug)]
@@ -29,20 +30,22 @@ pub(crate) struct MountPlan {
     pub(crate) kind: String,
     pub(crate) source: PathBuf,
     pub(crate) options: MountOptions,
+    /// How the owners of its files are mapped, if they are.
+    ids: Option<IdMappings>,
+    /// The mount of the host's that [`Self::prepare`] has made of it.
+    prepared: Option<OwnedFd>,
 }
 
 impl MountPlan {
-    /// `bundle` is what a relative source of a bind starts from.
-    pub(crate) fn from_spec(mount: &Mount, bundle: &Path) -> Result<Self> {
+    /// `bundle` is what a relative source of a bind starts from, `container` how the container's
+    /// own users are mapped.
+    pub(crate) fn from_spec(mount: &Mount, bundle: &Path, container: &IdMappings) -> Result<Self> {
         let destination = mount.destination().clone();
         if !destination.is_absolute() {
             return Err(RuntimeError::invalid(format!(
                 "mount destination {} is not absolute",
                 destination.display()
             )));
-        }
-        if mount.uid_mappings().is_some() || mount.gid_mappings().is_some() {
-            return Err(RuntimeError::unsupported("an id-mapped mount"));
         }
         let mut options = MountOptions::parse(mount.options().as_deref().unwrap_or_default())?;
         let mut kind = mount.typ().clone().unwrap_or_default();
@@ -62,7 +65,21 @@ impl MountPlan {
         }
         let source = mount.source().clone().unwrap_or_else(|| PathBuf::from(&kind));
         let source = if options.bind.is_some() { bundle.join(source) } else { source };
-        Ok(Self { destination, kind, source, options })
+        let ids = mapped_ids(mount, &options, container)?;
+        Ok(Self { destination, kind, source, options, ids, prepared: None })
+    }
+
+    /// Does, in the parent, what the container may have no privileges for: only who has them on
+    /// the whole file system may map its owners.
+    pub(crate) fn prepare(&mut self) -> Result<()> {
+        let (Some(ids), Some(recursive)) = (&self.ids, self.options.bind) else { return Ok(()) };
+        let source = self.source.display();
+        let mount = clone_tree(&self.source, recursive).context("bind", &source)?;
+        let users = ids.namespace()?;
+        let all = self.options.id_mapped.unwrap_or(false);
+        map_ids(mount.as_fd(), all, users.as_fd()).context("map the ids of", source)?;
+        self.prepared = Some(mount);
+        Ok(())
     }
 
     /// Makes the mount and puts it at its place in the root.
@@ -77,8 +94,14 @@ impl MountPlan {
 
     fn bind(&self, root: &RootDirectory, recursive: bool) -> Result<()> {
         let source = self.source.display();
-        let mount = clone_tree(&self.source, recursive).context("bind", &source)?;
-        let stat = fstat(&mount).context("stat", &source)?;
+        let cloned;
+        let mount = if let Some(prepared) = &self.prepared {
+            prepared.as_fd()
+        } else {
+            cloned = clone_tree(&self.source, recursive).context("bind", &source)?;
+            cloned.as_fd()
+        };
+        let stat = fstat(mount).context("stat", &source)?;
         let is_directory = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
         let missing = if is_directory { Missing::Directory } else { Missing::File };
         let target = self.target(root, missing)?;
@@ -90,16 +113,16 @@ impl MountPlan {
         ];
         for (attributes, recursive) in changes {
             if attributes != MountAttributes::default() {
-                mount_setattr(mount.as_fd(), recursive, attributes)
+                mount_setattr(mount, recursive, attributes)
                     .context("set the options of", self.destination.display())?;
             }
         }
-        attach(&mount, &target)
+        attach(mount, &target)
             .context("bind", format_args!("{source} to {}", self.destination.display()))?;
         if let Some((flag, recursive)) = self.options.propagation
             && flag != MountPropagationFlags::PRIVATE
         {
-            mount_setattr(mount.as_fd(), recursive, propagation(flag))
+            mount_setattr(mount, recursive, propagation(flag))
                 .context("set the propagation of", self.destination.display())?;
         }
         Ok(())
@@ -138,6 +161,33 @@ impl MountPlan {
             RuntimeError::invalid(format!("mount point {destination} is behind a symbolic link"))
         })
     }
+}
+
+/// A mount's own mappings, or the container's if it only says that there are to be some.
+fn mapped_ids(
+    mount: &Mount,
+    options: &MountOptions,
+    container: &IdMappings,
+) -> Result<Option<IdMappings>> {
+    let own = IdMappings::new(
+        mount.uid_mappings().as_deref().unwrap_or_default(),
+        mount.gid_mappings().as_deref().unwrap_or_default(),
+    )?;
+    let ids = match (options.id_mapped, own.is_empty()) {
+        (None, true) => return Ok(None),
+        (_, false) => own,
+        (Some(_), true) => container.clone(),
+    };
+    let destination = mount.destination().display();
+    if ids.is_empty() {
+        return Err(RuntimeError::invalid(format!("mount of {destination} has no id mappings")));
+    }
+    if options.bind.is_none() {
+        return Err(RuntimeError::unsupported(format!(
+            "mapping the ids of {destination}, which is not a bind mount,"
+        )));
+    }
+    Ok(Some(ids))
 }
 
 /// A configuration context for a file system.

@@ -16,6 +16,8 @@ pub(crate) struct MountOptions {
     pub(crate) recursive: MountAttributes,
     /// Propagation of the mount, and whether mounts below get it too.
     pub(crate) propagation: Option<(MountPropagationFlags, bool)>,
+    /// `Some(recursive)` if the owners of its files are to be mapped.
+    pub(crate) id_mapped: Option<bool>,
     /// What is left for the file system: flags and `key=value`.
     pub(crate) data: Vec<(String, Option<String>)>,
 }
@@ -42,7 +44,9 @@ impl MountOptions {
             "defaults" | "" | "async" | "remount" | "nolazytime" | "silent" | "loud" => {}
             "bind" => self.bind = Some(self.bind.unwrap_or(false)),
             "rbind" => self.bind = Some(true),
-            "idmap" | "ridmap" | "tmpcopyup" => {
+            "idmap" => self.id_mapped = Some(self.id_mapped.unwrap_or(false)),
+            "ridmap" => self.id_mapped = Some(true),
+            "tmpcopyup" => {
                 return Err(RuntimeError::unsupported(format!("the mount option {option}")));
             }
             "sync" | "dirsync" | "lazytime" | "mand" => self.data.push((option.to_owned(), None)),

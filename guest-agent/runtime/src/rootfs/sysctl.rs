@@ -90,7 +90,7 @@ mod tests {
 
     fn check(name: &str, own: CloneFlags) -> bool {
         let sysctls = HashMap::from([(name.to_owned(), "1".to_owned())]);
-        let namespaces = Namespaces { new: own, new_cgroup: false, pid: None, join: Vec::new() };
+        let namespaces = Namespaces { new: own, ..Namespaces::default() };
         Sysctls::from_spec(Some(&sysctls), &namespaces).is_ok()
     }
 

@@ -20,6 +20,7 @@ use super::mounts::{MountPlan, clone_tree};
 use super::overlay::mount_overlay;
 use super::resolve::RootDirectory;
 use crate::error::{Context, Result, RuntimeError};
+use crate::id_mappings::IdMappings;
 use crate::sys::{MountAttributes, mount_setattr, unshare};
 
 /// Where a container's root filesystem comes from.
@@ -49,7 +50,7 @@ pub struct ViewRequest<'a> {
 pub fn view(request: &ViewRequest<'_>) -> Result<OwnedFd> {
     let root = match request.root {
         ViewRoot::Overlay(overlay) => {
-            let plan = MountPlan::from_spec(overlay, Path::new("/"))?;
+            let plan = MountPlan::from_spec(overlay, Path::new("/"), &IdMappings::default())?;
             apart(|| {
                 leave_the_host()?;
                 mount_overlay(&plan, request.scratch)
@@ -110,7 +111,7 @@ fn with_binds(root: OwnedFd, request: &ViewRequest<'_>) -> Result<OwnedFd> {
         .context("attach", "the root filesystem")?;
     let root = RootDirectory::new(root);
     for bind in request.binds {
-        match MountPlan::from_spec(bind, Path::new("/"))?.apply(&root) {
+        match MountPlan::from_spec(bind, Path::new("/"), &IdMappings::default())?.apply(&root) {
             Err(RuntimeError::System { source, .. })
                 if matches!(source.raw(), libc::EROFS | libc::ENOENT | libc::ENOTDIR) => {}
             applied => applied?,

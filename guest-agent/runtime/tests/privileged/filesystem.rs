@@ -1,7 +1,8 @@
 //! What a container finds in its file system.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, chown, symlink};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -174,5 +175,65 @@ fn a_volatile_overlay_can_be_used_again() -> Result<()> {
     bundle.run()?;
     assert!(bundle.path().join("work/work/incompat/volatile").exists(), "the kernel's mark");
     assert_eq!(bundle.output()?, "kept\n");
+    Ok(())
+}
+
+/// A mount on the host, gone at the end.
+struct Mounted(PathBuf);
+
+impl Mounted {
+    fn tmpfs(path: &Path) -> Result<Self> {
+        let status = Command::new("mount").args(["-t", "tmpfs", "none"]).arg(path).status()?;
+        ensure!(status.success(), "mount");
+        Ok(Self(path.to_owned()))
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        drop(Command::new("umount").arg(&self.0).status());
+    }
+}
+
+#[test]
+fn read_only_can_go_all_the_way_down() -> Result<()> {
+    let script = "touch /data/file || echo top; touch /data/below/file || echo below; true";
+    for (option, refused) in [("ro", "top\n"), ("rro", "top\nbelow\n")] {
+        let mut bundle = Bundle::shell(script)?;
+        let below = bundle.path().join("data/below");
+        fs::create_dir_all(&below)?;
+        let _mounted = Mounted::tmpfs(&below)?;
+        let source = bundle.path().join("data");
+        bundle.mount(
+            json!({"destination": "/data", "source": source, "options": ["rbind", option]}),
+        )?;
+        assert_eq!(bundle.output()?, refused, "{option}");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_owners_of_a_mounts_files_can_be_mapped() -> Result<()> {
+    let mut bundle = Bundle::shell("stat -c %u:%g /data/file; touch /data/new")?;
+    let source = bundle.path().join("data");
+    fs::create_dir(&source)?;
+    // Not every file system of a host can do this; a tmpfs can.
+    let _mounted = Mounted::tmpfs(&source)?;
+    fs::write(source.join("file"), "")?;
+    chown(source.join("file"), Some(5), Some(6))?;
+    let map = json!([{"containerID": 0, "hostID": 0, "size": 1},
+                     {"containerID": 5, "hostID": 1005, "size": 2}]);
+    bundle.mount(json!({
+        "destination": "/data", "source": source, "options": ["bind", "idmap"],
+        "uidMappings": map, "gidMappings": map,
+    }))?;
+    assert_eq!(bundle.output()?, "1005:1006\n");
+    assert_eq!(fs::metadata(source.join("new"))?.uid(), 0);
+
+    let mut bundle = Bundle::shell("true")?;
+    bundle
+        .mount(json!({"destination": "/data", "source": "/tmp", "options": ["bind", "idmap"]}))?;
+    let message = String::from_utf8(bundle.run()?.stderr)?;
+    assert_eq!(message, "mount of /data has no id mappings\n");
     Ok(())
 }

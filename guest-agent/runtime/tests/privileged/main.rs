@@ -5,5 +5,7 @@
 mod bundle;
 mod exec;
 mod filesystem;
+mod hooks;
+mod namespaces;
 mod process;
 mod security;

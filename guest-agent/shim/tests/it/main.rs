@@ -54,7 +54,10 @@ fn configurations_are_as_in_the_file() -> Result<()> {
     let process: Process =
         serde_json::from_str(r#"{"cwd":"/","args":["true"],"user":{"uid":0,"gid":0}}"#)?;
     let exec = Target::Exec { container_pid: 7, bundle: bundle.clone(), process: process.into() };
-    check("config.jsonl", &[config(Target::Container { bundle }, Some(log)), config(exec, None)])
+    check(
+        "config.jsonl",
+        &[config(Target::Container { bundle, init: false }, Some(log)), config(exec, None)],
+    )
 }
 
 #[test]

@@ -43,7 +43,7 @@ impl Fixture {
             log: Some(LogConfig { path: path.join("json.log"), max_size: None, max_file: None }),
             exit_path: path.join("exit.json"),
             run_dir: path.join("run"),
-            target: Target::Container { bundle: path.to_owned() },
+            target: Target::Container { bundle: path.to_owned(), init: false },
             tty: false,
             open_stdin: false,
             stdin_once: false,

@@ -1,14 +1,21 @@
 //! The system calls that neither `rustix` nor `nix` offers as safe functions.
 #![expect(unsafe_code, reason = "raw system calls; each block says why it is sound")]
 
+mod devices;
+mod mounts;
+
 use std::ffi::{CStr, CString};
 use std::io;
 use std::mem::size_of;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
+use nix::sys::signal::SigSet;
 use rustix::process::Pid;
 use rustix::thread::{UnshareFlags, unshare_unsafe};
+
+pub(crate) use devices::{attach_device_program, load_device_program};
+pub(crate) use mounts::{MountAttributes, map_ids, mount_setattr};
 
 /// `linux/sched.h`; the C library's constant is an `int`, which the value does not fit.
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
@@ -71,51 +78,37 @@ pub(crate) fn unshare(flags: UnshareFlags) -> io::Result<()> {
     unsafe { unshare_unsafe(flags) }.map_err(io::Error::from)
 }
 
-/// What to change on a mount (`mount_setattr(2)`); the fields are the kernel's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct MountAttributes {
-    /// `MOUNT_ATTR_*` to set.
-    pub(crate) set: u64,
-    /// `MOUNT_ATTR_*` to clear.
-    pub(crate) clear: u64,
-    /// `MS_SHARED`, `MS_SLAVE`, `MS_PRIVATE`, `MS_UNBINDABLE`, or 0.
-    pub(crate) propagation: u64,
-}
-
-/// Changes a mount, and with `recursive` those below it.
-pub(crate) fn mount_setattr(
-    mount: BorrowedFd<'_>,
-    recursive: bool,
-    attributes: MountAttributes,
-) -> io::Result<()> {
-    let mut attr = libc::mount_attr {
-        attr_set: attributes.set,
-        attr_clr: attributes.clear,
-        propagation: attributes.propagation,
-        userns_fd: 0,
-    };
-    let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
-    // SAFETY: the path is a C string and `attr` a structure of the length given; both are read
-    // during the call only.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_mount_setattr,
-            mount.as_raw_fd(),
-            c"".as_ptr(),
-            flags,
-            &raw mut attr,
-            size_of::<libc::mount_attr>(),
-        )
-    };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
-}
-
 /// Makes every descriptor from `first` on close when the process execs.
 pub(crate) fn close_on_exec_from(first: u32) -> io::Result<()> {
     // SAFETY: marking descriptors closes none of them now, and touches no memory.
     let result =
         unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Closes every descriptor from `first` on, whoever owns it: for a process that uses none of
+/// them any more and drops nothing.
+pub(crate) fn close_from(first: u32) -> io::Result<()> {
+    // SAFETY: no memory is touched, and the caller never uses a descriptor of these again.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Gives the process a session keyring of its own, so that it cannot see its parent's.
+pub(crate) fn join_new_keyring() -> io::Result<()> {
+    /// `KEYCTL_JOIN_SESSION_KEYRING` of `linux/keyctl.h`.
+    const JOIN_SESSION_KEYRING: libc::c_int = 1;
+    let anonymous = ptr::null::<libc::c_char>();
+    // SAFETY: a null name asks for a keyring without one; no memory is touched.
+    let result = unsafe { libc::syscall(libc::SYS_keyctl, JOIN_SESSION_KEYRING, anonymous) };
+    if result >= 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Sets the process's execution domain (`personality(2)`).
+pub(crate) fn set_personality(domain: u64) -> io::Result<()> {
+    // SAFETY: an integer is passed; what it changes shows only in later system calls.
+    let result = unsafe { libc::syscall(libc::SYS_personality, domain) };
+    if result >= 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Loads a seccomp filter for the calling thread. Needs `no_new_privs` or `CAP_SYS_ADMIN`.
@@ -167,6 +160,21 @@ pub(crate) fn reset_signals() -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Waits for one of the signals, which must be blocked; gives its number. Real-time signals,
+/// which have no names in `nix`, are numbers like others.
+pub(crate) fn await_signal(signals: &SigSet) -> io::Result<i32> {
+    // SAFETY: the set is initialised, and no `siginfo` is asked for.
+    let signal = unsafe { libc::sigwaitinfo(signals.as_ref(), ptr::null_mut()) };
+    if signal > 0 { Ok(signal) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Sends a signal by number to a child of this process that it has not yet waited for.
+pub(crate) fn kill(child: Pid, signal: i32) -> io::Result<()> {
+    // SAFETY: only integers are passed.
+    let result = unsafe { libc::kill(child.as_raw_pid(), signal) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Replaces the process; returns only if that fails.
 pub(crate) fn execve(program: &CStr, arguments: &[CString], environment: &[CString]) -> io::Error {
     let pointers = |strings: &[CString]| -> Vec<*const libc::c_char> {
@@ -193,58 +201,4 @@ pub(crate) fn pidfd_send_signal(process: BorrowedFd<'_>, signal: i32) -> io::Res
         )
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
-}
-
-/// Loads a program of type `BPF_PROG_TYPE_CGROUP_DEVICE`.
-pub(crate) fn load_device_program(program: &[u64]) -> io::Result<OwnedFd> {
-    /// `union bpf_attr` for `BPF_PROG_LOAD`, as far as it is used; the kernel takes the rest
-    /// for zero.
-    #[repr(C)]
-    struct Load {
-        kind: u32,
-        instructions_count: u32,
-        instructions: u64,
-        license: u64,
-    }
-    let attributes = Load {
-        kind: 15,
-        instructions_count: u32::try_from(program.len())
-            .map_err(|_| io::ErrorKind::InvalidInput)?,
-        instructions: program.as_ptr() as u64,
-        license: c"Apache-2.0".as_ptr() as u64,
-    };
-    let descriptor = bpf(5, &attributes)?;
-    // SAFETY: the kernel returned a descriptor that nobody else knows of.
-    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
-}
-
-/// Puts a device program on a cgroup, beside those that the group's parents have.
-pub(crate) fn attach_device_program(
-    program: BorrowedFd<'_>,
-    cgroup: BorrowedFd<'_>,
-) -> io::Result<()> {
-    /// `union bpf_attr` for `BPF_PROG_ATTACH`.
-    #[repr(C)]
-    struct Attach {
-        cgroup: RawFd,
-        program: RawFd,
-        kind: u32,
-        flags: u32,
-    }
-    let attributes = Attach {
-        cgroup: cgroup.as_raw_fd(),
-        program: program.as_raw_fd(),
-        kind: 6,  // BPF_CGROUP_DEVICE
-        flags: 2, // BPF_F_ALLOW_MULTI
-    };
-    bpf(8, &attributes).map(drop)
-}
-
-/// `bpf(2)`; `attributes` is the part of `union bpf_attr` that belongs to the command.
-fn bpf<T>(command: i32, attributes: &T) -> io::Result<RawFd> {
-    // SAFETY: the kernel reads as many bytes as the structure has, and the pointers in it are to
-    // memory that the caller keeps for the time of the call.
-    let result =
-        unsafe { libc::syscall(libc::SYS_bpf, command, ptr::from_ref(attributes), size_of::<T>()) };
-    i32::try_from(result).ok().filter(|result| *result >= 0).ok_or_else(io::Error::last_os_error)
 }
