@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::args::{EngineArgs, Mode};
 use crate::container::{
-    AgentProgram, Asker, Container, Containers, Database, Execs, Record, ShimAddress,
+    AgentProgram, Asker, Container, Containers, Database, Execs, Record, ShimAddress, release_shm,
 };
 use crate::error::{EngineError, Result};
 use crate::events::Events;
@@ -42,8 +42,10 @@ impl Paths {
 
     /// A container's control group, relative to the cgroup root.
     #[expect(clippy::unused_self, reason = "it is one of the places, whatever the root")]
-    pub(crate) fn cgroup(&self, id: &str) -> PathBuf {
-        Path::new("/naru").join(id)
+    pub(crate) fn cgroup(&self, record: &Record) -> PathBuf {
+        let parent = record.host_config.cgroup_parent.as_deref().unwrap_or_default();
+        let parent = if parent.is_empty() { "naru" } else { parent.trim_start_matches('/') };
+        Path::new("/").join(parent).join(&record.id)
     }
 }
 
@@ -145,6 +147,7 @@ impl Engine {
                 continue;
             }
             tracing::info!(path = %entry.path().display(), "sweeping what a removal left");
+            release_shm(&entry.path());
             remove_or_tell(&entry.path());
         }
     }

@@ -88,6 +88,27 @@ pub enum EngineError {
     /// Someone else is removing the container.
     #[error("removal of container {0} is already in progress")]
     RemovalInProgress(String),
+    /// A namespace of another container cannot be joined.
+    #[error("failed to join {what} namespace")]
+    CannotJoin {
+        /// `PID` or `IPC`.
+        what: &'static str,
+        /// What is the matter with the other container.
+        source: Box<Self>,
+    },
+    /// The image is there, and for another platform than the one asked for.
+    #[error(
+        "image with reference {reference} was found but its platform ({found}) does not match the \
+         specified platform ({wanted})"
+    )]
+    OtherPlatform {
+        /// The image as it was asked for.
+        reference: String,
+        /// What it is for.
+        found: String,
+        /// What was asked for.
+        wanted: String,
+    },
     /// The request makes no sense.
     #[error("{0}")]
     Invalid(String),
@@ -155,13 +176,16 @@ impl EngineError {
             Self::NoSuchContainer(_)
             | Self::NoSuchNetwork(_)
             | Self::NoSuchExec(_)
-            | Self::NoSuchFile { .. } => ErrorKind::NotFound,
+            | Self::NoSuchFile { .. }
+            | Self::OtherPlatform { .. } => ErrorKind::NotFound,
             Self::NameInUse { .. } => ErrorKind::AlreadyExists,
             Self::NotRunning(_)
             | Self::Conflict(_)
             | Self::StillRunning { .. }
             | Self::RemovalInProgress(_) => ErrorKind::Conflict,
-            Self::NewName(source) | Self::Update { source, .. } => source.kind(),
+            Self::NewName(source)
+            | Self::CannotJoin { source, .. }
+            | Self::Update { source, .. } => source.kind(),
             Self::Unsupported(_) => ErrorKind::Unsupported,
             // Docker blames the caller for a command that is not in the image.
             Self::Start { exit_code: 126 | 127, .. }

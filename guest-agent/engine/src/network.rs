@@ -187,14 +187,18 @@ impl ContainerNetwork {
         }
     }
 
-    /// Where the network namespace of a container is, unless it has the host's.
+    /// Where a container's own network namespace is, unless it has the host's or another's.
     pub(crate) fn namespace(&self, record: &Record) -> Option<PathBuf> {
-        (record.network_mode() != "host").then(|| self.namespace_path(&record.id))
+        let own = record.network_mode() != "host" && record.joined_network().is_none();
+        own.then(|| self.namespace_path(&record.id))
     }
 
     /// Gives a container its place on the bridge; none without a network of its own.
     /// What was done is undone when it fails.
     pub(crate) async fn attach(&self, record: &Record) -> Result<Option<Endpoint>> {
+        if record.joined_network().is_some() {
+            return Ok(None);
+        }
         match record.network_mode() {
             "host" => return Ok(None),
             // A namespace of its own even so, for the loopback interface to be up in it.

@@ -33,7 +33,7 @@ pub(super) fn summary(engine: &Engine, record: &Record, now: Timestamp) -> Value
         "State": record.state.status.as_str(),
         "Status": record.status_text(now),
         "HostConfig": { "NetworkMode": mode },
-        "NetworkSettings": { "Networks": { mode: network(record) } },
+        "NetworkSettings": { "Networks": networks(record) },
         "Mounts": mounts(record),
     })
 }
@@ -107,6 +107,14 @@ fn network(record: &Record) -> Value {
     })
 }
 
+/// A container that has another's network is in none itself.
+fn networks(record: &Record) -> Value {
+    if record.joined_network().is_some() {
+        return json!({});
+    }
+    json!({ record.network_mode(): network(record) })
+}
+
 /// `"80/tcp": [{…}]`, and null for a port that is exposed only.
 fn port_map(record: &Record) -> Value {
     let mut map: BTreeMap<String, Option<Vec<Value>>> = BTreeMap::new();
@@ -151,7 +159,7 @@ fn network_settings(engine: &Engine, record: &Record) -> Value {
         "Bridge": bridge, "SandboxID": "", "SandboxKey": key.unwrap_or_default(),
         "Ports": port_map(record), "HairpinMode": false, "LinkLocalIPv6Address": "",
         "LinkLocalIPv6PrefixLen": 0, "SecondaryIPAddresses": null, "SecondaryIPv6Addresses": null,
-        "Networks": { record.network_mode(): on_bridge },
+        "Networks": networks(record),
     });
     if let Value::Object(rest) = rest {
         settings.extend(rest);

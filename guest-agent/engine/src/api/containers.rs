@@ -15,6 +15,7 @@ use hyper::header::{CONTENT_TYPE, UPGRADE};
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use naru_error::{ErrorKind, chain};
+use naru_image_store::PlatformError;
 use serde::Deserialize;
 use serde_json::json;
 use tokio_util::io::ReaderStream;
@@ -201,6 +202,7 @@ fn name_fits(name: &str, wanted: &str) -> bool {
 #[serde(default)]
 struct CreateQuery {
     name: Option<String>,
+    platform: String,
 }
 
 async fn create(
@@ -215,7 +217,14 @@ async fn create(
         .map_err(|error| ApiError::invalid(format!("invalid container config: {error}")))?;
     let name = query.name.filter(|name| !name.is_empty());
     let name = name.map(|name| name.strip_prefix('/').map_or_else(|| name.clone(), str::to_owned));
-    let container = engine.create_container(CreateRequest { name, config, host_config }).await?;
+    let platform = match query.platform.as_str() {
+        "" => None,
+        text => Some(
+            text.parse().map_err(|error: PlatformError| ApiError::invalid(error.to_string()))?,
+        ),
+    };
+    let request = CreateRequest { name, config, host_config, platform };
+    let container = engine.create_container(request).await?;
     let answer = json!({ "Id": container.id, "Warnings": [] });
     Ok((StatusCode::CREATED, Json(answer)).into_response())
 }
@@ -500,7 +509,7 @@ async fn top(
     if !record.running() {
         return Err(crate::error::EngineError::NotRunning(container.id.clone()).into());
     }
-    let table = processes::list(&engine.paths().cgroup(&record.id), &query.ps_args)?;
+    let table = processes::list(&engine.paths().cgroup(&record), &query.ps_args)?;
     Ok(Json(json!({ "Titles": table.titles, "Processes": table.rows })).into_response())
 }
 

@@ -1,5 +1,6 @@
 //! Making a container: the request is checked whole, then kept, or nothing is.
 
+use std::path::{Component, Path};
 use std::sync::Arc;
 
 use bollard_stubs::models::{
@@ -7,17 +8,19 @@ use bollard_stubs::models::{
     RestartPolicyNameEnum,
 };
 use jiff::Timestamp;
+use naru_image_store::{Image, Platform};
 use rand::RngCore as _;
 
 use super::files::split_extra_host;
 use super::health::{self, HealthCheck};
+use super::refusals::{refuse_conflicts, refuse_for_good};
 use super::restart_policy::RestartPolicy;
 use super::state::State;
 use super::{Container, Record, names};
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
 use crate::network::published_ports;
-use crate::spec::{self, WantedMounts};
+use crate::spec::{self, WantedMounts, has_host_uts};
 
 /// The name's length in a container's default hostname.
 const SHORT_ID_LEN: usize = 12;
@@ -29,20 +32,26 @@ pub(crate) struct CreateRequest {
     pub(crate) name: Option<String>,
     pub(crate) config: ContainerConfig,
     pub(crate) host_config: HostConfig,
+    /// The image must be for this one, if it is named.
+    pub(crate) platform: Option<Platform>,
 }
 
 impl Engine {
     /// Makes a container; it does not run yet.
     pub(crate) async fn create_container(&self, request: CreateRequest) -> Result<Arc<Container>> {
-        let CreateRequest { name, mut config, mut host_config } = request;
+        let CreateRequest { name, mut config, mut host_config, platform } = request;
         if let Some(name) = &name {
             names::check(name)?;
         }
         let wanted_image = config.image.clone().unwrap_or_default();
         let image = self.images().resolve(&wanted_image)?;
+        if let Some(platform) = platform {
+            check_platform(&image, &wanted_image, &platform)?;
+        }
         let image_config = image_config(&image.raw_config)?;
 
         refuse_unsupported(&host_config)?;
+        refuse_conflicts(&config, &host_config)?;
         let id = random_id();
         fill_config(&mut config, image_config, &id, &host_config);
         fill_host_config(&mut host_config);
@@ -97,6 +106,24 @@ impl Engine {
             }
         }
     }
+}
+
+/// Holds if the image is for the platform that was asked for.
+fn check_platform(image: &Image, reference: &str, wanted: &Platform) -> Result<()> {
+    let config = &image.config;
+    let found = Platform {
+        os: config.os().to_string(),
+        architecture: config.architecture().to_string(),
+        variant: config.variant().clone(),
+    };
+    if wanted.rank(&found).is_some() {
+        return Ok(());
+    }
+    Err(EngineError::OtherPlatform {
+        reference: reference.to_owned(),
+        found: found.to_string(),
+        wanted: wanted.to_string(),
+    })
 }
 
 /// 256 random bits as 64 hex digits. Never all digits in its first twelve, because
@@ -181,7 +208,7 @@ fn fill_config(
         all.dedup();
         *own = (!all.is_empty()).then_some(all);
     }
-    let own_uts = host_config.uts_mode.as_deref() != Some("host");
+    let own_uts = !has_host_uts(host_config);
     if config.hostname.as_ref().is_none_or(String::is_empty) {
         let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
         let of_host = host_config.network_mode.as_deref() == Some("host") || !own_uts;
@@ -252,6 +279,10 @@ fn validate(config: &ContainerConfig, host_config: &HostConfig) -> Result<()> {
     HealthCheck::of(config)?;
     WantedMounts::parse(host_config)?;
     spec::validate(host_config)?;
+    let parent = host_config.cgroup_parent.as_deref().unwrap_or_default();
+    if Path::new(parent).components().any(|part| part == Component::ParentDir) {
+        return Err(EngineError::Invalid(format!("invalid cgroup-parent: {parent}")));
+    }
     published_ports(config, host_config)?;
     for extra in host_config.extra_hosts.iter().flatten() {
         split_extra_host(extra)?;
@@ -271,35 +302,19 @@ fn validate(config: &ContainerConfig, host_config: &HostConfig) -> Result<()> {
 /// Refuses by name what would otherwise be dropped in silence.
 fn refuse_unsupported(host_config: &HostConfig) -> Result<()> {
     let given = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|list| !list.is_empty());
-    let network = host_config.network_mode.as_deref().unwrap_or_default();
-    let mode = |mode: &Option<String>| {
-        mode.as_deref().is_some_and(|mode| !matches!(mode, "" | "private" | "shareable" | "host"))
-    };
     let log_driver =
         host_config.log_config.as_ref().and_then(|log| log.typ.as_deref()).unwrap_or_default();
     let refused = [
-        (network.starts_with("container:"), "--network container:"),
         (!matches!(log_driver, "" | "json-file"), "log drivers other than json-file"),
         (given(&host_config.volumes_from), "--volumes-from"),
         (given(&host_config.links), "links"),
-        (host_config.device_requests.as_ref().is_some_and(|r| !r.is_empty()), "--gpus"),
-        (host_config.devices.as_ref().is_some_and(|d| !d.is_empty()), "--device"),
-        (given(&host_config.device_cgroup_rules), "--device-cgroup-rule"),
-        (host_config.init == Some(true), "--init"),
-        (mode(&host_config.pid_mode), "this --pid mode"),
-        (mode(&host_config.ipc_mode), "this --ipc mode"),
-        (mode(&host_config.userns_mode), "this --userns mode"),
-        (host_config.blkio_weight.unwrap_or_default() != 0, "--blkio-weight"),
-        (host_config.storage_opt.as_ref().is_some_and(|o| !o.is_empty()), "--storage-opt"),
-        (host_config.cgroup_parent.as_ref().is_some_and(|p| !p.is_empty()), "--cgroup-parent"),
-        (host_config.oom_kill_disable == Some(true), "--oom-kill-disable"),
     ];
-    match refused.iter().find(|(asked, _)| *asked) {
-        Some((_, what)) => {
-            Err(EngineError::Unsupported(format!("not supported by this engine yet: {what}")))
-        }
-        None => known_runtime(host_config),
+    if let Some((_, what)) = refused.iter().find(|(asked, _)| *asked) {
+        let message = format!("not supported by this engine yet: {what}");
+        return Err(EngineError::Unsupported(message));
     }
+    refuse_for_good(host_config)?;
+    known_runtime(host_config)
 }
 
 /// Refuses a runtime that there is none of, in Docker's words. (A network is looked up
@@ -351,9 +366,10 @@ mod tests {
 
     #[test]
     fn what_is_not_supported_is_refused_by_name() {
-        let host_config = HostConfig { init: Some(true), ..HostConfig::default() };
+        let links = Some(vec!["db".to_owned()]);
+        let host_config = HostConfig { links, ..HostConfig::default() };
         let error = refuse_unsupported(&host_config).unwrap_err();
-        assert_eq!(error.to_string(), "not supported by this engine yet: --init");
+        assert_eq!(error.to_string(), "not supported by this engine yet: links");
     }
 
     #[test]

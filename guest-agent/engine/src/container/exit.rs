@@ -73,7 +73,7 @@ impl Engine {
         };
         // What ended while no engine ran is not news, as with Docker; what becomes of it,
         // its policy says as of all that does not run when the engine starts.
-        self.network().detach(&container.record()).await;
+        self.release(&container.record()).await;
         let mut change = self.change(container).await?;
         change.record.endpoint = None;
         change.record.state.exit(exit);
@@ -104,7 +104,7 @@ impl Engine {
 
     async fn exited(&self, container: &Arc<Container>, exit: Exit) {
         // The network first: whoever sees the container exited may start it again.
-        self.network().detach(&container.record()).await;
+        self.release(&container.record()).await;
         let Ok(mut change) = self.change(container).await else { return };
         let record = &mut change.record;
         let ran = record.state.started_at.map_or(Duration::ZERO, |started| {

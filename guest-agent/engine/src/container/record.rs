@@ -74,7 +74,12 @@ impl Record {
         self.host_config.auto_remove.unwrap_or_default()
     }
 
-    /// `default`, `bridge`, `none`, `host`.
+    /// The container whose network it has (`--network container:…`).
+    pub(crate) fn joined_network(&self) -> Option<&str> {
+        self.network_mode().strip_prefix("container:")
+    }
+
+    /// `bridge`, `none`, `host`, `container:…`.
     pub(crate) fn network_mode(&self) -> &str {
         match self.host_config.network_mode.as_deref() {
             None | Some("" | "default") => "bridge",

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::lifecycle::Asker;
 use super::state::Status;
-use super::{Container, Record};
+use super::{Container, Record, release_shm};
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
 
@@ -45,7 +45,9 @@ impl Engine {
         let _no_more_changes = container.changing.lock().await;
         self.database().delete_container(&container.id).await?;
         self.execs().forget_container(&container.id);
-        remove_directory(&self.paths().container(&container.id));
+        let directory = self.paths().container(&container.id);
+        release_shm(&directory);
+        remove_directory(&directory);
         remove_directory(container.shim.directory());
         self.containers().remove(container);
         self.container_event(container, "destroy", []);

@@ -6,14 +6,13 @@ use std::sync::{Arc, PoisonError};
 use naru_shim::wire::{LogConfig, ShimConfig, Target};
 
 use super::files::{self, FilesRequest};
-use super::record::Endpoint;
 use super::restart_policy::Backoff;
 use super::shim::ShimEvents;
 use super::state::Status;
-use super::{AttachStreams, Container, Record, Waiting};
+use super::{AttachStreams, Container, Record, Waiting, release_shm};
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
-use crate::spec::{RootParts, SpecRequest, WantedMounts, container_spec};
+use crate::spec::{Joined, RootParts, SpecRequest, WantedMounts, container_spec};
 
 use jiff::Timestamp;
 use tokio::net::UnixStream;
@@ -86,13 +85,20 @@ impl Engine {
         mut record: Record,
         by: StartedBy,
     ) -> Result<()> {
-        let endpoint = self.network().attach(&record).await?;
-        record.endpoint.clone_from(&endpoint);
-        let launched = self.launch(container, &record).await;
+        let mut joined = self.join_others(&mut record)?;
+        record.endpoint = match self.network().attach(&record).await {
+            Ok(endpoint) => endpoint,
+            Err(error) => {
+                release_shm(&self.paths().container(&record.id));
+                return Err(error);
+            }
+        };
+        joined.network = joined.network.or_else(|| self.network().namespace(&record));
+        let launched = self.launch(container, &record, &joined).await;
         let (mut events, pid) = match launched {
             Ok(launched) => launched,
             Err(error) => {
-                self.network().detach(&record).await;
+                self.release(&record).await;
                 return Err(error);
             }
         };
@@ -100,32 +106,44 @@ impl Engine {
         let at = match events.start().await {
             Ok(at) => at,
             Err(error) => {
-                self.network().detach(&record).await;
+                self.release(&record).await;
                 return Err(error);
             }
         };
-        self.started(container, endpoint, (pid, at), events, by).await
+        self.started(container, record, (pid, at), events, by).await
+    }
+
+    /// Takes away what was made for a container to run.
+    pub(super) async fn release(&self, record: &Record) {
+        release_shm(&self.paths().container(&record.id));
+        self.network().detach(record).await;
     }
 
     /// Everything up to a process that waits for the word to run.
-    async fn launch(&self, container: &Container, record: &Record) -> Result<(ShimEvents, i32)> {
+    async fn launch(
+        &self,
+        container: &Container,
+        record: &Record,
+        joined: &Joined,
+    ) -> Result<(ShimEvents, i32)> {
         let directory = self.paths().container(&record.id);
         let image_id = record.image_id.parse().map_err(|error| {
             EngineError::Invalid(format!("image id {}: {error}", record.image_id))
         })?;
         let layers = self.images().layers(&image_id)?;
         prepare_binds(record)?;
-        files::write(
-            record,
-            FilesRequest {
-                directory: &directory,
-                address: record.endpoint.as_ref().map(|endpoint| endpoint.address),
-                gateway: record.endpoint.as_ref().map(|endpoint| endpoint.gateway),
-                host_resolv_conf: &read_or_empty("/etc/resolv.conf"),
-                host_hosts: &read_or_empty("/etc/hosts"),
-            },
-        )?;
-        let netns = self.network().namespace(record);
+        if joined.network_files.is_none() {
+            files::write(
+                record,
+                FilesRequest {
+                    directory: &directory,
+                    address: record.endpoint.as_ref().map(|endpoint| endpoint.address),
+                    gateway: record.endpoint.as_ref().map(|endpoint| endpoint.gateway),
+                    host_resolv_conf: &read_or_empty("/etc/resolv.conf"),
+                    host_hosts: &read_or_empty("/etc/hosts"),
+                },
+            )?;
+        }
         let spec = container_spec(&SpecRequest {
             record,
             parts: RootParts {
@@ -134,8 +152,8 @@ impl Engine {
                 work: &directory.join("work"),
                 directory: &directory,
             },
-            netns: netns.as_deref(),
-            cgroup: &self.paths().cgroup(&record.id),
+            joined,
+            cgroup: &self.paths().cgroup(record),
         })?;
         let path = directory.join("config.json");
         let text = serde_json::to_vec(&spec).map_err(EngineError::encoding("a specification"))?;
@@ -149,10 +167,11 @@ impl Engine {
             }
             _ => {}
         }
+        let init = record.host_config.init.unwrap_or_default();
         let config = ShimConfig {
             id: record.id.clone(),
             run_dir: container.shim.directory().to_owned(),
-            target: Target::Container { bundle: directory, init: false },
+            target: Target::Container { bundle: directory, init },
             tty: record.tty(),
             open_stdin: record.config.open_stdin.unwrap_or_default(),
             stdin_once: record.config.stdin_once.unwrap_or_default(),
@@ -178,13 +197,16 @@ impl Engine {
     async fn started(
         &self,
         container: &Arc<Container>,
-        endpoint: Option<Endpoint>,
+        as_started: Record,
         (pid, at): (i32, Timestamp),
         events: ShimEvents,
         by: StartedBy,
     ) -> Result<()> {
         let mut change = self.change(container).await?;
-        change.record.endpoint = endpoint;
+        change.record.endpoint = as_started.endpoint;
+        // Those of the container whose network it has joined, if it has.
+        change.record.config.hostname = as_started.config.hostname;
+        change.record.config.domainname = as_started.config.domainname;
         change.record.state.start(pid, at);
         change.record.begin_health();
         if by == StartedBy::User {

@@ -136,7 +136,7 @@ impl Engine {
         };
         let scratch = directory.join("rootfs");
         let root = if record.state.has_process() {
-            PlanRoot::Process { pid: record.state.pid, cgroup: self.paths().cgroup(&record.id) }
+            PlanRoot::Process { pid: record.state.pid, cgroup: self.paths().cgroup(record) }
         } else {
             let layers = self.images().layers(&image_id(record)?)?;
             let (upper, work) = (directory.join("upper"), directory.join("work"));

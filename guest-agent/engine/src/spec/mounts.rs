@@ -5,9 +5,12 @@ use std::path::{Path, PathBuf};
 use bollard_stubs::models::{HostConfig, Mount as DockerMount, MountType};
 use oci_spec::runtime::{Mount, MountBuilder};
 
+use super::namespaces::{IpcMode, Joined};
+use super::security::Security;
 use crate::error::{EngineError, Result};
 
-const SHM_DEFAULT_BYTES: i64 = 64 << 20;
+const SHM: &str = "/dev/shm";
+pub(crate) const SHM_DEFAULT_BYTES: i64 = 64 << 20;
 /// The files of the network, in the container's directory and in its `/etc`.
 pub(super) const NETWORK_FILES: [&str; 3] = ["resolv.conf", "hostname", "hosts"];
 
@@ -188,11 +191,17 @@ pub(crate) struct RootParts<'a> {
 
 /// All mounts in their order: the root itself (as an overlay on `/`), the kernel's
 /// file systems, the three files of the network, then what was asked for.
-pub(crate) fn mounts(parts: RootParts<'_>, host_config: &HostConfig) -> Result<Vec<Mount>> {
+pub(super) fn mounts(
+    parts: RootParts<'_>,
+    host_config: &HostConfig,
+    joined: &Joined,
+    security: &Security,
+) -> Result<Vec<Mount>> {
     let wanted = Wanted::parse(host_config)?;
     let shm = host_config.shm_size.filter(|size| *size > 0).unwrap_or(SHM_DEFAULT_BYTES);
     let privileged = host_config.privileged.unwrap_or_default();
-    let kernel_mode = if privileged { "rw" } else { "ro" };
+    let mode = |writable: bool| if writable { "rw" } else { "ro" };
+    let (sys_mode, cgroup_mode) = (mode(privileged), mode(security.writable_cgroups));
 
     let mut mounts = vec![
         overlay(parts, host_config.auto_remove.unwrap_or_default())?,
@@ -204,18 +213,22 @@ pub(crate) fn mounts(parts: RootParts<'_>, host_config: &HostConfig) -> Result<V
             "devpts",
             &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
         )?,
-        mount("/sys", "sysfs", "sysfs", &["nosuid", "noexec", "nodev", kernel_mode])?,
-        mount("/sys/fs/cgroup", "cgroup", "cgroup", &["nosuid", "noexec", "nodev", kernel_mode])?,
+        mount("/sys", "sysfs", "sysfs", &["nosuid", "noexec", "nodev", sys_mode])?,
+        mount("/sys/fs/cgroup", "cgroup", "cgroup", &["nosuid", "noexec", "nodev", cgroup_mode])?,
         mount("/dev/mqueue", "mqueue", "mqueue", &["nosuid", "noexec", "nodev"])?,
-        mount(
-            "/dev/shm",
-            "tmpfs",
-            "shm",
-            &["nosuid", "noexec", "nodev", "mode=1777", &format!("size={shm}")],
-        )?,
     ];
+    match &joined.shm {
+        Some(shared) => mounts.push(bind_mount(shared, Path::new(SHM), false, "rprivate")?),
+        None if IpcMode::parse(host_config)? == IpcMode::None => {}
+        None => {
+            let size = format!("size={shm}");
+            let options = ["nosuid", "noexec", "nodev", "mode=1777", &size];
+            mounts.push(mount(SHM, "tmpfs", "shm", &options)?);
+        }
+    }
+    let network_files = joined.network_files.as_deref().unwrap_or(parts.directory);
     for file in NETWORK_FILES {
-        let source = parts.directory.join(file);
+        let source = network_files.join(file);
         mounts.push(bind_mount(&source, &Path::new("/etc").join(file), false, "rprivate")?);
     }
     // A parent before what is mounted in it.

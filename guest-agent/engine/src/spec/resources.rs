@@ -2,10 +2,11 @@
 
 use bollard_stubs::models::HostConfig;
 use oci_spec::runtime::{
-    LinuxCpu, LinuxDeviceCgroup, LinuxDeviceCgroupBuilder, LinuxDeviceType, LinuxMemory, LinuxPids,
-    LinuxResources, PosixRlimit, PosixRlimitBuilder, PosixRlimitType,
+    LinuxCpu, LinuxMemory, LinuxPids, LinuxResources, PosixRlimit, PosixRlimitBuilder,
+    PosixRlimitType,
 };
 
+use super::block_io::block_io;
 use crate::error::{EngineError, Result};
 
 /// The period in which `--cpus` is counted, in microseconds; Docker's.
@@ -14,13 +15,13 @@ const CPU_PERIOD_US: u64 = 100_000;
 /// The least memory that a container can start in; Docker's number.
 const MEMORY_MINIMUM_BYTES: i64 = 6 << 20;
 
-/// The container's limits; what was not asked for is not limited.
+/// The container's limits, devices apart; what was not asked for is not limited.
 pub(crate) fn resources(host_config: &HostConfig) -> Result<LinuxResources> {
     let mut resources = LinuxResources::default();
     resources
-        .set_devices(Some(device_rules(host_config.privileged.unwrap_or_default())?))
         .set_memory(memory(host_config)?)
-        .set_cpu(cpu(host_config)?);
+        .set_cpu(cpu(host_config)?)
+        .set_block_io(block_io(host_config)?);
     if let Some(limit) = host_config.pids_limit.filter(|limit| *limit > 0) {
         let mut pids = LinuxPids::default();
         pids.set_limit(limit);
@@ -101,48 +102,6 @@ fn cpu(host_config: &HostConfig) -> Result<Option<LinuxCpu>> {
         }
     }
     Ok(any.then_some(cpu))
-}
-
-/// Docker's device rules: making any node is harmless, using one is for the list.
-fn device_rules(privileged: bool) -> Result<Vec<LinuxDeviceCgroup>> {
-    type Numbers = (LinuxDeviceType, Option<i64>, Option<i64>, &'static str);
-    const CHAR: LinuxDeviceType = LinuxDeviceType::C;
-    const USABLE: [Numbers; 11] = [
-        (CHAR, None, None, "m"),
-        (LinuxDeviceType::B, None, None, "m"),
-        (CHAR, Some(1), Some(3), "rwm"), // null
-        (CHAR, Some(1), Some(5), "rwm"), // zero
-        (CHAR, Some(1), Some(7), "rwm"), // full
-        (CHAR, Some(1), Some(8), "rwm"), // random
-        (CHAR, Some(1), Some(9), "rwm"), // urandom
-        (CHAR, Some(5), Some(0), "rwm"), // tty
-        (CHAR, Some(5), Some(1), "rwm"), // console
-        (CHAR, Some(5), Some(2), "rwm"), // ptmx
-        (CHAR, Some(136), None, "rwm"),  // pts
-    ];
-    let invalid =
-        |error: oci_spec::OciSpecError| EngineError::Invalid(format!("device rule: {error}"));
-    let everything = LinuxDeviceCgroupBuilder::default()
-        .allow(privileged)
-        .typ(LinuxDeviceType::A)
-        .access("rwm")
-        .build()
-        .map_err(invalid)?;
-    let mut rules = vec![everything];
-    if privileged {
-        return Ok(rules);
-    }
-    for (typ, major, minor, access) in USABLE {
-        let mut builder = LinuxDeviceCgroupBuilder::default().allow(true).typ(typ).access(access);
-        if let Some(major) = major {
-            builder = builder.major(major);
-        }
-        if let Some(minor) = minor {
-            builder = builder.minor(minor);
-        }
-        rules.push(builder.build().map_err(invalid)?);
-    }
-    Ok(rules)
 }
 
 /// `--ulimit name=soft:hard`.

@@ -50,6 +50,11 @@ fn a_command_that_cannot_run_is_told() -> anyhow::Result<()> {
     let output = engine.docker(&["exec", "-u", "nosuch", "host", "true"])?;
     let said = output.stdout.clone() + &output.stderr;
     assert!(output.code != 0 && said.contains("unable to find user nosuch"), "{output:?}");
+    let output = engine.docker(&["exec", "-w", "/nosuch", "host", "true"])?;
+    let said = output.stdout.clone() + output.failure(127)?;
+    let wanted = "OCI runtime exec failed: exec failed: unable to start container process: chdir \
+                  to cwd (\"/nosuch\") set in config.json failed: no such file or directory";
+    assert!(said.contains(wanted), "{said}");
     expect_error(&engine.docker(&["exec", "nosuch", "true"])?, 1, "No such container: nosuch")?;
     assert_eq!(engine.docker(&["exec", "host", "echo", "hi"])?.success()?, "hi");
     Ok(())

@@ -26,8 +26,6 @@ fn what_is_not_there_yet_is_refused_in_a_sentence() -> anyhow::Result<()> {
         ("image prune -f", 1),
         ("plugin ls", 1),
         ("run --rm -v named:/data busybox true", 125),
-        ("run --rm --init busybox true", 125),
-        ("run --rm --device /dev/null:/dev/other busybox true", 125),
         ("run --rm --log-driver syslog busybox true", 125),
     ] {
         let words: Vec<&str> = command.split(' ').collect();

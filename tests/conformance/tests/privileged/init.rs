@@ -1,0 +1,53 @@
+//! `run --init`: a first process that looks after the container's own.
+
+use naru_test_framework::NativeEngine;
+
+#[test]
+fn the_command_is_not_the_first_process() -> anyhow::Result<()> {
+    let engine = NativeEngine::with_busybox()?;
+
+    let shell = "cat /proc/1/comm; test $$ -gt 1 && echo $PPID; ls /proc/self/fd | wc -l";
+    let output = engine.docker(&["run", "--rm", "--init", "busybox", "sh", "-c", shell])?;
+    assert_eq!(output.success()?, "docker-init\n1\n4");
+    let run = ["run", "--rm", "--init", "busybox", "sh", "-c"];
+    engine.docker(&[run.as_slice(), &["exit 7"]].concat())?.failure(7)?;
+    engine.docker(&[run.as_slice(), &["kill -KILL $$"]].concat())?.failure(137)?;
+    engine.docker(&["run", "--rm", "--init", "busybox", "nosuch"])?.failure(127)?;
+    let status = ["run", "--rm", "--init", "-u", "33", "busybox", "grep", "-E"];
+    let fields = ["^(CapEff|Seccomp):", "/proc/1/status"];
+    let output = engine.docker(&[status.as_slice(), &fields].concat())?;
+    assert_eq!(output.success()?, "CapEff:\t0000000000000000\nSeccomp:\t2", "it is confined, too");
+    Ok(())
+}
+
+#[test]
+fn signals_reach_the_command_and_orphans_are_buried() -> anyhow::Result<()> {
+    let engine = NativeEngine::with_busybox()?;
+
+    let shell = "trap 'echo asked; exit 3' TERM; echo ready; while :; do sleep 0.1; done";
+    let run = ["run", "--init", "--name", "traps", "busybox", "sh", "-c", shell];
+    let mut attached = engine.spawn(&run)?;
+    assert_eq!(attached.line()?, "ready");
+    engine.docker(&["stop", "-t", "60", "traps"])?.success()?;
+    assert_eq!(attached.line()?, "asked");
+    attached.finish()?.failure(3)?;
+
+    // The grandchild is left to process 1, which sees its end before the marker is counted.
+    let shell = "(sh -c 'sleep 0.1' &); until ! pgrep sleep >/dev/null; do usleep 10000; done; \
+                 grep -l '^State:.Z' /proc/[0-9]*/status | wc -l";
+    let output = engine.docker(&["run", "--rm", "--init", "busybox", "sh", "-c", shell])?;
+    assert_eq!(output.success()?, "0");
+    Ok(())
+}
+
+#[test]
+fn a_terminal_is_the_commands() -> anyhow::Result<()> {
+    let engine = NativeEngine::with_busybox()?;
+    let create = ["create", "-t", "--init", "--name", "tty", "busybox", "sh", "-c"];
+    // Its process group is the one in the terminal's foreground.
+    let shell = "tty; awk '{ print $5 == $8 }' /proc/$$/stat";
+    engine.docker(&[create.as_slice(), &[shell]].concat())?.success()?;
+    let output = engine.docker(&["start", "-a", "tty"])?;
+    assert_eq!(output.success()?.replace('\r', ""), "/dev/pts/0\n1");
+    Ok(())
+}
