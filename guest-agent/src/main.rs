@@ -1,4 +1,4 @@
-//! The one program that runs in the VM: init, engine and shim.
+//! The one program that runs in the VM: init, engine, shim, and the runtime's command line.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -24,6 +24,12 @@ fn main() -> ExitCode {
     // First, and without clap: a container's start waits for this.
     if command == OsStr::new("shim") {
         return shim(arguments);
+    }
+    // By a link of that name, as podman's `--runtime` wants one path, or by the word.
+    let is_oci = Path::new(&program).file_name() == Some(OsStr::new(naru_oci::NAME));
+    if is_oci || command == OsStr::new("oci") {
+        let words = env::args_os().skip(if is_oci { 1 } else { 2 });
+        return naru_oci::run(std::iter::once(naru_oci::NAME.into()).chain(words));
     }
     // The kernel starts PID 1 as `/init` and passes on unknown words of its command line.
     let is_init = Path::new(&program) == Path::new("/init") && std::process::id() == 1;

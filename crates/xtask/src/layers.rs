@@ -9,7 +9,7 @@ use crate::{process, workspace};
 
 /// Which of Naru's crates a crate may use in what it ships. `naru-error` is everybody's.
 /// Tests may use anything: `dev-dependencies` are not looked at.
-const ALLOWED: [(&str, &[&str]); 16] = [
+const ALLOWED: [(&str, &[&str]); 17] = [
     ("naru-error", &[]),
     ("naru-protocol", &[]),
     ("naru-ipc", &[]),
@@ -21,13 +21,14 @@ const ALLOWED: [(&str, &[&str]); 16] = [
     ("naru-image-store", &[]),
     ("naru-network", &[]),
     ("naru-runtime", &[]),
+    ("naru-oci", &["naru-runtime"]),
     ("naru-shim", &["naru-runtime"]),
     ("naru-init", &[]),
     (
         "naru-engine",
         &["naru-image-store", "naru-network", "naru-protocol", "naru-shim", "naru-transport"],
     ),
-    ("naru-agent", &["naru-engine", "naru-init", "naru-shim"]),
+    ("naru-agent", &["naru-engine", "naru-init", "naru-oci", "naru-shim"]),
     ("xtask", &[]),
 ];
 

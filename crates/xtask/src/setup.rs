@@ -80,6 +80,8 @@ pub(crate) const TESTS: Needs = Needs {
         ("docker-registry", Sign::Program("docker-registry")),
         ("docker.io", Sign::Program("docker")),
         ("skopeo", Sign::Program("skopeo")),
+        ("podman", Sign::Program("podman")),
+        ("crun", Sign::Program("crun")),
         ("busybox-static", Sign::Installed),
         ("nftables", Sign::Program("nft")),
         ("iproute2", Sign::Program("ip")),
