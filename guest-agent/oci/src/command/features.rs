@@ -15,14 +15,14 @@ pub(crate) fn features() -> Result<()> {
             "poststop",
         ],
         "mountOptions": [
-            "async", "atime", "bind", "defaults", "dev", "diratime", "dirsync", "exec", "lazytime",
+            "async", "atime", "bind", "defaults", "dev", "diratime", "dirsync", "exec", "idmap", "lazytime",
             "loud", "mand", "noatime", "nodev", "nodiratime", "noexec", "nolazytime",
             "norelatime", "nostrictatime", "nosuid", "nosymfollow", "private", "ratime", "rbind",
-            "rdev", "rdiratime", "relatime", "remount", "rexec", "rnoatime", "rnodev",
+            "rdev", "rdiratime", "ridmap", "relatime", "remount", "rexec", "rnoatime", "rnodev",
             "rnodiratime", "rnoexec", "rnorelatime", "rnostrictatime", "rnosuid", "rnosymfollow",
             "ro", "rprivate", "rrelatime", "rro", "rrw", "rshared", "rslave", "rstrictatime",
             "rsuid", "rsymfollow", "runbindable", "rw", "shared", "silent", "slave",
-            "strictatime", "suid", "symfollow", "sync", "unbindable",
+            "strictatime", "suid", "symfollow", "sync", "tmpcopyup", "unbindable",
         ],
         "linux": {
             "namespaces": [
@@ -43,6 +43,7 @@ pub(crate) fn features() -> Result<()> {
             "apparmor": { "enabled": false },
             "selinux": { "enabled": false },
             "intelRdt": { "enabled": false },
+            "mountExtensions": { "idmap": { "enabled": true } },
         },
     });
     say(&format!("{features:#}\n"))

@@ -89,8 +89,7 @@ fn podman_runs_containers() -> Result<()> {
     assert_eq!(String::from_utf8(output.stderr)?, "err\n");
     let output = podman.start(&["--rm"], &["nosuch"])?;
     assert_eq!(output.status.code(), Some(127), "{output:?}");
-    let output = podman
-        .start(&["--rm", "-u", "33", "--read-only", "--read-only-tmpfs=false"], &["id", "-u"])?;
+    let output = podman.start(&["--rm", "-u", "33", "--read-only"], &["id", "-u"])?;
     ensure!(output.status.success(), "{output:?}");
     assert_eq!(String::from_utf8(output.stdout)?, "33\n");
     Ok(())

@@ -6,6 +6,7 @@
 //! sources are still found), and becomes the root when the image's part is done. Nothing of it
 //! is ever visible on the host.
 
+mod copy_up;
 mod devices;
 mod mask;
 mod mounts;

@@ -17,6 +17,7 @@ use rustix::mount::{
     move_mount, open_tree,
 };
 
+use super::copy_up::copy_up;
 use super::options::MountOptions;
 use super::resolve::{Missing, RootDirectory};
 use crate::error::{Context, Result, RuntimeError};
@@ -47,7 +48,7 @@ impl MountPlan {
                 destination.display()
             )));
         }
-        let mut options = MountOptions::parse(mount.options().as_deref().unwrap_or_default())?;
+        let mut options = MountOptions::parse(mount.options().as_deref().unwrap_or_default());
         let mut kind = mount.typ().clone().unwrap_or_default();
         if kind == "bind" || kind == "rbind" {
             options.bind = Some(options.bind.unwrap_or(false) || kind == "rbind");
@@ -65,6 +66,9 @@ impl MountPlan {
         }
         let source = mount.source().clone().unwrap_or_else(|| PathBuf::from(&kind));
         let source = if options.bind.is_some() { bundle.join(source) } else { source };
+        if options.copies_up && kind != "tmpfs" {
+            return Err(RuntimeError::invalid("tmpcopyup is an option of a tmpfs only"));
+        }
         let ids = mapped_ids(mount, &options, container)?;
         Ok(Self { destination, kind, source, options, ids, prepared: None })
     }
@@ -89,6 +93,9 @@ impl MountPlan {
         }
         let mount = self.filesystem()?;
         let target = self.target(root, Missing::Directory)?;
+        if self.options.copies_up {
+            copy_up(&target, &mount).context("copy up", self.destination.display())?;
+        }
         attach(&mount, &target).context("mount", self.destination.display())
     }
 

@@ -2,7 +2,6 @@
 
 use rustix::mount::{MountAttrFlags, MountPropagationFlags};
 
-use crate::error::{Result, RuntimeError};
 use crate::sys::MountAttributes;
 
 /// The options of one mount.
@@ -18,6 +17,8 @@ pub(crate) struct MountOptions {
     pub(crate) propagation: Option<(MountPropagationFlags, bool)>,
     /// `Some(recursive)` if the owners of its files are to be mapped.
     pub(crate) id_mapped: Option<bool>,
+    /// Whether it begins with what it covers.
+    pub(crate) copies_up: bool,
     /// What is left for the file system: flags and `key=value`.
     pub(crate) data: Vec<(String, Option<String>)>,
 }
@@ -31,28 +32,25 @@ enum Change {
 
 impl MountOptions {
     /// Sorts the options. Later ones win over earlier ones, as with `mount(8)`.
-    pub(crate) fn parse<S: AsRef<str>>(options: &[S]) -> Result<Self> {
+    pub(crate) fn parse<S: AsRef<str>>(options: &[S]) -> Self {
         let mut result = Self::default();
         for option in options {
-            result.add(option.as_ref())?;
+            result.add(option.as_ref());
         }
-        Ok(result)
+        result
     }
 
-    fn add(&mut self, option: &str) -> Result<()> {
+    fn add(&mut self, option: &str) {
         match option {
             "defaults" | "" | "async" | "remount" | "nolazytime" | "silent" | "loud" => {}
             "bind" => self.bind = Some(self.bind.unwrap_or(false)),
             "rbind" => self.bind = Some(true),
             "idmap" => self.id_mapped = Some(self.id_mapped.unwrap_or(false)),
             "ridmap" => self.id_mapped = Some(true),
-            "tmpcopyup" => {
-                return Err(RuntimeError::unsupported(format!("the mount option {option}")));
-            }
+            "tmpcopyup" => self.copies_up = true,
             "sync" | "dirsync" | "lazytime" | "mand" => self.data.push((option.to_owned(), None)),
             _ => self.add_by_table(option),
         }
-        Ok(())
     }
 
     fn add_by_table(&mut self, option: &str) {
@@ -147,33 +145,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn options_are_sorted_by_what_they_act_on() -> anyhow::Result<()> {
+    fn options_are_sorted_by_what_they_act_on() {
         let options =
-            MountOptions::parse(&["nosuid", "noexec", "mode=755", "size=64k", "rprivate", "sync"])?;
+            MountOptions::parse(&["nosuid", "noexec", "mode=755", "size=64k", "rprivate", "sync"]);
         let expected = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
         assert_eq!(options.attributes.set, u64::from(expected.bits()));
         assert_eq!(options.propagation, Some((MountPropagationFlags::PRIVATE, true)));
         assert_eq!(options.value("size"), Some("64k"));
         assert_eq!(options.data.len(), 3);
         assert_eq!(options.bind, None);
-        Ok(())
     }
 
     #[test]
-    fn a_later_option_wins() -> anyhow::Result<()> {
-        let options = MountOptions::parse(&["ro", "rw", "rbind"])?;
+    fn a_later_option_wins() {
+        let options = MountOptions::parse(&["ro", "rw", "rbind"]);
         let readonly = u64::from(MountAttrFlags::MOUNT_ATTR_RDONLY.bits());
         assert_eq!((options.attributes.set, options.attributes.clear), (0, readonly));
         assert_eq!(options.bind, Some(true));
-        Ok(())
     }
 
     #[test]
-    fn recursive_options_are_kept_apart() -> anyhow::Result<()> {
-        let options = MountOptions::parse(&["rbind", "rro"])?;
+    fn recursive_options_are_kept_apart() {
+        let options = MountOptions::parse(&["rbind", "rro"]);
         assert_eq!(options.attributes, MountAttributes::default());
         let readonly = u64::from(MountAttrFlags::MOUNT_ATTR_RDONLY.bits());
         assert_eq!(options.recursive.set, readonly);
-        Ok(())
     }
 }

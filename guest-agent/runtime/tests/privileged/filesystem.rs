@@ -196,6 +196,18 @@ impl Drop for Mounted {
 }
 
 #[test]
+fn a_tmpfs_can_begin_with_what_it_covers() -> Result<()> {
+    let mut bundle = Bundle::shell("cat /data/word; rm /data/word; ls /data; stat -c %a /data")?;
+    fs::create_dir(bundle.lower().join("data"))?;
+    fs::write(bundle.lower().join("data/word"), "said\n")?;
+    let options = ["tmpcopyup", "mode=700"];
+    bundle.mount(json!({"destination": "/data", "type": "tmpfs", "options": options}))?;
+    assert_eq!(bundle.output()?, "said\n700\n");
+    assert!(bundle.lower().join("data/word").exists());
+    Ok(())
+}
+
+#[test]
 fn read_only_can_go_all_the_way_down() -> Result<()> {
     let script = "touch /data/file || echo top; touch /data/below/file || echo below; true";
     for (option, refused) in [("ro", "top\n"), ("rro", "top\nbelow\n")] {

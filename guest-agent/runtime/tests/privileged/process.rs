@@ -152,6 +152,28 @@ fn a_limit_without_its_controller_is_refused_before_anything_is_made() -> Result
 }
 
 #[test]
+fn limits_of_huge_pages_and_of_files_by_name_hold_or_are_refused() -> Result<()> {
+    let mut bundle =
+        Bundle::shell("cat /sys/fs/cgroup/hugetlb.2MB.max /sys/fs/cgroup/hugetlb.2MB.rsvd.max")?;
+    let limits = json!({
+        "hugepageLimits": [{"pageSize": "2MB", "limit": 4_194_304}],
+        "unified": {"hugetlb.2MB.rsvd.max": "2097152"},
+    });
+    bundle.set("/linux/resources", limits)?;
+    let output = bundle.run()?;
+    let root = bundle.cgroup()?;
+    let root = root.ancestors().nth(2).unwrap_or(&root);
+    let controllers = std::fs::read_to_string(root.join("cgroup.controllers"))?;
+    if controllers.split_whitespace().any(|controller| controller == "hugetlb") {
+        assert_eq!(String::from_utf8(output.stdout)?, "4194304\n2097152\n");
+    } else {
+        let message = String::from_utf8(output.stderr)?;
+        assert!(message.contains("needs the cgroup v2 controller hugetlb"), "{message}");
+    }
+    Ok(())
+}
+
+#[test]
 fn another_containers_namespaces_can_be_joined() -> Result<()> {
     let first = Bundle::shell("echo ready; cat")?;
     let running = first.start()?;
