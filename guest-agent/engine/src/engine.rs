@@ -124,7 +124,8 @@ impl Engine {
             engine.find_again(record).await?;
         }
         // Once all are known: starts would be in the way of finding the others.
-        for container in engine.containers().all() {
+        // The oldest first: who joins another waits for it only if it is known to start.
+        for container in engine.containers().all().into_iter().rev() {
             engine.start_with_engine(&container).await?;
         }
         Ok(engine)

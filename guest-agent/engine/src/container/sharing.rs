@@ -5,13 +5,19 @@ use std::fs::create_dir_all;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use tokio::time::timeout;
 
+use super::state::Status;
 use super::{Container, Record};
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
 use crate::spec::{IpcMode, Joined, PidMode, SHM_DEFAULT_BYTES};
+
+/// How long a container waits for another that it joins, and that is about to start as well.
+const DONOR_PATIENCE: Duration = Duration::from_secs(30);
 
 /// The host's own shared memory.
 const HOST_SHM: &str = "/dev/shm";
@@ -41,6 +47,27 @@ impl Engine {
             }
         }
         Ok(joined)
+    }
+
+    /// Waits until those that `record` is to join have started, if they are about to, as when
+    /// all start with the engine. Cancel safe.
+    pub(super) async fn await_donors(&self, record: &Record) {
+        let pid = match PidMode::parse(&record.host_config) {
+            Ok(PidMode::Container(name)) => Some(name),
+            _ => None,
+        };
+        let ipc = match IpcMode::parse(&record.host_config) {
+            Ok(IpcMode::Container(name)) => Some(name),
+            _ => None,
+        };
+        for name in [record.joined_network(), pid, ipc].into_iter().flatten() {
+            let Ok(donor) = self.containers().find(name) else { continue };
+            let mut watch = donor.watch();
+            let started = watch.wait_for(|donor| donor.state.status != Status::Restarting);
+            // Whatever has become of it, the start will tell.
+            let waited = timeout(DONOR_PATIENCE, started);
+            drop(self.closing().run_until_cancelled(waited).await);
+        }
     }
 
     fn donor(&self, name: &str, what: &'static str) -> Result<Record> {

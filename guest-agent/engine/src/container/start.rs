@@ -65,6 +65,7 @@ impl Engine {
 
     /// Starts a container that waits for its restart, unless it does not wait any more.
     pub(super) async fn start_again(&self, container: &Arc<Container>) {
+        self.await_donors(&container.record()).await;
         let _one_at_a_time = container.lifecycle.lock().await;
         let record = container.record();
         if record.state.status != Status::Restarting

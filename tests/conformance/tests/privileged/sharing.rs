@@ -1,6 +1,7 @@
 //! `run`: namespaces of the host's, or of another container.
 
 use std::fs;
+use std::process::Command;
 
 use anyhow::Context as _;
 use naru_test_framework::NativeEngine;
@@ -92,6 +93,28 @@ fn shared_memory_is_shared_only_by_those_who_allow_it() -> anyhow::Result<()> {
     assert_eq!(mine(&mounts()?), 1, "the donor's");
     engine.docker(&["rm", "-f", "donor", "closed"])?.success()?;
     assert_eq!(mine(&mounts()?), 0, "nothing stays mounted");
+    Ok(())
+}
+
+#[test]
+fn who_joins_starts_after_the_one_that_is_joined() -> anyhow::Result<()> {
+    let mut engine = NativeEngine::with_busybox()?;
+    // The one that joins has the name that comes first, in whatever order they are started.
+    let sleep = ["busybox", "sleep", "1000"];
+    let always = ["run", "-d", "--restart", "always", "--name"];
+    engine.docker(&[always.as_slice(), &["zone"], &sleep].concat())?.success()?;
+    for name in ["alpha", "omega"] {
+        let join = [name, "--network", "container:zone", "--pid", "container:zone"];
+        engine.docker(&[always.as_slice(), &join, &sleep].concat())?.success()?;
+    }
+    engine.stop()?;
+    engine.restart()?;
+    for name in ["alpha", "omega"] {
+        // The first try fails as long as it has not started.
+        let wait = format!("until docker -H {} exec {name} true; do :; done", engine.host());
+        let status = Command::new("timeout").args(["60", "sh", "-c", &wait]).output()?.status;
+        assert!(status.success(), "{name} does not run: {}", engine.log());
+    }
     Ok(())
 }
 
