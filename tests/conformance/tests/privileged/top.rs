@@ -20,6 +20,13 @@ fn top_lists_the_containers_processes() -> anyhow::Result<()> {
     assert!(lines.iter().any(|line| line.ends_with(&["sleep", "1000"])), "{lines:?}");
     let aux = engine.docker(&["top", "busy", "aux"])?;
     assert!(aux.success()?.starts_with("USER "), "{aux:?}");
+    let chosen = engine.docker(&["top", "busy", "-o", "pid,ppid,stat,args"])?;
+    let chosen = chosen.success()?;
+    let first: Vec<&str> = chosen.lines().next().unwrap_or_default().split_whitespace().collect();
+    assert_eq!(first, ["PID", "PPID", "STAT", "COMMAND"]);
+    assert!(chosen.lines().any(|line| line.ends_with("sleep 1000")), "{chosen}");
+    let refused = engine.docker(&["top", "busy", "--forest"])?;
+    assert!(refused.failure(1)?.contains("ps arguments not supported"), "{refused:?}");
     engine.docker(&["kill", "busy"])?.success()?;
     let output = engine.docker(&["top", "busy"])?;
     expect_error(&output, 1, &format!("container {id} is not running"))
