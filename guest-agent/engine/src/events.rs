@@ -76,6 +76,11 @@ impl Events {
         (ring.iter().cloned().collect(), self.sender.subscribe())
     }
 
+    /// How many listen.
+    pub(crate) fn listeners(&self) -> usize {
+        self.sender.receiver_count()
+    }
+
     fn ring(&self) -> MutexGuard<'_, VecDeque<Event>> {
         self.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }

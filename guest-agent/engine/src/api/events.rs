@@ -26,10 +26,11 @@ use crate::events::Event;
 /// From this version on the legacy fields `status`, `id` and `from` are gone.
 const WITHOUT_LEGACY: ApiVersion = ApiVersion::new(1, 52);
 
-/// Actions that carry data after a colon; the filter names them without it.
+/// Actions that carry data after a colon. A filter that names one of them without it is one of
+/// beginnings.
 const WITH_DATA: [&str; 3] = ["health_status", "exec_create", "exec_start"];
 
-const FILTERS: [&str; 10] = [
+const FILTERS: [&str; 14] = [
     "type",
     "event",
     "container",
@@ -40,7 +41,16 @@ const FILTERS: [&str; 10] = [
     "daemon",
     "scope",
     "plugin",
+    // Of a swarm: no event here has anything to do with them.
+    "node",
+    "service",
+    "secret",
+    "config",
 ];
+
+/// Kinds by whose name or id, or the beginning of it, a filter finds events.
+const NAMED: [&str; 9] =
+    ["container", "network", "volume", "daemon", "plugin", "node", "service", "secret", "config"];
 
 pub(super) fn routes() -> Router<Engine> {
     Router::new().route("/events", get(events))
@@ -66,6 +76,17 @@ async fn events(
         since => since.map(parse_time).transpose()?.flatten(),
     };
     let until = query.until.as_deref().map(parse_time).transpose()?.flatten();
+    if let (Some(after), Some(before)) = (since, until)
+        && before < after
+    {
+        return Err(ApiError::invalid(format!(
+            "`since` time ({}) cannot be after `until` time ({})",
+            query.since.unwrap_or_default(),
+            query.until.unwrap_or_default()
+        )));
+    }
+    // Who says up to when, and not from when, wants all that is remembered.
+    let since = since.or_else(|| until.map(|_| Timestamp::UNIX_EPOCH));
     let (past, mut future) = engine.events().subscribe();
     let past: Vec<Event> = match since {
         Some(since) => past.into_iter().filter(|event| event.time >= since).collect(),
@@ -147,32 +168,36 @@ pub(super) fn parse_time(text: &str) -> Result<Option<Timestamp>, ApiError> {
     Timestamp::new(seconds, nanos).map(Some).map_err(|_| invalid())
 }
 
+/// As Docker: an event is looked at whatever its kind, so that `container=web` also finds what
+/// else has this name.
 fn matches(filters: &Filters, event: &Event) -> bool {
     let attribute = |key: &str| event.attributes.get(key).map(String::as_str);
-    let of_kind = |kind: &str, wanted: &str| {
-        event.kind == kind
-            && (event.id.starts_with(wanted)
-                || attribute("name").is_some_and(|name| name == wanted))
-    };
+    let name = attribute("name").unwrap_or_default();
+    let asks_for_beginnings =
+        filters.values("event").unwrap_or_default().iter().any(|v| WITH_DATA.contains(&v.as_str()));
     filters.any("type", |kind| kind == event.kind)
         && filters.any("event", |action| {
-            let bare = event.action.split(':').next().unwrap_or_default();
-            action == event.action || (WITH_DATA.contains(&bare) && action == bare)
+            action == event.action || (asks_for_beginnings && event.action.starts_with(action))
         })
-        && filters.any("container", |wanted| of_kind("container", wanted))
+        && NAMED.iter().all(|kind| {
+            filters.any(kind, |wanted| event.id.starts_with(wanted) || name.starts_with(wanted))
+        })
         && filters.any("image", |wanted| {
-            let name = match event.kind {
-                "image" => attribute("name").unwrap_or(&event.id),
-                _ => attribute("image").unwrap_or_default(),
-            };
-            name == wanted || name.rsplit_once(':').is_some_and(|(bare, _)| bare == wanted)
+            let image =
+                if event.kind == "image" { name } else { attribute("image").unwrap_or_default() };
+            [&event.id, image].iter().any(|image| *image == wanted || without_tag(image) == wanted)
         })
-        && filters.any("network", |wanted| of_kind("network", wanted))
-        && filters.any("volume", |wanted| of_kind("volume", wanted))
-        && filters.any("daemon", |wanted| of_kind("daemon", wanted))
-        && filters.any("plugin", |wanted| of_kind("plugin", wanted))
         && filters.any("scope", |scope| scope == "local")
         && filters.labels(attribute)
+}
+
+/// `registry:5000/web` of `registry:5000/web:1@sha256:…`.
+fn without_tag(image: &str) -> &str {
+    let image = image.split('@').next().unwrap_or_default();
+    match image.rsplit_once(':') {
+        Some((bare, tag)) if !tag.contains('/') => bare,
+        _ => image,
+    }
 }
 
 fn line(event: &Event, version: ApiVersion) -> Bytes {
@@ -184,7 +209,8 @@ fn line(event: &Event, version: ApiVersion) -> Bytes {
         "time": event.time.as_second(),
         "timeNano": i64::try_from(event.time.as_nanosecond()).unwrap_or(i64::MAX),
     });
-    if version < WITHOUT_LEGACY {
+    // They were there before events had kinds.
+    if version < WITHOUT_LEGACY && matches!(event.kind, "container" | "image") {
         message["status"] = event.action.clone().into();
         message["id"] = event.id.clone().into();
         if let Some(image) = event.attributes.get("image") {
@@ -217,12 +243,49 @@ mod tests {
             (r#"{"type":["container","image"],"container":["web"]}"#, true),
             (r#"{"event":["exec_start"]}"#, true),
             (r#"{"event":["exec"]}"#, false),
+            (r#"{"event":["health_status","exec_start: sh"]}"#, true),
+            (r#"{"event":["die","exec_start: sh -c x"]}"#, true),
             (r#"{"image":["busybox"]}"#, true),
+            (r#"{"image":["busybox:1"]}"#, true),
+            (r#"{"image":["busy"]}"#, false),
+            (r#"{"container":["ab"]}"#, true),
+            (r#"{"container":["we"]}"#, true),
+            (r#"{"container":["eb"]}"#, false),
+            (r#"{"network":["web"]}"#, true),
+            (r#"{"volume":["data"]}"#, false),
+            (r#"{"scope":["local"],"daemon":["abc"],"plugin":["abc"]}"#, true),
+            (r#"{"scope":["swarm"]}"#, false),
             (r#"{"label":["app=x"],"type":["image"]}"#, false),
+            (r#"{"label":["app=x","name"]}"#, true),
+            (r#"{"label":["app=x","nosuch"]}"#, false),
         ] {
             let filters = Filters::parse(Some(filters), &FILTERS).unwrap();
             assert_eq!(matches(&filters, &event()), expected, "{filters:?}");
         }
+    }
+
+    #[test]
+    fn a_tag_is_taken_off_and_a_port_is_not() {
+        for (image, expected) in [
+            ("busybox", "busybox"),
+            ("busybox:1", "busybox"),
+            ("host:5000/web", "host:5000/web"),
+            ("host:5000/web:1@sha256:abc", "host:5000/web"),
+        ] {
+            assert_eq!(without_tag(image), expected);
+        }
+    }
+
+    #[test]
+    fn older_clients_find_the_old_fields_of_containers_and_images() {
+        let shown = |kind: &'static str, version| -> serde_json::Value {
+            serde_json::from_slice(&line(&Event { kind, ..event() }, version)).unwrap()
+        };
+        let container = shown("container", ApiVersion::new(1, 51));
+        assert_eq!(container["status"], "exec_start: sh -c x");
+        assert_eq!((&container["id"], &container["from"]), (&json!("abc"), &json!("busybox:1")));
+        assert_eq!(shown("network", ApiVersion::new(1, 51)).get("status"), None);
+        assert_eq!(shown("container", WITHOUT_LEGACY).get("id"), None);
     }
 
     #[test]

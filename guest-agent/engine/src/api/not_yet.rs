@@ -10,15 +10,23 @@ use crate::engine::Engine;
 
 pub(super) fn routes() -> Router<Engine> {
     let mut router = Router::new();
-    for path in ["/auth", "/session", "/grpc", "/build", "/build/prune", "/build/cancel", "/commit"]
-    {
+    for path in [
+        "/auth",
+        "/session",
+        "/grpc",
+        "/build",
+        "/build/prune",
+        "/build/cancel",
+        "/commit",
+        "/swarm/init",
+        "/swarm/join",
+    ] {
         router = router.route(path, post(refuse));
     }
     for path in [
         "/containers/{id}/attach/ws",
         "/containers/{id}/stats",
         "/distribution/{*name}",
-        "/plugins",
     ] {
         router = router.route(path, get(refuse));
     }
@@ -42,6 +50,7 @@ async fn refuse(request: Request) -> ApiError {
         "volumes" => "volumes",
         "auth" => "logging in to a registry",
         "plugins" => "plugins",
+        "swarm" => "swarm mode",
         _ => path,
     };
     ApiError::unsupported(format!("not supported by this engine yet: {what}"))

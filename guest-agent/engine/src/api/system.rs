@@ -1,6 +1,7 @@
 //! Ping, version, info.
 
 use std::env::consts::ARCH;
+use std::path::Path;
 
 use axum::body::Body;
 use axum::extract::State;
@@ -12,18 +13,22 @@ use jiff::Timestamp;
 use nix::sys::sysinfo::sysinfo;
 use nix::sys::utsname::uname;
 use serde_json::{Value, json};
+use tokio::runtime::Handle;
 
 use super::error::ApiError;
 use super::{SERVER_VERSION, version};
 use crate::args::Mode;
 use crate::container::Status;
 use crate::engine::Engine;
+use crate::processes::group_directory;
 
 pub(super) fn routes() -> Router<Engine> {
     Router::new()
         .route("/_ping", get(ping).head(head_ping))
         .route("/version", get(version))
         .route("/info", get(info))
+        // There are none, and their routes but this one are refused.
+        .route("/plugins", get(async || Json(json!([]))))
 }
 
 async fn ping() -> Response {
@@ -107,7 +112,7 @@ async fn info(State(engine): State<Engine>) -> Result<Json<Value>, ApiError> {
     let images = engine.images().list().map_err(crate::error::EngineError::from)?.len();
     let memory = sysinfo().map_or(0, |info| info.ram_total());
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let whole = engine.mode() == Mode::Vm;
+    let limits = Limits::read();
     let system = match engine.mode() {
         Mode::Vm => "Naru",
         Mode::Native => "Naru (native)",
@@ -125,10 +130,12 @@ async fn info(State(engine): State<Engine>) -> Result<Json<Value>, ApiError> {
             "Volume": ["local"], "Network": ["bridge", "host", "none"],
             "Authorization": null, "Log": ["json-file"],
         },
-        "MemoryLimit": whole, "SwapLimit": whole, "CpuCfsPeriod": whole, "CpuCfsQuota": whole,
-        "CPUShares": whole, "CPUSet": whole, "PidsLimit": whole, "OomKillDisable": false,
-        "IPv4Forwarding": true, "Debug": false, "NFd": -1, "NGoroutines": -1,
-        "NEventsListener": 0,
+        "MemoryLimit": limits.memory, "SwapLimit": limits.memory,
+        "CpuCfsPeriod": limits.cpu, "CpuCfsQuota": limits.cpu, "CPUShares": limits.cpu,
+        "CPUSet": limits.cpuset, "PidsLimit": limits.pids, "OomKillDisable": false,
+        "IPv4Forwarding": limits.forwarding, "Debug": false, "NFd": open_files(),
+        "NGoroutines": Handle::current().metrics().num_alive_tasks(),
+        "NEventsListener": engine.events().listeners(),
         "SystemTime": Timestamp::now().to_string(),
         "LoggingDriver": "json-file", "CgroupDriver": "cgroupfs", "CgroupVersion": "2",
         "KernelVersion": kernel.release, "OperatingSystem": system, "OSVersion": "",
@@ -153,8 +160,55 @@ async fn info(State(engine): State<Engine>) -> Result<Json<Value>, ApiError> {
         "LiveRestoreEnabled": true, "Isolation": "", "InitBinary": "",
         "ContainerdCommit": { "ID": "" }, "RuncCommit": { "ID": "" }, "InitCommit": { "ID": "" },
         "SecurityOptions": ["name=seccomp,profile=builtin", "name=cgroupns"],
-        "Warnings": [],
+        "FirewallBackend": { "Driver": "nftables" }, "DefaultAddressPools": null,
+        "CDISpecDirs": [], "DiscoveredDevices": [],
+        "Warnings": limits.warnings(),
     })))
+}
+
+/// What of a container can be limited on this machine, and whether it forwards packets.
+#[expect(clippy::struct_excessive_bools, reason = "they are the machine's independent abilities")]
+struct Limits {
+    memory: bool,
+    cpu: bool,
+    cpuset: bool,
+    pids: bool,
+    forwarding: bool,
+}
+
+impl Limits {
+    fn read() -> Self {
+        let file = group_directory(Path::new("/")).join("cgroup.controllers");
+        let controllers = std::fs::read_to_string(file).unwrap_or_default();
+        let has = |controller| controllers.split_whitespace().any(|word| word == controller);
+        let forward = std::fs::read_to_string("/proc/sys/net/ipv4/ip_forward");
+        Self {
+            memory: has("memory"),
+            cpu: has("cpu"),
+            cpuset: has("cpuset"),
+            pids: has("pids"),
+            forwarding: forward.is_ok_and(|text| text.trim() == "1"),
+        }
+    }
+
+    /// Docker's sentences; clients show them.
+    fn warnings(&self) -> Vec<&'static str> {
+        let lacking = [
+            (self.memory, "WARNING: No memory limit support"),
+            (self.memory, "WARNING: No swap limit support"),
+            (self.cpu, "WARNING: No cpu cfs quota support"),
+            (self.cpu, "WARNING: No cpu cfs period support"),
+            (self.cpu, "WARNING: No cpu shares support"),
+            (self.cpuset, "WARNING: No cpuset support"),
+            (self.pids, "WARNING: No pids limit support"),
+            (self.forwarding, "WARNING: IPv4 forwarding is disabled"),
+        ];
+        lacking.iter().filter(|(has, _)| !has).map(|(_, warning)| *warning).collect()
+    }
+}
+
+fn open_files() -> usize {
+    std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count)
 }
 
 /// Names this engine's machine; the same for its life.

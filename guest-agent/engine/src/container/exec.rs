@@ -133,7 +133,7 @@ impl Engine {
             state: watch::Sender::new(ExecState::Created),
         });
         self.execs().all().insert(exec.id.clone(), Arc::clone(&exec));
-        let command = exec.create.request.command.join(" ");
+        let command = command_line(&exec.create.request);
         let attributes = [("execID", exec.id.clone())];
         self.container_event(container, &format!("exec_create: {command}"), attributes);
         Ok(exec)
@@ -207,7 +207,7 @@ impl Engine {
         let stream = if attach { Some(exec.shim.attach(streams).await?) } else { None };
         events.start().await?;
         exec.state.send_replace(ExecState::Running { pid });
-        let command = request.command.join(" ");
+        let command = command_line(&request);
         let attributes = [("execID", exec.id.clone())];
         self.container_event(&exec.container, &format!("exec_start: {command}"), attributes);
 
@@ -226,5 +226,13 @@ impl Engine {
             engine.container_event(&exec.container, "exec_die", attributes);
         });
         Ok(stream)
+    }
+}
+
+/// Docker's wording in events: a blank follows the program even when nothing else does.
+fn command_line(request: &ExecRequest) -> String {
+    match request.command.split_first() {
+        Some((program, arguments)) => format!("{program} {}", arguments.join(" ")),
+        None => String::new(),
     }
 }

@@ -29,8 +29,8 @@ fn a_containers_life_is_told_in_order() -> anyhow::Result<()> {
         [
             "create",
             "start",
-            "exec_create: true",
-            "exec_start: true",
+            "exec_create: true ",
+            "exec_start: true ",
             "exec_die",
             "kill",
             "die",

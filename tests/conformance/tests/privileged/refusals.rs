@@ -24,7 +24,7 @@ fn what_is_not_there_yet_is_refused_in_a_sentence() -> anyhow::Result<()> {
         ("push busybox", 1),
         ("search busybox", 1),
         ("image prune -f", 1),
-        ("plugin ls", 1),
+        ("swarm init", 1),
         ("run --rm -v named:/data busybox true", 125),
         ("run --rm --log-driver syslog busybox true", 125),
     ] {
