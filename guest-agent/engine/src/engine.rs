@@ -261,6 +261,8 @@ impl Engine {
                 tracing::error!(%error, "a container did not stop");
             }
         }
+        // Nobody is to wait any longer for what will not happen.
+        self.shutdown().cancel();
         self.tasks().close();
         self.tasks().wait().await;
         if self.mode() == Mode::Native

@@ -1,16 +1,24 @@
 //! A connection to the shim's socket.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::mem::MaybeUninit;
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::rc::Rc;
 
+use rustix::cmsg_space;
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use serde::Serialize;
 
 use crate::log::StreamName;
 
 /// What may wait to be sent to one client before the process is made to wait.
 const WAITING_MAX: usize = 1024 * 1024;
+/// How many of the log's files may wait for a follower; the engine takes them at once.
+const FILES_MAX: usize = 64;
 /// A request is one short line.
 const REQUEST_MAX: usize = 4096;
 const READ_SIZE: usize = 16 * 1024;
@@ -24,6 +32,8 @@ pub(crate) enum Role {
     Attached { stdin: bool, stdout: bool, stderr: bool },
     /// It is told what happens.
     Watching,
+    /// It reads the log's files.
+    Following,
     /// It has its answer.
     Leaving,
 }
@@ -50,6 +60,8 @@ pub(crate) struct Client {
     input: Vec<u8>,
     waiting: Vec<u8>,
     sent: usize,
+    /// The log's files that it has not been given yet.
+    files: VecDeque<Rc<File>>,
     /// Whether it can still send.
     is_sending: bool,
     is_gone: bool,
@@ -64,6 +76,7 @@ impl Client {
             input: Vec::new(),
             waiting: Vec::new(),
             sent: 0,
+            files: VecDeque::new(),
             is_sending: true,
             is_gone: false,
         })
@@ -76,12 +89,13 @@ impl Client {
 
     /// Whether something waits to be sent.
     pub(crate) fn is_owed(&self) -> bool {
-        self.sent < self.waiting.len() && !self.is_gone
+        (self.sent < self.waiting.len() || !self.files.is_empty()) && !self.is_gone
     }
 
     /// Whether the process should wait for this client to read.
     pub(crate) fn is_full(&self) -> bool {
-        !self.is_gone && self.waiting.len() - self.sent >= WAITING_MAX
+        let waiting = self.waiting.len() - self.sent;
+        !self.is_gone && (waiting >= WAITING_MAX || self.files.len() >= FILES_MAX)
     }
 
     /// Whether nothing more is to be done for it.
@@ -162,9 +176,27 @@ impl Client {
         self.send();
     }
 
+    /// Gives a follower one of the log's files.
+    pub(crate) fn hand_over(&mut self, file: Rc<File>) {
+        self.files.push_back(file);
+        self.send();
+    }
+
+    /// Tells a follower that the log has grown.
+    pub(crate) fn nudge(&mut self) {
+        // One that has not heard the last word yet needs no other: neither while files wait for
+        // it, nor when its socket is full.
+        if !self.is_owed()
+            && let Err(error) = self.socket.write(b"\n")
+            && !is_temporary(&error)
+        {
+            self.is_gone = true;
+        }
+    }
+
     /// Sends as much of what waits as goes now.
     pub(crate) fn send(&mut self) {
-        while self.is_owed() {
+        while self.sent < self.waiting.len() && !self.is_gone {
             match self.socket.write(&self.waiting[self.sent..]) {
                 Ok(length) => self.sent += length,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
@@ -172,12 +204,28 @@ impl Client {
                 Err(_) => self.is_gone = true,
             }
         }
-        if !self.is_owed() {
+        if self.sent == self.waiting.len() {
             self.waiting.clear();
             self.sent = 0;
+            self.send_files();
         } else if self.sent >= WAITING_MAX {
             self.waiting.drain(..self.sent);
             self.sent = 0;
+        }
+    }
+
+    fn send_files(&mut self) {
+        while let Some(file) = self.files.front().filter(|_| !self.is_gone) {
+            let files = [file.as_fd()];
+            let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
+            let mut control = SendAncillaryBuffer::new(&mut space);
+            control.push(SendAncillaryMessage::ScmRights(&files));
+            let flags = SendFlags::NOSIGNAL;
+            match sendmsg(&self.socket, &[IoSlice::new(b"\n")], &mut control, flags) {
+                Ok(_) => drop(self.files.pop_front()),
+                Err(error) if is_temporary(&error.into()) => break,
+                Err(_) => self.is_gone = true,
+            }
         }
     }
 

@@ -5,12 +5,14 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use memchr::memchr;
 
 use crate::clock;
-use crate::wire::LogConfig;
+use crate::wire::{LogConfig, LogPosition};
 
 /// As long as Docker's copier lets a piece of a line become.
 const PIECE_MAX: usize = 16 * 1024;
@@ -48,6 +50,12 @@ pub(crate) struct Log {
     unfinished: [Vec<u8>; 2],
     /// Formatted and not yet written.
     batch: Vec<u8>,
+    /// What stands between stream and time in every line.
+    attributes: String,
+    /// Whether somebody wants the files that are begun.
+    is_followed: bool,
+    /// Those that nobody has taken yet, open for reading.
+    begun: Vec<Rc<File>>,
 }
 
 impl Log {
@@ -55,7 +63,47 @@ impl Log {
     pub(crate) fn open(config: LogConfig) -> io::Result<Self> {
         let file = open(&config.path)?;
         let size = file.metadata()?.len();
-        Ok(Self { config, file, size, unfinished: Default::default(), batch: Vec::new() })
+        let attributes = if config.attributes.is_empty() {
+            String::new()
+        } else {
+            format!(",\"attrs\":{}", serde_json::to_string(&config.attributes)?)
+        };
+        Ok(Self {
+            config,
+            file,
+            size,
+            unfinished: Default::default(),
+            batch: Vec::new(),
+            attributes,
+            is_followed: false,
+            begun: Vec::new(),
+        })
+    }
+
+    /// Where the next line will be.
+    pub(crate) fn position(&self) -> io::Result<LogPosition> {
+        let metadata = self.file.metadata()?;
+        Ok(LogPosition { inode: metadata.ino(), length: metadata.len() })
+    }
+
+    /// What is of a line whose end has not come yet.
+    pub(crate) fn unfinished(&self, stream: StreamName) -> &[u8] {
+        &self.unfinished[usize::from(stream.number() - 1)]
+    }
+
+    /// The file that is written, open for reading.
+    pub(crate) fn reader(&self) -> io::Result<Rc<File>> {
+        File::open(&self.config.path).map(Rc::new)
+    }
+
+    /// From now on files that are begun are kept for [`Self::take_begun`], or not any more.
+    pub(crate) fn set_followed(&mut self, is_followed: bool) {
+        self.is_followed = is_followed;
+    }
+
+    /// The files begun since the last call, oldest first.
+    pub(crate) fn take_begun(&mut self) -> Vec<Rc<File>> {
+        std::mem::take(&mut self.begun)
     }
 
     /// Writes what is a whole line, or long enough to be a piece of one.
@@ -63,7 +111,7 @@ impl Log {
     /// The time is that of this call for all of it: what came out in one read was written at
     /// one time as far as anyone can tell.
     pub(crate) fn write(&mut self, stream: StreamName, mut data: &[u8]) -> io::Result<()> {
-        let end = Tail::new(stream);
+        let end = Tail::new(stream, &self.attributes);
         let index = usize::from(stream.number() - 1);
         let mut unfinished = std::mem::take(&mut self.unfinished[index]);
         while !data.is_empty() {
@@ -93,7 +141,8 @@ impl Log {
             let index = usize::from(stream.number() - 1);
             let rest = std::mem::take(&mut self.unfinished[index]);
             if !rest.is_empty() {
-                self.add(&rest, &Tail::new(stream))?;
+                let end = Tail::new(stream, &self.attributes);
+                self.add(&rest, &end)?;
             }
         }
         self.flush()
@@ -124,15 +173,19 @@ impl Log {
         let path = &self.config.path;
         let kept = self.config.max_file.unwrap_or(1).max(1) - 1;
         if kept == 0 {
-            self.file.set_len(0)?;
+            // Not truncated: who reads it may do so to its end.
+            fs::remove_file(path)?;
         } else {
             for number in (1..kept).rev() {
                 rename(&numbered(path, number), &numbered(path, number + 1))?;
             }
             rename(path, &numbered(path, 1))?;
-            self.file = open(path)?;
         }
+        self.file = open(path)?;
         self.size = 0;
+        if self.is_followed {
+            self.begun.push(self.reader()?);
+        }
         Ok(())
     }
 }
@@ -141,8 +194,9 @@ impl Log {
 struct Tail(String);
 
 impl Tail {
-    fn new(stream: StreamName) -> Self {
-        Self(format!(",\"stream\":\"{}\",\"time\":\"{}\"}}\n", stream.as_str(), clock::now()))
+    fn new(stream: StreamName, attributes: &str) -> Self {
+        let (stream, now) = (stream.as_str(), clock::now());
+        Self(format!(",\"stream\":\"{stream}\"{attributes},\"time\":\"{now}\"}}\n"))
     }
 }
 
@@ -176,7 +230,8 @@ mod tests {
     fn log(max_size: Option<u64>, max_file: Option<u32>) -> anyhow::Result<(TempDir, Log)> {
         let directory = tempdir()?;
         let path = directory.path().join("x-json.log");
-        let log = Log::open(LogConfig { path, max_size, max_file })?;
+        let attributes = std::collections::BTreeMap::default();
+        let log = Log::open(LogConfig { path, max_size, max_file, attributes })?;
         Ok((directory, log))
     }
 
@@ -256,6 +311,55 @@ mod tests {
         assert_eq!(texts(&numbered(path, 1))?, [pair("stdout", "4\n"), pair("stdout", "5\n")]);
         assert_eq!(texts(&numbered(path, 2))?, [pair("stdout", "2\n"), pair("stdout", "3\n")]);
         assert_eq!(fs::read_dir(directory.path())?.count(), 3);
+        Ok(())
+    }
+
+    #[test]
+    fn attributes_stand_in_every_line() -> anyhow::Result<()> {
+        let (_directory, log) = log(None, None)?;
+        let attributes = [("b", "2"), ("a", "\"1\"")].map(|(k, v)| (k.to_owned(), v.to_owned()));
+        let mut log = Log::open(LogConfig { attributes: attributes.into(), ..log.config })?;
+        log.write(StreamName::Stderr, b"x\n")?;
+        let text = fs::read_to_string(&log.config.path)?;
+        let expected = r#"{"log":"x\n","stream":"stderr","attrs":{"a":"\"1\"","b":"2"},"time":"#;
+        assert!(text.starts_with(expected), "{text}");
+        Ok(())
+    }
+
+    #[test]
+    fn a_follower_gets_every_file_whole_though_none_is_kept() -> anyhow::Result<()> {
+        let (directory, mut log) = log(Some(100), None)?;
+        let mut files = vec![log.reader()?];
+        log.set_followed(true);
+        for number in 0..8 {
+            log.write(StreamName::Stdout, format!("{number}\n").as_bytes())?;
+        }
+        files.extend(log.take_begun());
+        assert_eq!(fs::read_dir(directory.path())?.count(), 1);
+        let mut seen = String::new();
+        for file in files {
+            let text = io::read_to_string(&*file)?;
+            for line in text.lines() {
+                let value: Value = serde_json::from_str(line)?;
+                seen.push_str(value["log"].as_str().unwrap_or_default());
+            }
+        }
+        assert_eq!(seen, "0\n1\n2\n3\n4\n5\n6\n7\n");
+        Ok(())
+    }
+
+    #[test]
+    fn a_position_is_behind_all_whole_lines() -> anyhow::Result<()> {
+        let (_directory, mut log) = log(None, None)?;
+        log.write(StreamName::Stdout, b"whole\nhalf")?;
+        let position = log.position()?;
+        assert_eq!(position.length, fs::metadata(&log.config.path)?.len());
+        assert_eq!(log.unfinished(StreamName::Stdout), b"half");
+        assert_eq!(log.unfinished(StreamName::Stderr), b"");
+        log.write(StreamName::Stdout, b"\n")?;
+        let text = fs::read(&log.config.path)?;
+        let after = &text[usize::try_from(position.length)?..];
+        assert!(after.starts_with(br#"{"log":"half\n""#));
         Ok(())
     }
 }

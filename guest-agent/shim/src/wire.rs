@@ -13,7 +13,13 @@
 //! standard streams as Docker's attach does: towards the client raw bytes with a terminal, else
 //! frames of a stream's number (1 or 2), three zero bytes, the length in big-endian, and the
 //! bytes; towards the process raw bytes. After `ok` to `watch` follow [`ShimEvent`]s.
+//!
+//! After `ok` to `follow_log` the shim sends newlines: one each time that it has written to the
+//! log. Some carry a descriptor (`SCM_RIGHTS`), which is the log's file, open for reading: the
+//! first at once, and each further one when a new file takes its place. A follower that has these
+//! misses nothing, however fast files are rotated away. The connection ends with the log.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use oci_spec::runtime::{LinuxResources, Process};
@@ -75,6 +81,9 @@ pub struct LogConfig {
     /// How many files there are at most, the present one included; 1 if not given. Older ones
     /// have `.1`, `.2` … at the end of their names.
     pub max_file: Option<u32>,
+    /// What stands in every line as `attrs`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, String>,
 }
 
 /// What happened to the process.
@@ -150,6 +159,18 @@ pub enum ShimRequest {
         /// Whether the client gets the error output.
         stderr: bool,
     },
+    /// As `attach`, after what the log holds: answered by [`ShimAnswer::Attached`]. What is of a
+    /// line whose end has not come yet, and so is not in the log, is sent first.
+    AttachAfterLog {
+        /// Whether what the client sends is the process's input.
+        stdin: bool,
+        /// Whether the client gets the output.
+        stdout: bool,
+        /// Whether the client gets the error output.
+        stderr: bool,
+    },
+    /// Be given the log's files, and be told when something is written to them.
+    FollowLog,
     /// Set the terminal's size.
     Resize {
         /// Lines.
@@ -192,6 +213,17 @@ pub enum ShimAnswer {
     },
     /// How things stand.
     State(ShimState),
+    /// The client is attached; what came before is in the log.
+    Attached(LogPosition),
+}
+
+/// A place in a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogPosition {
+    /// The file, by its inode: it has another name once it is rotated.
+    pub inode: u64,
+    /// How much of it came before.
+    pub length: u64,
 }
 
 /// How things stand with a process.

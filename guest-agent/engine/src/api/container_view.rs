@@ -1,20 +1,21 @@
 //! Containers as Docker's clients see them.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::container::{ContainerSize, Endpoint, Health, Record, Status};
+use crate::container::{ContainerSize, Endpoint, Health, LogDriver, Record, Status};
 use crate::engine::Engine;
 use crate::network::BRIDGE_ID;
 use crate::spec::WantedMounts;
 
 /// What Docker writes where there is no time yet.
-const NO_TIME: &str = "0001-01-01T00:00:00Z";
+pub(super) const NO_TIME: &str = "0001-01-01T00:00:00Z";
 
 /// RFC 3339 with nanoseconds, as Docker writes it.
-fn time(at: Option<Timestamp>) -> String {
+pub(super) fn time(at: Option<Timestamp>) -> String {
     at.map_or_else(|| NO_TIME.to_owned(), |at| format!("{at:.9}"))
 }
 
@@ -194,7 +195,7 @@ pub(super) fn inspect(engine: &Engine, record: &Record) -> Value {
         "ResolvConfPath": directory.join("resolv.conf"),
         "HostnamePath": directory.join("hostname"),
         "HostsPath": directory.join("hosts"),
-        "LogPath": engine.paths().log(&record.id),
+        "LogPath": log_path(engine, record),
         "Name": format!("/{}", record.name),
         "RestartCount": state.restart_count,
         "Driver": "overlay2",
@@ -234,6 +235,14 @@ fn health_view(health: &Health) -> Value {
         "FailingStreak": health.failing_streak,
         "Log": log,
     })
+}
+
+/// Only that of this driver is anybody's business.
+fn log_path(engine: &Engine, record: &Record) -> PathBuf {
+    match LogDriver::of(&record.host_config) {
+        Ok(LogDriver::JsonFile) => engine.paths().log(&record.id),
+        _ => PathBuf::new(),
+    }
 }
 
 /// The client's words, with Docker's nulls and zeroes where clients look for them.

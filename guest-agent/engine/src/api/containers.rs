@@ -1,41 +1,27 @@
 //! `/containers/…`.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
-use axum::{Extension, Json, Router};
+use axum::{Json, Router};
 use bollard_stubs::models::ContainerCreateBody;
-use futures::{StreamExt as _, TryStreamExt as _};
 use hyper::StatusCode;
-use hyper::header::{CONTENT_TYPE, UPGRADE};
-use hyper_util::rt::TokioIo;
+use hyper::header::CONTENT_TYPE;
 use jiff::Timestamp;
 use naru_error::{ErrorKind, chain};
 use naru_image_store::PlatformError;
 use serde::Deserialize;
 use serde_json::json;
-use tokio_util::io::ReaderStream;
 
 use super::error::ApiError;
-use super::events::parse_time;
-use super::hijack::{MULTIPLEXED_STREAM, RAW_STREAM, hijack, join};
 use super::query::{Filters, Flag};
-use super::version::ApiVersion;
 use super::{container_view, json_body};
-use crate::container::{
-    Asker, AttachStreams, Attached, Condition, Container, CreateRequest, LogQuery, Record, Started,
-    Stopped, WaitError, follow_logs,
-};
+use crate::container::{Asker, Condition, CreateRequest, Record, Started, Stopped, WaitError};
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::processes;
-
-/// From this version on a stream without a terminal says that it is framed.
-const SAYS_MULTIPLEXED: ApiVersion = ApiVersion::new(1, 42);
 
 const FILTERS: [&str; 14] = [
     "ancestor",
@@ -73,10 +59,7 @@ pub(super) fn routes() -> Router<Engine> {
         .route("/containers/{id}/restart", post(restart))
         .route("/containers/{id}/kill", post(kill))
         .route("/containers/{id}/wait", post(wait))
-        .route("/containers/{id}/attach", post(attach))
         .route("/containers/{id}/resize", post(resize))
-        .route("/containers/{id}/logs", get(logs))
-        .route("/containers/{id}/top", get(top))
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -354,82 +337,6 @@ async fn wait(
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct AttachQuery {
-    stream: Flag,
-    stdin: Flag,
-    stdout: Flag,
-    stderr: Flag,
-    logs: Flag,
-}
-
-impl AttachQuery {
-    fn streams(&self) -> AttachStreams {
-        AttachStreams { stdin: self.stdin.0, stdout: self.stdout.0, stderr: self.stderr.0 }
-    }
-}
-
-fn stream_type(tty: bool, version: ApiVersion) -> &'static str {
-    if tty || version < SAYS_MULTIPLEXED { RAW_STREAM } else { MULTIPLEXED_STREAM }
-}
-
-async fn attach(
-    State(engine): State<Engine>,
-    Extension(version): Extension<ApiVersion>,
-    Path(id): Path<String>,
-    Query(query): Query<AttachQuery>,
-    mut request: Request,
-) -> Answer {
-    let container = engine.containers().find(&id)?;
-    if query.logs.0 {
-        return Err(ApiError::unsupported(
-            "attach with logs=1 is not supported by this engine yet",
-        ));
-    }
-    container.check_attachable(&id)?;
-    let content_type = stream_type(container.record().tty(), version);
-    let mut streams = query.streams();
-    if !query.stream.0 {
-        streams = AttachStreams::default();
-    }
-    // Joined before the answer, so that the client may start the container after it.
-    let attached = engine.attach_container(&container, streams).await?;
-    if !request.headers().contains_key(UPGRADE) {
-        return Ok(attach_as_body(attached, content_type));
-    }
-    let (response, upgrade) = hijack(&mut request, content_type)?;
-    engine.tasks().spawn(async move {
-        let Ok(client) = upgrade.await else { return };
-        let client = TokioIo::new(client);
-        match attached {
-            Attached::Now(stream) => join(client, stream, std::future::ready(())).await,
-            Attached::Later(stream) => {
-                // An error means that the container never started; the client is told so
-                // by the answer to its start.
-                if let Ok(stream) = stream.await {
-                    join(client, stream, std::future::ready(())).await;
-                }
-            }
-        }
-    });
-    Ok(response)
-}
-
-/// For clients that do not upgrade: the output as the answer's body, no input.
-fn attach_as_body(attached: Attached, content_type: &'static str) -> Response {
-    let stream = async move {
-        match attached {
-            Attached::Now(stream) => Some(stream),
-            Attached::Later(stream) => stream.await.ok(),
-        }
-    };
-    let bytes = futures::stream::once(stream)
-        .filter_map(|stream| std::future::ready(stream.map(ReaderStream::new)))
-        .flatten();
-    ([(CONTENT_TYPE, content_type)], Body::from_stream(bytes)).into_response()
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
 pub(super) struct ResizeQuery {
     pub(super) h: u16,
     pub(super) w: u16,
@@ -449,68 +356,10 @@ async fn resize(
     }
     if query.h > 0 && query.w > 0 {
         container.shim.resize(query.h, query.w).await?;
+        let size = [("height", query.h.to_string()), ("width", query.w.to_string())];
+        engine.container_event(&container, "resize", size);
     }
     Ok(StatusCode::OK.into_response())
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct LogsQuery {
-    follow: Flag,
-    stdout: Flag,
-    stderr: Flag,
-    since: String,
-    until: String,
-    timestamps: Flag,
-    tail: String,
-}
-
-async fn logs(
-    State(engine): State<Engine>,
-    Extension(version): Extension<ApiVersion>,
-    Path(id): Path<String>,
-    Query(query): Query<LogsQuery>,
-) -> Answer {
-    let container: Arc<Container> = engine.containers().find(&id)?;
-    if !query.stdout.0 && !query.stderr.0 {
-        return Err(ApiError::invalid("Bad parameters: you must choose at least one stream"));
-    }
-    let tty = container.record().tty();
-    let log_query = LogQuery {
-        stdout: query.stdout.0,
-        stderr: query.stderr.0,
-        since: parse_time(&query.since)?,
-        until: parse_time(&query.until)?,
-        // What is no number means all, as in Docker.
-        tail: query.tail.parse().ok(),
-        timestamps: query.timestamps.0,
-        follow: query.follow.0,
-        raw: tty,
-    };
-    let stream = follow_logs(engine.paths().log(&container.id), log_query, container.watch());
-    let shutdown = engine.shutdown().clone().cancelled_owned();
-    let body = Body::from_stream(stream.take_until(shutdown).into_stream());
-    Ok(([(CONTENT_TYPE, stream_type(tty, version))], body).into_response())
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct TopQuery {
-    ps_args: String,
-}
-
-async fn top(
-    State(engine): State<Engine>,
-    Path(id): Path<String>,
-    Query(query): Query<TopQuery>,
-) -> Answer {
-    let container = engine.containers().find(&id)?;
-    let record = container.record();
-    if !record.running() {
-        return Err(crate::error::EngineError::NotRunning(container.id.clone()).into());
-    }
-    let table = processes::list(&engine.paths().cgroup(&record), &query.ps_args)?;
-    Ok(Json(json!({ "Titles": table.titles, "Processes": table.rows })).into_response())
 }
 
 #[cfg(test)]
@@ -523,12 +372,5 @@ mod tests {
         assert!(name_fits("web", "^/web$"));
         assert!(!name_fits("web2", "^web$"));
         assert!(name_fits("web2", "/web"));
-    }
-
-    #[test]
-    fn streams_are_named_by_version() {
-        assert_eq!(stream_type(false, ApiVersion::new(1, 41)), RAW_STREAM);
-        assert_eq!(stream_type(false, ApiVersion::new(1, 42)), MULTIPLEXED_STREAM);
-        assert_eq!(stream_type(true, ApiVersion::new(1, 51)), RAW_STREAM);
     }
 }

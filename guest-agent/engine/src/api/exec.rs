@@ -17,8 +17,9 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::containers::ResizeQuery;
+use super::detach::DetachKeys;
 use super::error::ApiError;
-use super::hijack::{Client, MULTIPLEXED_STREAM, RAW_STREAM, hijack, join, tell};
+use super::hijack::{Client, Ended, hijack, join, stream_type, tell};
 use super::json_body;
 use super::version::ApiVersion;
 use crate::container::{AttachStreams, Exec, ExecCreate, ExecState};
@@ -42,6 +43,8 @@ pub(super) fn routes() -> Router<Engine> {
 async fn create(State(engine): State<Engine>, Path(id): Path<String>, body: Body) -> Answer {
     let container = engine.containers().find(&id)?;
     let config: ExecConfig = json_body(body).await?;
+    let detach_keys = config.detach_keys.unwrap_or_default();
+    DetachKeys::parse(&detach_keys)?;
     let create = ExecCreate {
         request: ExecRequest {
             command: config.cmd.unwrap_or_default(),
@@ -57,7 +60,7 @@ async fn create(State(engine): State<Engine>, Path(id): Path<String>, body: Body
             stdout: config.attach_stdout.unwrap_or_default(),
             stderr: config.attach_stderr.unwrap_or_default(),
         },
-        detach_keys: config.detach_keys.unwrap_or_default(),
+        detach_keys,
     };
     let exec = engine.create_exec(&container, create)?;
     Ok((StatusCode::CREATED, Json(json!({ "Id": exec.id }))).into_response())
@@ -87,9 +90,7 @@ async fn start(
         return Ok(StatusCode::OK.into_response());
     }
     let tty = exec.create.request.tty;
-    let framed = !tty && version >= ApiVersion::new(1, 42);
-    let content_type = if framed { MULTIPLEXED_STREAM } else { RAW_STREAM };
-    let (response, upgrade) = hijack(&mut request, content_type)?;
+    let (response, upgrade) = hijack(&mut request, stream_type(tty, version))?;
     let task_engine = engine.clone();
     engine.tasks().spawn(async move {
         if let Ok(client) = upgrade.await {
@@ -101,7 +102,14 @@ async fn start(
 
 async fn run(engine: &Engine, exec: &Arc<Exec>, client: Client, size: Option<Vec<usize>>) {
     match engine.start_exec(exec, true, size).await {
-        Ok(Some(stream)) => join(client, stream, exec.exited()).await,
+        Ok(Some(stream)) => {
+            let keys = exec.create.request.tty.then(|| DetachKeys::parse(&exec.create.detach_keys));
+            let keys = keys.transpose().unwrap_or_default();
+            if join(client, stream, keys, exec.exited()).await == Ended::Detached {
+                let attributes = [("execID", exec.id.clone())];
+                engine.container_event(&exec.container, "exec_detach", attributes);
+            }
+        }
         Ok(None) => {}
         Err(error) => {
             let why = match &error {

@@ -7,14 +7,32 @@ use hyper::StatusCode;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue, UPGRADE};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, copy, split};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, copy, split};
 
+use super::detach::DetachKeys;
 use super::error::ApiError;
+use super::version::ApiVersion;
 
 /// Bytes of a terminal, unframed.
 pub(super) const RAW_STREAM: &str = "application/vnd.docker.raw-stream";
 /// Frames of stdout and stderr.
 pub(super) const MULTIPLEXED_STREAM: &str = "application/vnd.docker.multiplexed-stream";
+
+/// From this version on a stream without a terminal says that it is framed.
+const SAYS_MULTIPLEXED: ApiVersion = ApiVersion::new(1, 42);
+
+/// What a stream says that it is.
+pub(super) fn stream_type(tty: bool, version: ApiVersion) -> &'static str {
+    if tty || version < SAYS_MULTIPLEXED { RAW_STREAM } else { MULTIPLEXED_STREAM }
+}
+
+/// Who ended a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    ByProcess,
+    /// The client typed the keys for it; the process goes on.
+    Detached,
+}
 
 /// The client's end of a connection that was taken over.
 pub(super) type Client = TokioIo<Upgraded>;
@@ -43,29 +61,63 @@ pub(super) fn hijack(
 ///
 /// The client's half-close is passed on and ends nothing else: output goes on. Once the
 /// process's side has ended `finally` is awaited, so that whatever the client asks next
-/// finds it settled, and only then is the connection closed.
+/// finds it settled, and only then is the connection closed. With a terminal the detach
+/// keys end it too.
 pub(super) async fn join(
     client: Client,
     process: impl AsyncRead + AsyncWrite,
+    keys: Option<DetachKeys>,
     finally: impl Future<Output = ()>,
-) {
+) -> Ended {
     let (mut from_client, mut to_client) = split(client);
     let (mut from_process, mut to_process) = split(process);
     let input = async {
         // Errors of either side end this direction only.
-        drop(copy(&mut from_client, &mut to_process).await);
+        match keys {
+            None => drop(copy(&mut from_client, &mut to_process).await),
+            Some(keys) => {
+                if let Ok(true) = type_in(&mut from_client, &mut to_process, &keys).await {
+                    return;
+                }
+            }
+        }
         drop(to_process.shutdown().await);
         std::future::pending::<()>().await;
     };
     let output = async {
         drop(copy(&mut from_process, &mut to_client).await);
     };
-    tokio::select! {
-        () = input => {}
-        () = output => {}
+    let ended = tokio::select! {
+        () = input => Ended::Detached,
+        () = output => Ended::ByProcess,
+    };
+    if ended == Ended::ByProcess {
+        finally.await;
     }
-    finally.await;
     drop(to_client.shutdown().await);
+    ended
+}
+
+/// Copies what is typed until the client says no more, or types the keys: then it is true.
+async fn type_in(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    keys: &DetachKeys,
+) -> std::io::Result<bool> {
+    let mut watcher = keys.watcher();
+    let mut buffer = vec![0; 8 * 1024];
+    loop {
+        let length = from.read(&mut buffer).await?;
+        if length == 0 {
+            return Ok(false);
+        }
+        let mut typed = Vec::with_capacity(length);
+        let detached = watcher.feed(&buffer[..length], &mut typed);
+        to.write_all(&typed).await?;
+        if detached {
+            return Ok(true);
+        }
+    }
 }
 
 /// Writes an error of a process that could not start where its output would have been.
@@ -84,4 +136,16 @@ pub(super) async fn tell(mut client: Client, tty: bool, message: &str) {
     // The client may be gone; there is nobody else to tell.
     drop(client.write_all(&bytes).await);
     drop(client.shutdown().await);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streams_are_named_by_version() {
+        assert_eq!(stream_type(false, ApiVersion::new(1, 41)), RAW_STREAM);
+        assert_eq!(stream_type(false, ApiVersion::new(1, 42)), MULTIPLEXED_STREAM);
+        assert_eq!(stream_type(true, ApiVersion::new(1, 51)), RAW_STREAM);
+    }
 }

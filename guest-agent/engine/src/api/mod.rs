@@ -6,8 +6,10 @@
 //! 501 by name ([`not_yet`]).
 
 mod archive;
+mod attach;
 mod container_view;
 mod containers;
+mod detach;
 mod disk_usage;
 mod error;
 mod events;
@@ -16,11 +18,13 @@ mod hijack;
 mod image_pull;
 mod images;
 mod lifecycle;
+mod logs;
 mod naru;
 mod not_yet;
 mod prune;
 mod query;
 mod system;
+mod top;
 mod transfer;
 mod version;
 
@@ -59,6 +63,9 @@ impl Api {
             .merge(archive::routes())
             .merge(disk_usage::routes())
             .merge(exec::routes())
+            .merge(attach::routes())
+            .merge(logs::routes())
+            .merge(top::routes())
             .merge(naru::routes())
             .merge(not_yet::routes())
             .fallback(async || ApiError::page_not_found())

@@ -24,7 +24,6 @@ pub(super) fn routes() -> Router<Engine> {
         router = router.route(path, post(refuse));
     }
     for path in [
-        "/containers/{id}/attach/ws",
         "/containers/{id}/stats",
         "/distribution/{*name}",
     ] {

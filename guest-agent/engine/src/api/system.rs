@@ -128,7 +128,7 @@ async fn info(State(engine): State<Engine>) -> Result<Json<Value>, ApiError> {
         "DriverStatus": [["Backing Filesystem", "extfs"]],
         "Plugins": {
             "Volume": ["local"], "Network": ["bridge", "host", "none"],
-            "Authorization": null, "Log": ["json-file"],
+            "Authorization": null, "Log": ["json-file", "local", "none"],
         },
         "MemoryLimit": limits.memory, "SwapLimit": limits.memory,
         "CpuCfsPeriod": limits.cpu, "CpuCfsQuota": limits.cpu, "CPUShares": limits.cpu,

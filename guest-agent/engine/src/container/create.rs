@@ -13,6 +13,7 @@ use rand::RngCore as _;
 
 use super::files::split_extra_host;
 use super::health::{self, HealthCheck};
+use super::logs::validate_log_config;
 use super::refusals::{refuse_conflicts, refuse_for_good};
 use super::restart_policy::RestartPolicy;
 use super::state::State;
@@ -279,6 +280,7 @@ fn validate(config: &ContainerConfig, host_config: &HostConfig) -> Result<()> {
     HealthCheck::of(config)?;
     WantedMounts::parse(host_config)?;
     spec::validate(host_config)?;
+    validate_log_config(host_config)?;
     let parent = host_config.cgroup_parent.as_deref().unwrap_or_default();
     if Path::new(parent).components().any(|part| part == Component::ParentDir) {
         return Err(EngineError::Invalid(format!("invalid cgroup-parent: {parent}")));
@@ -302,10 +304,7 @@ fn validate(config: &ContainerConfig, host_config: &HostConfig) -> Result<()> {
 /// Refuses by name what would otherwise be dropped in silence.
 fn refuse_unsupported(host_config: &HostConfig) -> Result<()> {
     let given = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|list| !list.is_empty());
-    let log_driver =
-        host_config.log_config.as_ref().and_then(|log| log.typ.as_deref()).unwrap_or_default();
     let refused = [
-        (!matches!(log_driver, "" | "json-file"), "log drivers other than json-file"),
         (given(&host_config.volumes_from), "--volumes-from"),
         (given(&host_config.links), "links"),
     ];

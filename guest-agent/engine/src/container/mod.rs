@@ -13,6 +13,7 @@
 //! through one door ([`change`]): it is written to the database, then published through a
 //! `watch` channel.
 
+mod attach;
 mod change;
 mod create;
 mod database;
@@ -49,12 +50,13 @@ use tokio::net::UnixStream;
 use tokio::sync::{Mutex as AsyncMutex, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use attach::Attached;
 pub(crate) use create::{CreateRequest, image_config, random_id};
 pub(crate) use database::Database;
 pub(crate) use exec::{Exec, ExecCreate, ExecState, Execs};
 pub(crate) use health::Health;
 pub(crate) use lifecycle::{Asker, Stopped};
-pub(crate) use logs::{LogQuery, follow as follow_logs};
+pub(crate) use logs::{Feed, LogDriver, LogQuery, Upto, follow as follow_log, read as read_log};
 pub(crate) use prune::Pruned;
 #[cfg(test)]
 pub(crate) use record::tests_support;
@@ -62,7 +64,7 @@ pub(crate) use record::{Endpoint, PublishedPort, Record};
 pub(crate) use registry::Containers;
 pub(crate) use sharing::release_shm;
 pub(crate) use shim::{AgentProgram, AttachStreams, ShimAddress};
-pub(crate) use start::{Attached, Started};
+pub(crate) use start::Started;
 pub(crate) use state::Status;
 pub(crate) use storage::ContainerSize;
 pub(crate) use view::{ContainerFiles, FilesUse};

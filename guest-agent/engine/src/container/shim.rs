@@ -1,5 +1,6 @@
 //! The engine's side of a shim: starting one, and talking to it.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
@@ -8,8 +9,8 @@ use std::process::Stdio;
 
 use jiff::Timestamp;
 use naru_shim::wire::{
-    ControlRequest, ExitRecord, FailureKind, SOCKET_NAME, ShimAnswer, ShimConfig, ShimEvent,
-    ShimRequest,
+    ControlRequest, ExitRecord, FailureKind, LogPosition, SOCKET_NAME, ShimAnswer, ShimConfig,
+    ShimEvent, ShimRequest,
 };
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use oci_spec::runtime::LinuxResources;
@@ -20,6 +21,7 @@ use tokio::net::UnixStream;
 use tokio::process::Command;
 use tokio_util::task::TaskTracker;
 
+use super::logs::{LogFeed, Word};
 use crate::error::{EngineError, Result};
 
 /// How many digits of an id name its run directory: short, for a socket's path has
@@ -99,9 +101,7 @@ impl ShimAddress {
         match self.answer(request).await? {
             (stream, ShimAnswer::Ok) => Ok(stream),
             (_, ShimAnswer::Error { message }) => Err(self.failed(message)),
-            (_, ShimAnswer::State(_)) => {
-                Err(self.failed("it answered with a state nobody asked for"))
-            }
+            (_, answer) => Err(self.failed(format!("nobody asked for {answer:?}"))),
         }
     }
 
@@ -119,6 +119,30 @@ impl ShimAddress {
     pub(crate) async fn attach(&self, streams: AttachStreams) -> Result<UnixStream> {
         let AttachStreams { stdin, stdout, stderr } = streams;
         self.request(&ShimRequest::Attach { stdin, stdout, stderr }).await
+    }
+
+    /// Joins the process's streams, and tells where in the log they continue.
+    pub(crate) async fn attach_after_log(
+        &self,
+        streams: AttachStreams,
+    ) -> Result<(LogPosition, UnixStream)> {
+        let AttachStreams { stdin, stdout, stderr } = streams;
+        let request = ShimRequest::AttachAfterLog { stdin, stdout, stderr };
+        match self.answer(&request).await? {
+            (stream, ShimAnswer::Attached(position)) => Ok((position, stream)),
+            (_, ShimAnswer::Error { message }) => Err(self.failed(message)),
+            (_, answer) => Err(self.failed(format!("nobody asked for {answer:?}"))),
+        }
+    }
+
+    /// Follows the log: its present file, and what comes.
+    pub(crate) async fn follow_log(&self) -> Result<(File, LogFeed)> {
+        let feed = LogFeed(self.request(&ShimRequest::FollowLog).await?);
+        match feed.next().await {
+            Ok(Word::Begun(file)) => Ok((file, feed)),
+            Ok(_) => Err(self.failed("it did not hand over the log")),
+            Err(error) => Err(self.failed(error.to_string())),
+        }
     }
 
     /// Sets the terminal's size, in characters.

@@ -3,20 +3,19 @@
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
-use naru_shim::wire::{LogConfig, ShimConfig, Target};
+use naru_shim::wire::{ShimConfig, Target};
 
 use super::files::{self, FilesRequest};
+use super::logs::log_config;
 use super::restart_policy::Backoff;
 use super::shim::ShimEvents;
 use super::state::Status;
-use super::{AttachStreams, Container, Record, Waiting, release_shm};
+use super::{Container, Record, Waiting, release_shm};
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
 use crate::spec::{Joined, RootParts, SpecRequest, WantedMounts, container_spec};
 
 use jiff::Timestamp;
-use tokio::net::UnixStream;
-use tokio::sync::oneshot;
 
 /// Whether a start changed anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,7 +175,7 @@ impl Engine {
             tty: record.tty(),
             open_stdin: record.config.open_stdin.unwrap_or_default(),
             stdin_once: record.config.stdin_once.unwrap_or_default(),
-            log: Some(log_config(record, self.paths().log(&record.id))?),
+            log: log_config(record, self.paths().log(&record.id))?,
             exit_path,
         };
         container.shim.spawn(self.program(), &config, self.shims()).await
@@ -245,28 +244,6 @@ impl Engine {
             self.remove_in_background(container);
         }
     }
-
-    /// The stream of a container's process: at once when it runs, else as soon as it does.
-    pub(crate) async fn attach_container(
-        &self,
-        container: &Container,
-        streams: AttachStreams,
-    ) -> Result<Attached> {
-        if container.record.borrow().running() {
-            return Ok(Attached::Now(container.shim.attach(streams).await?));
-        }
-        let (answer, later) = oneshot::channel();
-        lock(&container.waiting).push(Waiting { streams, answer });
-        Ok(Attached::Later(later))
-    }
-}
-
-/// An attach's stream.
-#[derive(Debug)]
-pub(crate) enum Attached {
-    Now(UnixStream),
-    /// The container has not started; an error means that it never will.
-    Later(oneshot::Receiver<UnixStream>),
 }
 
 /// `-v` makes the directories that it names, as Docker does; what else is missing is
@@ -292,51 +269,10 @@ fn prepare_binds(record: &Record) -> Result<()> {
     Ok(())
 }
 
-fn log_config(record: &Record, path: std::path::PathBuf) -> Result<LogConfig> {
-    let options = record.host_config.log_config.as_ref().and_then(|log| log.config.as_ref());
-    let option = |name: &str| options.and_then(|options| options.get(name));
-    let invalid = |name: &str, value: &str| {
-        EngineError::Invalid(format!("invalid value for log option {name}: {value}"))
-    };
-    let max_size = match option("max-size") {
-        Some(text) => Some(size_bytes(text).ok_or_else(|| invalid("max-size", text))?),
-        None => None,
-    };
-    let max_file = match option("max-file") {
-        Some(text) => Some(text.parse().map_err(|_| invalid("max-file", text))?),
-        None => None,
-    };
-    Ok(LogConfig { path, max_size, max_file })
-}
-
-/// `10m`, `1g`, `500k`, or bytes.
-fn size_bytes(text: &str) -> Option<u64> {
-    let (number, unit) = match text.trim_end_matches(['b', 'B']) {
-        text if text.ends_with(['k', 'K']) => (&text[..text.len() - 1], 1 << 10),
-        text if text.ends_with(['m', 'M']) => (&text[..text.len() - 1], 1 << 20),
-        text if text.ends_with(['g', 'G']) => (&text[..text.len() - 1], 1 << 30),
-        text => (text, 1),
-    };
-    number.parse::<u64>().ok()?.checked_mul(unit)
-}
-
 fn read_or_empty(path: &str) -> String {
     std::fs::read_to_string(Path::new(path)).unwrap_or_default()
 }
 
-fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn log_sizes_have_units() {
-        assert_eq!(size_bytes("10m"), Some(10 << 20));
-        assert_eq!(size_bytes("1gb"), Some(1 << 30));
-        assert_eq!(size_bytes("512"), Some(512));
-        assert_eq!(size_bytes("x"), None);
-    }
 }

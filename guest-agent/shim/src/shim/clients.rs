@@ -6,6 +6,7 @@ use rustix::termios::{Winsize, tcsetwinsize};
 
 use super::{Phase, Shim};
 use crate::client::{Client, Received, Role};
+use crate::log::{Log, StreamName};
 use crate::wire::{ShimAnswer, ShimEvent, ShimRequest, ShimState};
 
 impl Shim {
@@ -49,7 +50,10 @@ impl Shim {
             Role::Asking => client.hang_up(),
             Role::Attached { stdin: true, .. } if ends_input => self.stdin.end(),
             Role::Attached { stdin: true, .. } => client.role = Role::Leaving,
-            Role::Attached { stdin: false, .. } | Role::Watching | Role::Leaving => {}
+            Role::Attached { stdin: false, .. }
+            | Role::Watching
+            | Role::Following
+            | Role::Leaving => {}
         }
     }
 
@@ -61,8 +65,13 @@ impl Shim {
         match request {
             ShimRequest::Attach { stdin, stdout, stderr } => {
                 let stdin = stdin && self.config.open_stdin;
-                self.attach(index, Role::Attached { stdin, stdout, stderr });
+                self.attach(index, Role::Attached { stdin, stdout, stderr }, false);
             }
+            ShimRequest::AttachAfterLog { stdin, stdout, stderr } => {
+                let stdin = stdin && self.config.open_stdin;
+                self.attach(index, Role::Attached { stdin, stdout, stderr }, true);
+            }
+            ShimRequest::FollowLog => self.follow_log(index),
             ShimRequest::Watch => self.watch(index),
             ShimRequest::State => {
                 let state = ShimAnswer::State(self.state());
@@ -109,15 +118,48 @@ impl Shim {
         client.role = Role::Leaving;
     }
 
-    fn attach(&mut self, index: usize, role: Role) {
+    fn attach(&mut self, index: usize, role: Role, after_log: bool) {
         if matches!(self.phase, Phase::Exited(_) | Phase::Failed) {
             return self.answer(index, Err("the process has ended".to_owned()));
         }
+        let answer = match self.log.as_ref().filter(|_| after_log).map(Log::position) {
+            Some(Ok(position)) => ShimAnswer::Attached(position),
+            Some(Err(error)) => return self.answer(index, Err(format!("the log: {error}"))),
+            None if after_log => return self.answer(index, Err("there is no log".to_owned())),
+            None => ShimAnswer::Ok,
+        };
         let client = &mut self.clients[index];
-        client.say(&ShimAnswer::Ok);
+        client.say(&answer);
         client.role = role;
+        if let Some(log) = self.log.as_ref().filter(|_| after_log) {
+            for stream in [StreamName::Stdout, StreamName::Stderr] {
+                let unfinished = log.unfinished(stream);
+                if client.wants(stream) && !unfinished.is_empty() {
+                    client.send_output(stream, unfinished, !self.config.tty);
+                }
+            }
+        }
         let early = client.take_early_input();
         self.input(index, &early);
+    }
+
+    fn follow_log(&mut self, index: usize) {
+        let file = match (&self.phase, self.log.as_ref().map(Log::reader)) {
+            (Phase::Exited(_) | Phase::Failed, _) => Err("the process has ended".to_owned()),
+            (_, None) => Err("there is no log".to_owned()),
+            (_, Some(file)) => file.map_err(|error| format!("open the log: {error}")),
+        };
+        let file = match file {
+            Ok(file) => file,
+            Err(message) => return self.answer(index, Err(message)),
+        };
+        if let Some(log) = &mut self.log {
+            log.set_followed(true);
+        }
+        let client = &mut self.clients[index];
+        client.say(&ShimAnswer::Ok);
+        client.role = Role::Following;
+        client.hand_over(file);
     }
 
     fn watch(&mut self, index: usize) {

@@ -1,6 +1,7 @@
 //! From `start` to the end.
 
 use std::mem::replace;
+use std::rc::Rc;
 
 use super::{Phase, Shim};
 use crate::client::Role;
@@ -64,6 +65,7 @@ impl Shim {
             // As with every line: a log that cannot be written must not stop the container.
             drop(log.finish());
         }
+        self.tell_followers();
         let record = ExitRecord { code: status.code, oom_killed: status.oom_killed, at };
         // On a full disk an engine that listens is the only one to hear of it.
         self.unsynced = write_record(&self.config.exit_path, &record).ok();
@@ -86,7 +88,23 @@ impl Shim {
         for client in self.clients.iter_mut().filter(|client| client.wants(name)) {
             client.send_output(name, data, !self.config.tty);
         }
+        self.tell_followers();
         true
+    }
+
+    /// Gives those who follow the log the files that were begun, or says that it has grown.
+    fn tell_followers(&mut self) {
+        let Some(log) = &mut self.log else { return };
+        let begun = log.take_begun();
+        log.set_followed(self.clients.iter().any(|client| client.role == Role::Following));
+        for client in self.clients.iter_mut().filter(|client| client.role == Role::Following) {
+            if begun.is_empty() {
+                client.nudge();
+            }
+            for file in &begun {
+                client.hand_over(Rc::clone(file));
+            }
+        }
     }
 
     /// Tells the engine and all who watch.

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use naru_shim::wire::{
-    ControlRequest, ExitRecord, FailureKind, LogConfig, ShimAnswer, ShimConfig, ShimEvent,
-    ShimRequest, ShimState, Target,
+    ControlRequest, ExitRecord, FailureKind, LogConfig, LogPosition, ShimAnswer, ShimConfig,
+    ShimEvent, ShimRequest, ShimState, Target,
 };
 use oci_spec::runtime::Process;
 use serde::Serialize;
@@ -50,7 +50,9 @@ fn record() -> ExitRecord {
 #[test]
 fn configurations_are_as_in_the_file() -> Result<()> {
     let bundle = PathBuf::from("/root/containers/0123");
-    let log = LogConfig { path: bundle.join("0123-json.log"), max_size: Some(10), max_file: None };
+    let path = bundle.join("0123-json.log");
+    let attributes = [("a".to_owned(), "1".to_owned())].into();
+    let log = LogConfig { path, max_size: Some(10), max_file: None, attributes };
     let process: Process =
         serde_json::from_str(r#"{"cwd":"/","args":["true"],"user":{"uid":0,"gid":0}}"#)?;
     let exec = Target::Exec { container_pid: 7, bundle: bundle.clone(), process: process.into() };
@@ -87,6 +89,8 @@ fn requests_are_as_in_the_file() -> Result<()> {
         "requests.jsonl",
         &[
             ShimRequest::Attach { stdin: true, stdout: true, stderr: false },
+            ShimRequest::AttachAfterLog { stdin: false, stdout: true, stderr: true },
+            ShimRequest::FollowLog,
             ShimRequest::Resize { rows: 24, cols: 80 },
             ShimRequest::Signal { signal: 15 },
             ShimRequest::CloseStdin,
@@ -115,6 +119,7 @@ fn answers_are_as_in_the_file() -> Result<()> {
                 exited: Some(record()),
                 paused: true,
             }),
+            ShimAnswer::Attached(LogPosition { inode: 12, length: 4096 }),
         ],
     )
 }

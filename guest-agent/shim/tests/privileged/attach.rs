@@ -1,6 +1,6 @@
 //! Clients of a running process.
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use naru_shim::wire::{ShimAnswer, ShimRequest};
 
 use crate::harness::Fixture;
@@ -74,6 +74,27 @@ fn much_output_reaches_a_slow_client_and_the_log_whole() -> Result<()> {
     assert_eq!(client.frames()?[0].len(), expected);
     assert_eq!(shim.exited()?.code, 0);
     assert_eq!(fixture.logged("stdout")?.len(), expected);
+    Ok(())
+}
+
+#[test]
+fn who_attaches_after_the_log_gets_what_is_not_in_it() -> Result<()> {
+    let fixture = Fixture::with_stdin("echo one; printf ha; read x; echo lf")?;
+    let mut shim = fixture.spawn()?;
+    shim.created()?;
+    let mut first = shim.attach(true)?;
+    shim.start()?;
+    first.read_until("ha")?;
+    let request = ShimRequest::AttachAfterLog { stdin: false, stdout: true, stderr: true };
+    let (answer, second) = shim.ask(request)?;
+    let ShimAnswer::Attached(position) = answer else { bail!("{answer:?}") };
+    let log = std::fs::read(fixture.path().join("json.log"))?;
+    assert_eq!(position.length, u64::try_from(log.len())?);
+    assert!(log.starts_with(br#"{"log":"one\n""#) && log.ends_with(b"\"}\n"));
+    first.write(b"\n")?;
+    assert_eq!(second.frames()?[0], "half\n");
+    assert_eq!(fixture.logged("stdout")?, "one\nhalf\n");
+    assert_eq!(shim.exited()?.code, 0);
     Ok(())
 }
 

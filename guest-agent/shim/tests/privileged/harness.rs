@@ -1,5 +1,6 @@
 //! The engine's part: starts a shim, talks to it, reads what it leaves.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
@@ -40,7 +41,12 @@ impl Fixture {
         let id = path.file_name().context("a name")?.to_string_lossy().replace('.', "");
         let spec = spec(path, &id, command);
         let config = ShimConfig {
-            log: Some(LogConfig { path: path.join("json.log"), max_size: None, max_file: None }),
+            log: Some(LogConfig {
+                path: path.join("json.log"),
+                max_size: None,
+                max_file: None,
+                attributes: BTreeMap::new(),
+            }),
             exit_path: path.join("exit.json"),
             run_dir: path.join("run"),
             target: Target::Container { bundle: path.to_owned(), init: false },

@@ -16,6 +16,10 @@ fn logs_keep_the_streams_apart() -> anyhow::Result<()> {
     assert_eq!(engine.docker(&["logs", "--tail", "0", "talker"])?.success()?, "");
     let all = engine.docker(&["logs", "--tail", "all", "talker"])?;
     assert_eq!(all.success()?, "one\ntwo\nthree");
+    for all in ["-1", "100"] {
+        let output = engine.docker(&["logs", "--tail", all, "talker"])?;
+        assert_eq!(output.success()?, "one\ntwo\nthree", "{all}");
+    }
     expect_error(&engine.docker(&["logs", "nosuch"])?, 1, "No such container: nosuch")
 }
 

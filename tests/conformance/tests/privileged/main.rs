@@ -6,6 +6,7 @@
 #![expect(clippy::panic_in_result_fn, reason = "a test asserts")]
 
 mod attach;
+mod attach_raw;
 mod changes;
 mod containers;
 mod copy;
@@ -13,6 +14,7 @@ mod copy_hostile;
 mod devices;
 mod disk_usage;
 mod escapes;
+mod event_filters;
 mod events;
 mod exec;
 mod faults;
@@ -21,6 +23,8 @@ mod images;
 mod init;
 mod isolation;
 mod load;
+mod log_drivers;
+mod log_following;
 mod logs;
 mod mounts;
 mod pause;

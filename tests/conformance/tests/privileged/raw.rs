@@ -76,19 +76,20 @@ impl Connection {
     /// All that follows, unchunked where it is chunked.
     pub(crate) fn body(&mut self) -> anyhow::Result<Vec<u8>> {
         let mut bytes = Vec::new();
+        if let Some(length) = self.header("content-length") {
+            let length = length.parse()?;
+            return self.read(length);
+        }
         if self.header("transfer-encoding") != Some("chunked") {
             self.reader.read_to_end(&mut bytes)?;
             return Ok(bytes);
         }
         loop {
-            let mut line = String::new();
-            self.reader.read_line(&mut line)?;
-            let length = u64::from_str_radix(line.trim_end(), 16)?;
-            if length == 0 {
+            let chunk = self.chunk()?;
+            if chunk.is_empty() {
                 return Ok(bytes);
             }
-            self.reader.by_ref().take(length).read_to_end(&mut bytes)?;
-            self.reader.read_line(&mut line)?;
+            bytes.extend(chunk);
         }
     }
 
@@ -108,6 +109,38 @@ impl Connection {
     pub(crate) fn message(&mut self) -> anyhow::Result<String> {
         let body = self.json()?;
         Ok(body["message"].as_str().context("an error has a message")?.to_owned())
+    }
+
+    /// The next piece of a body that comes in pieces; nothing at its end.
+    pub(crate) fn chunk(&mut self) -> anyhow::Result<Vec<u8>> {
+        let mut line = String::new();
+        self.reader.read_line(&mut line)?;
+        let length = u64::from_str_radix(line.trim_end(), 16)?;
+        let mut bytes = Vec::new();
+        self.reader.by_ref().take(length).read_to_end(&mut bytes)?;
+        self.reader.read_line(&mut line)?;
+        Ok(bytes)
+    }
+
+    /// Writes to a connection that was taken over.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
+        Ok(self.reader.get_mut().write_all(bytes)?)
+    }
+
+    /// Reads so many bytes of a connection that was taken over.
+    pub(crate) fn read(&mut self, length: usize) -> anyhow::Result<Vec<u8>> {
+        let mut bytes = vec![0; length];
+        self.reader.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Reads a connection that was taken over until `text` has come.
+    pub(crate) fn read_until(&mut self, text: &str) -> anyhow::Result<String> {
+        let mut bytes = Vec::new();
+        while !bytes.ends_with(text.as_bytes()) {
+            bytes.extend(self.read(1).with_context(|| format!("{bytes:?} and then"))?);
+        }
+        Ok(String::from_utf8(bytes)?)
     }
 
     /// Writes to a connection that was taken over, and says that no more comes.
