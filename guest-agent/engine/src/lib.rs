@@ -26,6 +26,7 @@ mod ports;
 mod processes;
 mod server;
 mod spec;
+mod stats;
 
 use std::io::IsTerminal as _;
 

@@ -23,6 +23,7 @@ mod naru;
 mod not_yet;
 mod prune;
 mod query;
+mod stats;
 mod system;
 mod top;
 mod transfer;
@@ -65,6 +66,7 @@ impl Api {
             .merge(exec::routes())
             .merge(attach::routes())
             .merge(logs::routes())
+            .merge(stats::routes())
             .merge(top::routes())
             .merge(naru::routes())
             .merge(not_yet::routes())

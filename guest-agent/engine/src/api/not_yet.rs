@@ -23,12 +23,7 @@ pub(super) fn routes() -> Router<Engine> {
     ] {
         router = router.route(path, post(refuse));
     }
-    for path in [
-        "/containers/{id}/stats",
-        "/distribution/{*name}",
-    ] {
-        router = router.route(path, get(refuse));
-    }
+    router = router.route("/distribution/{*name}", get(refuse));
     for path in
         ["/networks", "/networks/{*rest}", "/volumes", "/volumes/{*rest}", "/plugins/{*rest}"]
     {

@@ -67,8 +67,10 @@ impl Cgroup {
         let devices = DeviceProgram::from_spec(devices.unwrap_or_default())?;
         let group = Self::at(path)?;
         let root = tree::mount_point()?;
-        let limits = limits.within(&tree::controllers(&root)?)?;
+        let available = tree::controllers(&root)?;
+        let limits = limits.within(&available)?;
         tree::create(&root, &group.directory, &limits.controllers())?;
+        tree::count(&root, &group.directory, &available);
         let restricted = limits.apply(&group.directory);
         let restricted = restricted.and_then(|()| devices.attach(&group.open()?));
         if let Err(error) = restricted {

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use super::write_value;
 use crate::error::{Context, Result, RuntimeError};
 
+/// The controllers whose numbers are shown to people.
+const COUNTED: [&str; 4] = ["cpu", "io", "memory", "pids"];
+
 /// Where cgroup v2 is mounted: `/sys/fs/cgroup`, or `…/unified` on hybrid hosts.
 pub(super) fn mount_point() -> Result<PathBuf> {
     let text =
@@ -45,6 +48,20 @@ pub(super) fn create(root: &Path, group: &Path, needed: &[&str]) -> Result<()> {
     Ok(())
 }
 
+/// Has the host count what `group` uses, as far as it can: without a limit nobody else asks for
+/// these controllers. What is not counted is not shown, and harms no container.
+pub(super) fn count(root: &Path, group: &Path, available: &[String]) {
+    let counted: Vec<&str> =
+        available.iter().map(String::as_str).filter(|name| COUNTED.contains(name)).collect();
+    let mut directory = root.to_owned();
+    for part in group.strip_prefix(root).unwrap_or(group).components() {
+        if hand_down(&directory, &counted).is_err() {
+            return;
+        }
+        directory.push(part);
+    }
+}
+
 /// Lets children of `directory` use the controllers, those that are not yet handed down.
 fn hand_down(directory: &Path, needed: &[&str]) -> Result<()> {
     if needed.is_empty() {
@@ -64,6 +81,24 @@ fn hand_down(directory: &Path, needed: &[&str]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_can_be_counted_is_asked_for_above_the_group() -> io::Result<()> {
+        let root = tempfile::tempdir()?;
+        let (above, group) = (root.path().join("naru"), root.path().join("naru/1"));
+        fs::create_dir_all(&group)?;
+        for directory in [root.path(), &above, &group] {
+            fs::write(directory.join("cgroup.subtree_control"), "pids\n")?;
+        }
+        let available = ["cpuset", "memory", "pids"].map(str::to_owned);
+        count(root.path(), &group, &available);
+        let written =
+            |directory: &Path| fs::read_to_string(directory.join("cgroup.subtree_control"));
+        assert_eq!(written(root.path())?, "+memory");
+        assert_eq!(written(&above)?, "+memory");
+        assert_eq!(written(&group)?, "pids\n");
+        Ok(())
+    }
 
     #[test]
     fn cgroup_v2_is_found_on_pure_and_hybrid_hosts() {

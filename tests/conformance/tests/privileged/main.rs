@@ -39,6 +39,7 @@ mod rename;
 mod restart_policy;
 mod run;
 mod sharing;
+mod stats;
 mod stopping;
 mod system;
 mod terminal;

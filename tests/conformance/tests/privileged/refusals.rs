@@ -19,7 +19,6 @@ fn what_is_not_there_yet_is_refused_in_a_sentence() -> anyhow::Result<()> {
         ("volume ls", 1),
         ("build context", 1),
         ("commit runs image", 1),
-        ("stats --no-stream runs", 1),
         ("save busybox", 1),
         ("push busybox", 1),
         ("search busybox", 1),
