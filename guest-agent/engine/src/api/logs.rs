@@ -14,7 +14,7 @@ use super::events::parse_time;
 use super::hijack::stream_type;
 use super::query::Flag;
 use super::version::ApiVersion;
-use crate::container::{Feed, LogDriver, LogQuery, Record, Upto, follow_log, read_log};
+use crate::container::{LogDriver, LogQuery, Record, Upto, follow_log, read_log};
 use crate::engine::Engine;
 
 pub(super) fn routes() -> Router<Engine> {
@@ -66,18 +66,12 @@ async fn logs(
         raw: record.tty(),
     };
     let path = engine.paths().log(&container.id);
-    // What does not run writes no more, and neither does what has just ended.
-    let feed = if query.follow.0 && record.running() {
-        container.shim.follow_log().await.ok()
+    // What does not run writes no more.
+    let stream = if query.follow.0 && record.counts_as_running() {
+        let (upto, feed) = engine.follow_log(&container).await;
+        follow_log(path, wanted, upto, feed).left_stream()
     } else {
-        None
-    };
-    let stream = match feed {
-        Some((file, feed)) => {
-            let feed = Feed::start(feed, engine.tasks());
-            follow_log(path, wanted, Upto::Following(file), feed).left_stream()
-        }
-        None => read_log(path, wanted, Upto::Now).right_stream(),
+        read_log(path, wanted, Upto::Now).right_stream()
     };
     let shutdown = engine.shutdown().clone().cancelled_owned();
     let body = Body::from_stream(stream.take_until(shutdown));

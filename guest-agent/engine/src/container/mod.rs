@@ -20,6 +20,7 @@ mod database;
 mod exec;
 mod exit;
 mod files;
+mod following;
 mod health;
 mod lifecycle;
 mod logs;
@@ -56,7 +57,7 @@ pub(crate) use database::Database;
 pub(crate) use exec::{Exec, ExecCreate, ExecState, Execs};
 pub(crate) use health::Health;
 pub(crate) use lifecycle::{Asker, Stopped};
-pub(crate) use logs::{Feed, LogDriver, LogQuery, Upto, follow as follow_log, read as read_log};
+pub(crate) use logs::{LogDriver, LogQuery, Upto, follow as follow_log, read as read_log};
 pub(crate) use prune::Pruned;
 #[cfg(test)]
 pub(crate) use record::tests_support;

@@ -86,7 +86,7 @@ fn who_attaches_after_the_log_gets_what_is_not_in_it() -> Result<()> {
     shim.start()?;
     first.read_until("ha")?;
     let request = ShimRequest::AttachAfterLog { stdin: false, stdout: true, stderr: true };
-    let (answer, second) = shim.ask(request)?;
+    let (answer, second) = shim.ask(&request)?;
     let ShimAnswer::Attached(position) = answer else { bail!("{answer:?}") };
     let log = std::fs::read(fixture.path().join("json.log"))?;
     assert_eq!(position.length, u64::try_from(log.len())?);

@@ -119,6 +119,21 @@ fn the_end_of_a_line_follows_its_beginning_that_was_not_logged_yet() -> anyhow::
 }
 
 #[test]
+fn following_goes_on_over_the_restarts_of_a_policy() -> anyhow::Result<()> {
+    let engine = NativeEngine::with_busybox()?;
+    let shell = "echo run; until [ -e /go ]; do usleep 10000; done; exit 1";
+    let run = ["run", "-d", "--name", "again", "--restart", "on-failure:2", "--log-opt"];
+    let run = [&run[..], &["max-size=100", "busybox", "sh", "-c", shell]].concat();
+    engine.docker(&run)?.success()?;
+    let mut follower = engine.spawn(&["logs", "-f", "again"])?;
+    assert_eq!(follower.line()?, "run");
+    // Its own end may come before the answer.
+    engine.docker(&["exec", "again", "touch", "/go"])?;
+    assert_eq!(follower.finish()?.success()?, "run\nrun");
+    Ok(())
+}
+
+#[test]
 fn following_ends_at_a_time_that_was_named() -> anyhow::Result<()> {
     let engine = NativeEngine::with_busybox()?;
     let shell = "echo one; exec sleep 1000";

@@ -61,10 +61,18 @@ impl LogFeed {
     }
 }
 
+/// A file that was begun.
+#[derive(Debug)]
+pub(super) struct Begun {
+    pub(super) file: File,
+    /// It is the first of a shim: others may have come between it and the one before.
+    pub(super) is_first: bool,
+}
+
 /// What has come and was not taken yet.
 #[derive(Debug, Default)]
 struct News {
-    files: VecDeque<File>,
+    files: VecDeque<Begun>,
     /// The bytes in all but the last, which still grows.
     bytes: u64,
     is_ended: bool,
@@ -84,14 +92,22 @@ pub(crate) struct Feed {
 }
 
 impl Feed {
-    /// Takes what the shim says, until it ends or nobody wants it any more.
-    pub(crate) fn start(shim: LogFeed, tasks: &TaskTracker) -> Self {
+    /// Takes what the shim says, and then what the one says that `next` gives, until there is
+    /// none or nobody wants it any more.
+    pub(crate) fn start<F>(
+        shim: Option<LogFeed>,
+        next: impl Fn() -> F + Send + 'static,
+        tasks: &TaskTracker,
+    ) -> Self
+    where
+        F: Future<Output = Option<(File, LogFeed)>> + Send,
+    {
         let shared = Arc::new(Shared::default());
         let reading = CancellationToken::new();
         let (theirs, gone) = (Arc::clone(&shared), reading.clone());
         tasks.spawn(async move {
             tokio::select! {
-                () = theirs.fill(&shim) => {}
+                () = theirs.fill(shim, next) => {}
                 () = gone.cancelled() => {}
             }
             theirs.change(|news| news.is_ended = true);
@@ -100,7 +116,7 @@ impl Feed {
     }
 
     /// The files that have come, and whether that is the end.
-    pub(super) fn take(&self) -> (VecDeque<File>, bool) {
+    pub(super) fn take(&self) -> (VecDeque<Begun>, bool) {
         let mut news = self.shared.news();
         news.bytes = 0;
         (std::mem::take(&mut news.files), news.is_ended)
@@ -113,13 +129,24 @@ impl Feed {
 }
 
 impl Shared {
-    async fn fill(&self, shim: &LogFeed) {
-        // A line that breaks is a shim that is gone: what it wrote is in the files.
+    async fn fill<F>(&self, mut shim: Option<LogFeed>, next: impl Fn() -> F)
+    where
+        F: Future<Output = Option<(File, LogFeed)>>,
+    {
         loop {
-            match shim.next().await {
+            let word = match &shim {
+                Some(shim) => shim.next().await,
+                None => Ok(Word::End),
+            };
+            match word {
                 Ok(Word::Grown) => self.change(|_| {}),
-                Ok(Word::Begun(file)) => self.change(|news| news.push(file)),
-                Ok(Word::End) | Err(_) => return,
+                Ok(Word::Begun(file)) => self.change(|news| news.push(file, false)),
+                // A line that breaks is a shim that is gone: what it wrote is in the files.
+                Ok(Word::End) | Err(_) => {
+                    let Some((file, feed)) = next().await else { return };
+                    self.change(|news| news.push(file, true));
+                    shim = Some(feed);
+                }
             }
         }
     }
@@ -135,9 +162,9 @@ impl Shared {
 }
 
 impl News {
-    fn push(&mut self, file: File) {
+    fn push(&mut self, file: File, is_first: bool) {
         self.bytes += self.files.back().map_or(0, length);
-        self.files.push_back(file);
+        self.files.push_back(Begun { file, is_first });
         while self.files.len() > FILES_MAX || (self.bytes > BYTES_MAX && self.files.len() > 2) {
             let dropped = self.files.pop_front();
             self.bytes = self.bytes.saturating_sub(dropped.as_ref().map_or(0, length));
@@ -146,6 +173,6 @@ impl News {
     }
 }
 
-fn length(file: &File) -> u64 {
-    file.metadata().map_or(0, |metadata| metadata.len())
+fn length(begun: &Begun) -> u64 {
+    begun.file.metadata().map_or(0, |metadata| metadata.len())
 }

@@ -35,6 +35,16 @@ impl Segment {
         Self { file, position: 0, end: None }
     }
 
+    /// It is read on, whatever is appended.
+    pub(super) fn open_end(&mut self) {
+        self.end = None;
+    }
+
+    /// Which file it is.
+    pub(super) fn inode(&self) -> io::Result<u64> {
+        inode(&self.file)
+    }
+
     /// A second reader of the same.
     pub(super) fn again(&self) -> io::Result<Self> {
         Ok(Self { file: self.file.try_clone()?, ..*self })

@@ -1,13 +1,13 @@
 //! The blocking half of reading a log: files, in order, cut into lines.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::{Bytes, BytesMut};
 use memchr::memchr;
 
+use super::feed::Begun;
 use super::files::{self, Segment, Upto};
 use super::line::{Line, LogQuery, Place};
 
@@ -28,6 +28,7 @@ pub(super) enum Step {
 /// A log, as far as it was read.
 #[derive(Debug)]
 pub(super) struct Scan {
+    path: PathBuf,
     query: LogQuery,
     /// What is still to be read, oldest first.
     segments: VecDeque<Segment>,
@@ -42,16 +43,35 @@ impl Scan {
     pub(super) fn open(path: &Path, query: LogQuery, upto: Upto) -> io::Result<Self> {
         let segments = files::open(path, upto)?;
         let buffer = Vec::new();
-        let mut scan = Self { query, segments, buffer, partial: 0, skipped: 0 };
+        let path = path.to_owned();
+        let mut scan = Self { path, query, segments, buffer, partial: 0, skipped: 0 };
         if let Some(tail) = scan.query.tail {
             scan.skip_to_tail(tail)?;
         }
         Ok(scan)
     }
 
-    /// Has `files` read after those at hand.
-    pub(super) fn add(&mut self, files: impl IntoIterator<Item = File>) {
-        self.segments.extend(files.into_iter().map(Segment::new));
+    /// Has a file read after those at hand.
+    pub(super) fn add(&mut self, begun: Begun) -> io::Result<()> {
+        if !begun.is_first {
+            self.segments.push_back(Segment::new(begun.file));
+            return Ok(());
+        }
+        // A shim goes on with the file of the one before, and may have left it since.
+        let mut segments = files::open(&self.path, Upto::Following(begun.file))?;
+        let last = self.segments.back_mut().map(|last| {
+            last.open_end();
+            last.inode()
+        });
+        let last = last.transpose()?;
+        for index in 0..segments.len() {
+            if Some(segments[index].inode()?) == last {
+                segments.drain(..=index);
+                break;
+            }
+        }
+        self.segments.extend(segments);
+        Ok(())
     }
 
     /// Reads on: what to send (nothing may be there yet), and what came of it.
@@ -125,7 +145,8 @@ impl Scan {
     fn count(&self) -> io::Result<usize> {
         let segments = self.segments.iter().map(Segment::again).collect::<io::Result<_>>()?;
         let query = self.query.clone();
-        let mut scan = Self { query, segments, buffer: Vec::new(), partial: 0, skipped: 0 };
+        let (path, buffer) = (self.path.clone(), Vec::new());
+        let mut scan = Self { path, query, segments, buffer, partial: 0, skipped: 0 };
         let mut count = 0;
         while scan.step(|_, _| count += 1)? == Step::Read {}
         Ok(count)

@@ -74,8 +74,13 @@ impl Reader {
             // Before the read: whatever was told by then it finds.
             let (files, is_ended) = self.feed.as_ref().map_or_else(Default::default, Feed::take);
             let is_ended = is_ended || self.feed.is_none() || self.is_late();
-            scan.add(files);
-            let (read, bytes, step) = spawn_blocking(move || scan.read()).await??;
+            let (read, bytes, step) = spawn_blocking(move || {
+                for begun in files {
+                    scan.add(begun)?;
+                }
+                scan.read()
+            })
+            .await??;
             scan = read;
             if !bytes.is_empty() {
                 if step != Step::Done {
@@ -109,11 +114,13 @@ async fn until(deadline: Option<Instant>) {
 #[cfg(test)]
 mod tests {
     use std::fs::File;
+    use std::future::ready;
     use std::io::{IoSlice, Write as _};
     use std::mem::MaybeUninit;
     use std::os::fd::AsFd as _;
     use std::os::unix::net::UnixStream as StdUnixStream;
     use std::path::Path;
+    use std::sync::{Arc, Mutex};
 
     use futures::TryStreamExt as _;
     use naru_shim::wire::LogPosition;
@@ -240,6 +247,16 @@ mod tests {
         Upto::Following(file)
     }
 
+    /// The engine's end, and the file that it was handed at first.
+    async fn connected(ours: StdUnixStream) -> (File, LogFeed) {
+        ours.set_nonblocking(true).unwrap();
+        let feed = LogFeed(tokio::net::UnixStream::from_std(ours).unwrap());
+        match feed.next().await {
+            Ok(Word::Begun(file)) => (file, feed),
+            other => panic!("{other:?}"),
+        }
+    }
+
     fn append(path: &Path, text: &str) {
         let mut file = File::options().append(true).create(true).open(path).unwrap();
         file.write_all(text.as_bytes()).unwrap();
@@ -251,11 +268,9 @@ mod tests {
         let path = directory.path().join("log");
         append(&path, &lines(1..=1));
         let (mut shim, ours) = StdUnixStream::pair().unwrap();
-        ours.set_nonblocking(true).unwrap();
         let upto = hand_over(&shim, &path);
-        let feed = LogFeed(tokio::net::UnixStream::from_std(ours).unwrap());
-        assert!(matches!(feed.next().await, Ok(Word::Begun(_))));
-        let feed = Feed::start(feed, &TaskTracker::new());
+        let feed = connected(ours).await.1;
+        let feed = Feed::start(Some(feed), async || None, &TaskTracker::new());
         let mut stream = Box::pin(follow(path.clone(), all(), upto, feed));
         assert_eq!(stream.try_next().await.unwrap().unwrap(), "line 1\n");
 
@@ -275,16 +290,49 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_follower_goes_on_with_the_next_shim() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        append(&path, &lines(1..=1));
+        let (first, ours) = StdUnixStream::pair().unwrap();
+        let upto = hand_over(&first, &path);
+        let feed = connected(ours).await.1;
+        let next = Arc::new(Mutex::new(None));
+        let shims = Arc::clone(&next);
+        let feed = Feed::start(
+            Some(feed),
+            move || ready(shims.lock().unwrap().take()),
+            &TaskTracker::new(),
+        );
+        let mut stream = Box::pin(follow(path.clone(), all(), upto, feed));
+        assert_eq!(stream.try_next().await.unwrap().unwrap(), "line 1\n");
+
+        // The next shim writes to the same file, then to others, before it is found.
+        append(&path, &lines(2..=2));
+        for n in 3..=4 {
+            std::fs::rename(directory.path().join("log.1"), directory.path().join("log.2")).ok();
+            std::fs::rename(&path, directory.path().join("log.1")).unwrap();
+            append(&path, &lines(n..=n));
+        }
+        let (second, ours) = StdUnixStream::pair().unwrap();
+        hand_over(&second, &path);
+        *next.lock().unwrap() = Some(connected(ours).await);
+        drop(first);
+        append(&path, &lines(5..=5));
+        drop(second);
+        let rest: Vec<Bytes> = stream.try_collect().await.unwrap();
+        assert_eq!(rest.concat(), b"line 2\nline 3\nline 4\nline 5\n");
+    }
+
+    #[tokio::test]
     async fn following_up_to_a_time_that_has_passed_ends_at_once() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log");
         append(&path, &lines(1..=1));
         let (shim, ours) = StdUnixStream::pair().unwrap();
-        ours.set_nonblocking(true).unwrap();
         let upto = hand_over(&shim, &path);
-        let feed = LogFeed(tokio::net::UnixStream::from_std(ours).unwrap());
-        assert!(matches!(feed.next().await, Ok(Word::Begun(_))));
-        let feed = Feed::start(feed, &TaskTracker::new());
+        let feed = connected(ours).await.1;
+        let feed = Feed::start(Some(feed), async || None, &TaskTracker::new());
         let query = LogQuery { until: at(30), ..all() };
         let bytes: Vec<Bytes> = follow(path, query, upto, feed).try_collect().await.unwrap();
         assert_eq!(bytes.concat(), b"line 1\n");
