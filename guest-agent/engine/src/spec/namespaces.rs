@@ -158,7 +158,7 @@ mod tests {
         let namespaces = namespaces(&record, &joined).unwrap();
         let types: Vec<_> =
             namespaces.iter().map(|namespace| namespace.typ().to_string()).collect();
-        assert_eq!(types, ["mount", "ipc", "cgroup", "network"]);
+        assert_eq!(types, ["mnt", "ipc", "cgroup", "net"]);
         assert_eq!(namespaces[1].path().as_deref(), Some("/proc/7/ns/ipc".as_ref()));
     }
 }
