@@ -248,7 +248,7 @@ impl Engine {
 
 /// `-v` makes the directories that it names, as Docker does; what else is missing is
 /// told before anything is made.
-fn prepare_binds(record: &Record) -> Result<()> {
+pub(super) fn prepare_binds(record: &Record) -> Result<()> {
     for bind in WantedMounts::parse(&record.host_config)?.binds {
         if bind.source.exists() {
             continue;

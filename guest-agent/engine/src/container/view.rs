@@ -20,6 +20,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
 
+use super::start::prepare_binds;
 use super::{Container, Record, Status};
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
@@ -110,6 +111,9 @@ impl Engine {
                 return Err(EngineError::NoSuchContainer(container.id.clone()));
             }
             let record = container.record();
+            if wanted.claims(&record) {
+                prepare_binds(&record)?;
+            }
             let plan = self.plan(&record, wanted)?;
             let source = match self.run_blocking(move || Ok(plan.make())).await? {
                 Ok(tree) => {

@@ -135,6 +135,10 @@ fn mounts_are_seen_and_read_only_ones_refused() -> anyhow::Result<()> {
         expect_error(&refused, 1, "container rootfs is marked read-only")?;
     }
     assert_eq!(fs::read_dir(here.join("fixed"))?.count(), 1);
+    let made = format!("{}/made:/made", here.display());
+    engine.docker(&["create", "--name", "early", "-v", &made, "busybox"])?.success()?;
+    engine.docker(&["cp", "new", "early:/made"])?.success()?;
+    assert!(here.join("made/new").is_file(), "a source that is to be made is there in time");
     Ok(())
 }
 
