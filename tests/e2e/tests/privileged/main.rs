@@ -9,6 +9,7 @@ mod boot;
 mod carriers;
 mod containers;
 mod disk;
+mod files;
 mod images;
 mod interference;
 mod policies;
