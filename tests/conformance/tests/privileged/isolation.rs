@@ -75,7 +75,7 @@ fn processes_see_their_container_alone() -> anyhow::Result<()> {
     for (name, seen) in ["pid", "net", "mnt", "uts", "ipc"].iter().zip(&inside) {
         assert_ne!(host(name)?.to_str(), Some(*seen), "{name} is its own");
     }
-    let shell = "readlink /proc/self/ns/pid; readlink /proc/self/ns/net; ls -d /proc/[0-9]*";
+    let shell = "readlink /proc/self/ns/pid; readlink /proc/self/ns/net";
     let run = ["run", "--rm", "--pid", "host", "--network", "host", "busybox", "sh", "-c", shell];
     let output = engine.docker(&run)?;
     let inside: Vec<&str> = output.success()?.lines().collect();

@@ -123,7 +123,9 @@ fn following_goes_on_over_the_restarts_of_a_policy() -> anyhow::Result<()> {
     let engine = NativeEngine::with_busybox()?;
     let shell = "echo run; until [ -e /go ]; do usleep 10000; done; exit 1";
     let run = ["run", "-d", "--name", "again", "--restart", "on-failure:2", "--log-opt"];
-    let run = [&run[..], &["max-size=100", "busybox", "sh", "-c", shell]].concat();
+    // Every run begins a file, and none is taken away.
+    let files = ["max-size=100", "--log-opt", "max-file=5"];
+    let run = [&run[..], &files, &["busybox", "sh", "-c", shell]].concat();
     engine.docker(&run)?.success()?;
     let mut follower = engine.spawn(&["logs", "-f", "again"])?;
     assert_eq!(follower.line()?, "run");

@@ -7,8 +7,10 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, IoSliceMut};
 use std::mem::MaybeUninit;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures::{Stream, StreamExt as _};
 use rustix::cmsg_space;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use tokio::io::Interest;
@@ -92,16 +94,13 @@ pub(crate) struct Feed {
 }
 
 impl Feed {
-    /// Takes what the shim says, and then what the one says that `next` gives, until there is
-    /// none or nobody wants it any more.
-    pub(crate) fn start<F>(
+    /// Takes what the shim says, then each file that `next` gives with what its shim says, if
+    /// it still has one, until there is none or nobody wants it any more.
+    pub(crate) fn start(
         shim: Option<LogFeed>,
-        next: impl Fn() -> F + Send + 'static,
+        next: impl Stream<Item = (File, Option<LogFeed>)> + Send + 'static,
         tasks: &TaskTracker,
-    ) -> Self
-    where
-        F: Future<Output = Option<(File, LogFeed)>> + Send,
-    {
+    ) -> Self {
         let shared = Arc::new(Shared::default());
         let reading = CancellationToken::new();
         let (theirs, gone) = (Arc::clone(&shared), reading.clone());
@@ -129,10 +128,12 @@ impl Feed {
 }
 
 impl Shared {
-    async fn fill<F>(&self, mut shim: Option<LogFeed>, next: impl Fn() -> F)
-    where
-        F: Future<Output = Option<(File, LogFeed)>>,
-    {
+    async fn fill(
+        &self,
+        mut shim: Option<LogFeed>,
+        next: impl Stream<Item = (File, Option<LogFeed>)>,
+    ) {
+        let mut next = pin!(next);
         loop {
             let word = match &shim {
                 Some(shim) => shim.next().await,
@@ -143,9 +144,9 @@ impl Shared {
                 Ok(Word::Begun(file)) => self.change(|news| news.push(file, false)),
                 // A line that breaks is a shim that is gone: what it wrote is in the files.
                 Ok(Word::End) | Err(_) => {
-                    let Some((file, feed)) = next().await else { return };
+                    let Some((file, feed)) = next.next().await else { return };
                     self.change(|news| news.push(file, true));
-                    shim = Some(feed);
+                    shim = feed;
                 }
             }
         }

@@ -114,13 +114,11 @@ async fn until(deadline: Option<Instant>) {
 #[cfg(test)]
 mod tests {
     use std::fs::File;
-    use std::future::ready;
     use std::io::{IoSlice, Write as _};
     use std::mem::MaybeUninit;
     use std::os::fd::AsFd as _;
     use std::os::unix::net::UnixStream as StdUnixStream;
     use std::path::Path;
-    use std::sync::{Arc, Mutex};
 
     use futures::TryStreamExt as _;
     use naru_shim::wire::LogPosition;
@@ -270,7 +268,7 @@ mod tests {
         let (mut shim, ours) = StdUnixStream::pair().unwrap();
         let upto = hand_over(&shim, &path);
         let feed = connected(ours).await.1;
-        let feed = Feed::start(Some(feed), async || None, &TaskTracker::new());
+        let feed = Feed::start(Some(feed), futures::stream::empty(), &TaskTracker::new());
         let mut stream = Box::pin(follow(path.clone(), all(), upto, feed));
         assert_eq!(stream.try_next().await.unwrap().unwrap(), "line 1\n");
 
@@ -297,13 +295,8 @@ mod tests {
         let (first, ours) = StdUnixStream::pair().unwrap();
         let upto = hand_over(&first, &path);
         let feed = connected(ours).await.1;
-        let next = Arc::new(Mutex::new(None));
-        let shims = Arc::clone(&next);
-        let feed = Feed::start(
-            Some(feed),
-            move || ready(shims.lock().unwrap().take()),
-            &TaskTracker::new(),
-        );
+        let (next, shims) = futures::channel::mpsc::unbounded();
+        let feed = Feed::start(Some(feed), shims, &TaskTracker::new());
         let mut stream = Box::pin(follow(path.clone(), all(), upto, feed));
         assert_eq!(stream.try_next().await.unwrap().unwrap(), "line 1\n");
 
@@ -316,12 +309,17 @@ mod tests {
         }
         let (second, ours) = StdUnixStream::pair().unwrap();
         hand_over(&second, &path);
-        *next.lock().unwrap() = Some(connected(ours).await);
+        let (file, feed) = connected(ours).await;
+        next.unbounded_send((file, Some(feed))).unwrap();
         drop(first);
         append(&path, &lines(5..=5));
         drop(second);
+        // One more was gone before it could be asked.
+        append(&path, &lines(6..=6));
+        next.unbounded_send((File::open(&path).unwrap(), None)).unwrap();
+        drop(next);
         let rest: Vec<Bytes> = stream.try_collect().await.unwrap();
-        assert_eq!(rest.concat(), b"line 2\nline 3\nline 4\nline 5\n");
+        assert_eq!(rest.concat(), b"line 2\nline 3\nline 4\nline 5\nline 6\n");
     }
 
     #[tokio::test]
@@ -332,7 +330,7 @@ mod tests {
         let (shim, ours) = StdUnixStream::pair().unwrap();
         let upto = hand_over(&shim, &path);
         let feed = connected(ours).await.1;
-        let feed = Feed::start(Some(feed), async || None, &TaskTracker::new());
+        let feed = Feed::start(Some(feed), futures::stream::empty(), &TaskTracker::new());
         let query = LogQuery { until: at(30), ..all() };
         let bytes: Vec<Bytes> = follow(path, query, upto, feed).try_collect().await.unwrap();
         assert_eq!(bytes.concat(), b"line 1\n");
