@@ -89,6 +89,28 @@ fn limits_of_memory_processes_and_processor_hold() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn what_a_container_uses_is_counted_with_a_limit_and_without() -> Result<()> {
+    let (vm, image) = vm_with_busybox()?;
+    let sleep = [image.as_str(), "sleep", "1000"];
+    let limited = ["run", "-d", "--name", "limited", "--memory", "64m"];
+    vm.docker_ok(&[&limited[..], &sleep[..]].concat())?;
+    vm.docker_ok(&[&["run", "-d", "--name", "free"][..], &sleep[..]].concat())?;
+    let stats = |name: &str| {
+        let format = "{{.MemUsage}} {{.PIDs}}";
+        vm.docker_ok(&["stats", "--no-stream", "--format", format, name])
+    };
+    for (name, limit) in [("limited", Some("64MiB")), ("free", None)] {
+        let said = stats(name)?;
+        let (memory, processes) = said.rsplit_once(' ').context("two values")?;
+        assert_eq!(processes, "1", "{name}: {said}");
+        let (used, most) = memory.split_once(" / ").context("usage and limit")?;
+        assert!(!used.starts_with('0'), "{name}: {said}");
+        assert!(limit.is_none_or(|limit| limit == most), "{name}: {said}");
+    }
+    Ok(())
+}
+
 /// A running machine that has busybox, and the image's name.
 pub(crate) fn vm_with_busybox() -> Result<(Vm, String)> {
     let registry = Registry::start()?;
