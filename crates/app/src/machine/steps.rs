@@ -72,8 +72,8 @@ impl Steps {
             MachineEvent::Accelerator(choice) => self.status.send_modify(|status| {
                 status.accelerator = Some(choice.accelerator.as_str().to_owned());
             }),
-            // The start begins again with another one.
-            MachineEvent::AcceleratorFailed { .. } => {
+            // The start begins again.
+            MachineEvent::AcceleratorFailed { .. } | MachineEvent::BootsAgain { .. } => {
                 self.status.send_modify(|status| status.steps = pending());
             }
             MachineEvent::Stopped { .. } | MachineEvent::Failed { .. } => {}

@@ -127,6 +127,8 @@ pub(super) struct Driver {
     state: watch::Sender<MachineState>,
     events: broadcast::Sender<MachineEvent>,
     phase: Phase,
+    /// Whether a crash of the guest's kernel is still borne in this start.
+    bears_a_crash: bool,
 }
 
 impl Phase {
@@ -167,7 +169,7 @@ impl Driver {
         state: watch::Sender<MachineState>,
         events: broadcast::Sender<MachineEvent>,
     ) -> Self {
-        Self { hypervisor, inbox, state, events, phase: Phase::Stopped }
+        Self { hypervisor, inbox, state, events, phase: Phase::Stopped, bears_a_crash: false }
     }
 
     /// Runs until every handle is gone, then drops what still runs.
@@ -188,6 +190,7 @@ impl Driver {
             Message::Start { plan, reply } => {
                 let answer = self.phase.answer(Request::Start);
                 if answer == Answer::Accepted {
+                    self.bears_a_crash = true;
                     self.begin(plan);
                 }
                 // The state is set before the answer, so that who waits sees it.
@@ -247,6 +250,11 @@ impl Driver {
             {
                 self.fall_back(plan, guest, report);
             }
+            (Phase::Running { plan, guest, ready: false }, Turn::Ended(report))
+                if report.has_crashed_kernel() && self.bears_a_crash =>
+            {
+                self.boot_again(plan, guest, report);
+            }
             (Phase::Running { .. }, Turn::Ended(report)) => self.ended(report),
             // It had come up in the moment of the stop.
             (Phase::Abandoning { power_off, .. }, Turn::Booted(Ok(guest))) => {
@@ -267,6 +275,17 @@ impl Driver {
         tracing::warn!(%accelerator, said = report.stderr_tail, "the accelerator does not work here");
         self.hypervisor.remember_failure(&plan, &*guest);
         drop(self.events.send(MachineEvent::AcceleratorFailed { accelerator, report }));
+        // The disk's lock goes with the guest, and the next boot takes it.
+        drop(guest);
+        self.begin(plan);
+    }
+
+    /// Translated, a guest's kernel crashes in its first seconds in one boot of many, for
+    /// reasons that are not its own, and does not in the next.
+    fn boot_again(&mut self, plan: Arc<Plan>, guest: Box<dyn Guest>, report: ExitReport) {
+        tracing::warn!(said = report.serial_tail, "the guest's kernel crashed: booting once more");
+        self.bears_a_crash = false;
+        drop(self.events.send(MachineEvent::BootsAgain { report }));
         // The disk's lock goes with the guest, and the next boot takes it.
         drop(guest);
         self.begin(plan);

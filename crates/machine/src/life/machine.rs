@@ -61,6 +61,11 @@ pub enum MachineEvent {
         /// What QEMU said.
         report: ExitReport,
     },
+    /// The guest's kernel has crashed before the machine was ready; it boots once more.
+    BootsAgain {
+        /// What it said.
+        report: ExitReport,
+    },
     /// The machine was stopped as asked.
     Stopped {
         /// How QEMU ended; none if it had not been started yet.

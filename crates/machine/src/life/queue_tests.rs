@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::driver::{Answer, Guest, Hypervisor, Refusal};
-use super::machine::{Machine, MachineState, never};
+use super::machine::{Machine, MachineEvent, MachineState, never};
 use super::plan::{MachineImage, Plan};
 use super::report::ExitReport;
 use crate::MachineError;
@@ -34,6 +34,8 @@ enum Input {
     StopWithAgent,
     /// The guest dies, if there is one.
     Die,
+    /// Its kernel does.
+    Crash,
     /// The tasks get to run.
     Settle,
 }
@@ -43,12 +45,12 @@ enum Input {
 struct Model {
     alive: Arc<AtomicUsize>,
     most_alive: Arc<AtomicUsize>,
-    die: watch::Sender<u64>,
+    die: watch::Sender<ExitReport>,
 }
 
 struct ModelGuest {
     alive: Arc<AtomicUsize>,
-    die: watch::Receiver<u64>,
+    die: watch::Receiver<ExitReport>,
     over: bool,
     qemu: Qemu,
 }
@@ -100,7 +102,7 @@ impl Guest for ModelGuest {
             never::<()>().await;
         }
         self.over = true;
-        ExitReport::default()
+        self.die.borrow().clone()
     }
 
     async fn ended_or_accelerator_failed(&mut self) -> Option<ExitReport> {
@@ -116,6 +118,11 @@ impl Guest for ModelGuest {
     fn kill(&mut self) {
         self.over = true;
     }
+}
+
+fn crash() -> ExitReport {
+    let said = "[ 1.3] Kernel panic - not syncing: Fatal exception in interrupt\r\n";
+    ExitReport { serial_tail: said.to_owned(), ..ExitReport::default() }
 }
 
 fn plan() -> Plan {
@@ -154,7 +161,7 @@ fn allowed(input: Input, before: &MachineState, answer: Answer) -> bool {
 
 async fn play(inputs: Vec<Input>) {
     let (events, _keep) = broadcast::channel(64);
-    let (die, _) = watch::channel(0);
+    let (die, _) = watch::channel(ExitReport::default());
     let (alive, most_alive) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
     let model =
         Model { alive: Arc::clone(&alive), most_alive: Arc::clone(&most_alive), die: die.clone() };
@@ -167,8 +174,10 @@ async fn play(inputs: Vec<Input>) {
             Input::Start => machine.start(plan()).await,
             Input::Stop => machine.stop(None).await,
             Input::StopWithAgent => machine.stop(Some(async { false }.boxed())).await,
-            Input::Die => {
-                die.send_modify(|deaths| *deaths += 1);
+            Input::Die | Input::Crash => {
+                let how =
+                    if matches!(input, Input::Crash) { crash() } else { ExitReport::default() };
+                die.send_replace(how);
                 sleep(Duration::from_millis(1)).await;
                 continue;
             }
@@ -192,6 +201,7 @@ fn input() -> impl Strategy<Value = Input> {
         2 => Just(Input::Stop),
         1 => Just(Input::StopWithAgent),
         2 => Just(Input::Die),
+        1 => Just(Input::Crash),
         4 => Just(Input::Settle),
     ]
 }
@@ -202,4 +212,33 @@ proptest! {
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build()?;
         runtime.block_on(play(inputs));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kernel_that_crashes_before_the_machine_is_ready_is_booted_once_more() {
+    let (events, mut told) = broadcast::channel(64);
+    let (die, _) = watch::channel(ExitReport::default());
+    let model = Model { alive: Arc::default(), most_alive: Arc::default(), die: die.clone() };
+    let machine = Machine::with(Arc::new(model), events, TaskTracker::new());
+    let mut state = machine.state();
+    let failed = |state: &MachineState| matches!(state, MachineState::Failed { .. });
+
+    machine.start(plan()).await;
+    timeout(HUNG, machine.running()).await.expect("it boots").expect("it runs");
+    die.send_replace(crash());
+    let begins = |state: &MachineState| matches!(state, MachineState::Starting);
+    drop(timeout(HUNG, state.wait_for(begins)).await.expect("it begins again"));
+    timeout(HUNG, machine.running()).await.expect("it boots").expect("it runs again");
+    let again = MachineEvent::BootsAgain { report: crash() };
+    assert_eq!(told.recv().await.map(|event| format!("{event:?}")), Ok(format!("{again:?}")));
+    die.send_replace(crash());
+    drop(timeout(HUNG, state.wait_for(failed)).await.expect("the second crash is its end"));
+
+    // One that was ready has run containers: its end is told.
+    machine.start(plan()).await;
+    timeout(HUNG, machine.running()).await.expect("it boots").expect("it runs");
+    machine.confirm_ready().await;
+    die.send_replace(crash());
+    drop(timeout(HUNG, state.wait_for(failed)).await.expect("it has failed"));
+    machine.shutdown(None).await;
 }

@@ -24,6 +24,12 @@ impl ExitReport {
             || self.stderr_tail.contains("cannot set up guest memory")
     }
 
+    /// Whether the guest's kernel met with a fault of its own: not one of the image or of the
+    /// disk, which would come again.
+    pub(super) fn has_crashed_kernel(&self) -> bool {
+        self.serial_tail.contains("Kernel panic - not syncing: Fatal exception")
+    }
+
     /// The line that says most: the guest's panic, else QEMU's first complaint.
     fn cause(&self) -> Option<&str> {
         let panic = self
