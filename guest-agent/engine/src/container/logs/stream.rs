@@ -121,6 +121,7 @@ mod tests {
     use std::path::Path;
 
     use futures::TryStreamExt as _;
+    use futures::channel::mpsc::unbounded;
     use naru_shim::wire::LogPosition;
     use rustix::cmsg_space;
     use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
@@ -295,7 +296,7 @@ mod tests {
         let (first, ours) = StdUnixStream::pair().unwrap();
         let upto = hand_over(&first, &path);
         let feed = connected(ours).await.1;
-        let (next, shims) = futures::channel::mpsc::unbounded();
+        let (next, shims) = unbounded();
         let feed = Feed::start(Some(feed), shims, &TaskTracker::new());
         let mut stream = Box::pin(follow(path.clone(), all(), upto, feed));
         assert_eq!(stream.try_next().await.unwrap().unwrap(), "line 1\n");
