@@ -24,7 +24,7 @@ struct Manifest {
 
 /// The bundled image's name, which the VM image says.
 pub(crate) async fn image(directories: &Directories) -> Result<String, AppError> {
-    let path = directories.manifest();
+    let path = directories.manifest()?;
     let text =
         fs::read(&path).await.map_err(|source| AppError::File { action: "read", path, source })?;
     let manifest: Manifest = serde_json::from_slice(&text)
@@ -77,7 +77,7 @@ pub(crate) async fn ensure_loaded(
         Err(DockerError::DockerResponseServerError { status_code: 404, .. }) => {}
         Err(error) => return Err(error.into()),
     }
-    let path = directories.demo_image();
+    let path = directories.demo_image()?;
     let file = File::open(&path).await.map_err(|source| AppError::File {
         action: "open",
         path,

@@ -21,8 +21,9 @@ pub struct Directories {
     pub runtime: PathBuf,
     /// Docker's own configuration, where the context is registered.
     pub docker_config: PathBuf,
-    /// Kernel, initramfs and data disk template; only read.
-    pub vm_images: PathBuf,
+    /// Kernel, initramfs and data disk template; only read. A machine that runs is seen and
+    /// stopped without them.
+    pub vm_images: Option<PathBuf>,
     /// What tells this Naru's pipes from those of another home; empty for the user's own.
     pipe_suffix: String,
 }
@@ -35,7 +36,6 @@ impl Directories {
     /// `DOCKER_CONFIG` names another: such a Naru leaves the user's own things alone.
     pub fn find(environment: &Environment, vm_images: Option<PathBuf>) -> Result<Self, AppError> {
         let vm_images = environment.vm_images.clone().or(vm_images).or_else(beside_program);
-        let vm_images = vm_images.ok_or(AppError::NoVmImages)?;
         if let Some(home) = &environment.home {
             let home = std::path::absolute(home).map_err(|source| AppError::File {
                 action: "find",
@@ -105,13 +105,18 @@ impl Directories {
     }
 
     /// The bundled image, as `docker save` writes it.
-    pub fn demo_image(&self) -> PathBuf {
-        self.vm_images.join("demo-image.tar")
+    pub fn demo_image(&self) -> Result<PathBuf, AppError> {
+        Ok(self.vm_images()?.join("demo-image.tar"))
     }
 
     /// What the VM image is made of.
-    pub(crate) fn manifest(&self) -> PathBuf {
-        self.vm_images.join("manifest.json")
+    pub(crate) fn manifest(&self) -> Result<PathBuf, AppError> {
+        Ok(self.vm_images()?.join("manifest.json"))
+    }
+
+    /// Kernel, initramfs and data disk template, for who cannot do without.
+    pub(crate) fn vm_images(&self) -> Result<&Path, AppError> {
+        self.vm_images.as_deref().ok_or(AppError::NoVmImages)
     }
 
     /// Held by the one process that owns the machine and the sockets.

@@ -37,7 +37,7 @@ pub(super) fn launch(directories: &Directories, settings: &Settings) -> Result<L
     };
     tracing::info!(carrier = if use_vsock { "vsock" } else { "virtio-serial" }, reason, "carrier");
     let cid = GuestCid::new(cid_of(directories)).map_err(AppError::Transport)?;
-    let images = &directories.vm_images;
+    let images = directories.vm_images()?;
     let arch = Arch::host();
     let kernel = match arch {
         Arch::X86_64 => "vmlinux",

@@ -50,6 +50,18 @@ fn a_start_that_cannot_work_ends_with_one_sentence_and_leaves_no_process() -> Re
 }
 
 #[test]
+fn what_runs_is_asked_after_and_stopped_without_the_images() -> Result<()> {
+    let home = TempDir::new()?;
+    for (word, code) in [("status", 3), ("stop", 0)] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_naru"));
+        command.arg(word).env("NARU_HOME", home.path()).env_remove("NARU_VM_IMAGES");
+        let output = command.output()?;
+        assert_eq!(output.status.code(), Some(code), "{word}: {}", text(&output.stderr));
+    }
+    Ok(())
+}
+
+#[test]
 fn stopping_what_is_off_is_no_error() -> Result<()> {
     let home = TempDir::new()?;
     assert!(naru(home.path(), &["stop"])?.status.success());
