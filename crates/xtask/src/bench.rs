@@ -21,6 +21,7 @@ pub(crate) struct BenchArgs {
 /// Runs `cargo xtask bench`.
 pub(crate) fn run(arguments: &BenchArgs) -> Result<()> {
     setup::install(&[setup::BUILD, setup::IMAGE, setup::MACHINE, setup::TESTS])?;
+    let vsock_device = setup::vsock_device()?;
     let arch = Arch::native()?;
     image::build(&Apt::open()?, arch)?;
     step("bench", || {
@@ -29,7 +30,8 @@ pub(crate) fn run(arguments: &BenchArgs) -> Result<()> {
                 .args(["run", "--quiet", "--release", "--package", "naru-bench", "--"])
                 .args(&arguments.arguments)
                 .current_dir(workspace::root())
-                .env("NARU_VM_IMAGES", image::folder(arch)),
+                .env("NARU_VM_IMAGES", image::folder(arch))
+                .env("NARU_VHOST_DEVICE_VSOCK", &vsock_device),
         )
     })
 }

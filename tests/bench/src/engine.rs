@@ -14,6 +14,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use bytes::Bytes;
 use hyper::Method;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
@@ -110,6 +111,7 @@ impl Engine {
             .env("DOCKER_CONFIG", &self.directory)
             .env_remove("DOCKER_CONTEXT")
             .stdin(Stdio::null())
+            .stdout(Stdio::null())
             .kill_on_drop(true)
             .output();
         let output =
@@ -120,10 +122,9 @@ impl Engine {
     }
 
     /// Makes a request of its API.
-    pub(crate) async fn ask(&self, method: Method, path: &str, body: &str) -> Result<()> {
+    pub(crate) async fn ask(&self, method: Method, path: &str, body: &str) -> Result<Bytes> {
         let asked = timeout(HUNG, ask(&self.socket(), method, path, body)).await;
-        asked.context("no answer").flatten().with_context(|| self.name)?;
-        Ok(())
+        asked.context("no answer").flatten().with_context(|| self.name)
     }
 
     /// Ends it in its order.

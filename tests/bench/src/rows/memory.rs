@@ -1,4 +1,4 @@
-//! What idle engines keep in memory, with one container that sleeps.
+//! What idle engines keep in memory, without a container and with one that sleeps.
 
 use std::fs;
 use std::path::Path;
@@ -21,19 +21,26 @@ pub(super) async fn measure(bench: &EngineBench<'_>) -> Result<Vec<Row>> {
     let mut shim = row_of_engines("idle: a container's shim, private", "MiB");
     let body = json!({ "Image": bench.busybox, "Cmd": ["sleep", "86400"] }).to_string();
     for engine in &bench.engines {
+        daemon.push(engine.name, memory(engine)?.daemon);
         let path = format!("/containers/create?name={CONTAINER}");
         engine.ask(Method::POST, &path, &body).await?;
         engine.ask(Method::POST, &format!("/containers/{CONTAINER}/start"), "").await?;
-        let (daemon_kib, shim_kib) = memory(engine)?;
-        daemon.push(engine.name, daemon_kib / KIB_PER_MIB);
-        shim.push(engine.name, shim_kib / KIB_PER_MIB);
+        shim.push(engine.name, memory(engine)?.shims);
         engine.ask(Method::DELETE, &format!("/containers/{CONTAINER}?force=true"), "").await?;
     }
     Ok(vec![daemon, shim])
 }
 
-/// What the engine's daemons have resident, and what its shims have for themselves; KiB.
-fn memory(engine: &Engine) -> Result<(f64, f64)> {
+/// What an engine keeps in memory, in MiB.
+pub(super) struct Memory {
+    /// What its daemons have resident.
+    pub(super) daemon: f64,
+    /// What all its shims have for themselves.
+    pub(super) shims: f64,
+}
+
+/// Looks at an engine's processes.
+pub(super) fn memory(engine: &Engine) -> Result<Memory> {
     let (mut daemon, mut shim) = (0.0, 0.0);
     let directory = engine.directory().to_str().context("the directory's name is UTF-8")?;
     for entry in fs::read_dir("/proc")?.flatten() {
@@ -52,7 +59,7 @@ fn memory(engine: &Engine) -> Result<(f64, f64)> {
             daemon += sum(&rollup, "Rss:")?;
         }
     }
-    Ok((daemon, shim))
+    Ok(Memory { daemon: daemon / KIB_PER_MIB, shims: shim / KIB_PER_MIB })
 }
 
 /// The sum of the fields whose names begin so (proc(5), `smaps`); KiB.

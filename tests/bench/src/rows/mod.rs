@@ -3,6 +3,8 @@
 mod api;
 mod boot;
 mod channel;
+mod logs;
+mod many;
 mod memory;
 mod pull;
 mod run;
@@ -17,6 +19,9 @@ use crate::engine::{Engine, PEERS};
 use crate::row::{NARU, Row};
 use crate::say;
 
+/// How often at most what takes an engine many seconds is measured.
+const LONG_ROUNDS: u32 = 3;
+
 /// What can be measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Measure {
@@ -28,6 +33,10 @@ pub(crate) enum Measure {
     Pull,
     /// What idle engines keep in memory
     Memory,
+    /// A hundred containers at once
+    Many,
+    /// 200 MB of output
+    Logs,
     /// Power-on of the machine to its engine's answer
     Boot,
     /// Streams between host and machine
@@ -36,7 +45,8 @@ pub(crate) enum Measure {
 
 impl Measure {
     /// The engines are stopped before a machine is started.
-    const OF_ENGINES: [Self; 4] = [Self::Run, Self::Api, Self::Pull, Self::Memory];
+    const OF_ENGINES: [Self; 6] =
+        [Self::Run, Self::Api, Self::Pull, Self::Memory, Self::Many, Self::Logs];
     const OF_MACHINE: [Self; 2] = [Self::Boot, Self::Channel];
 
     fn name(self) -> String {
@@ -117,6 +127,8 @@ impl<'a> EngineBench<'a> {
             Measure::Run => run::measure(self).await,
             Measure::Api => api::measure(self).await,
             Measure::Pull => pull::measure(self).await,
+            Measure::Many => many::measure(self).await,
+            Measure::Logs => logs::measure(self).await,
             _ => memory::measure(self).await,
         }
     }
