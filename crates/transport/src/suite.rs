@@ -25,6 +25,7 @@ pub type Case = (&'static str, fn(&dyn Dialer) -> BoxFuture<'_, Result<()>>);
 /// All cases, in the order of [`run`].
 pub const CASES: &[Case] = &[
     ("bytes come back as they were sent", |dialer| Box::pin(echo(dialer))),
+    ("each byte is noticed when it comes", |dialer| Box::pin(noticed(dialer))),
     ("large transfers arrive whole in both directions", |dialer| Box::pin(bulk(dialer))),
     ("ending the host's direction leaves the guest's open", |dialer| Box::pin(half_close(dialer))),
     ("a thousand streams are open at once", |dialer| Box::pin(thousand(dialer))),
@@ -33,6 +34,13 @@ pub const CASES: &[Case] = &[
     ("streams dropped in the middle harm nobody", |dialer| Box::pin(dropped(dialer))),
     ("a port nobody listens on is refused", |dialer| Box::pin(refused(dialer))),
 ];
+
+/// How often a byte goes there and back alone.
+const TRIPS: usize = 2000;
+
+/// What is not noticed by itself is noticed with the carrier's next heartbeat, most often
+/// later than this. No trip takes as long on a machine that is merely busy.
+const TRIP_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Streams in the cases that open many.
 const MANY: usize = 1000;
@@ -80,6 +88,16 @@ async fn echo(dialer: &dyn Dialer) -> Result<()> {
     }
     stream.shutdown().await?;
     expect_end(&mut stream).await
+}
+
+async fn noticed(dialer: &dyn Dialer) -> Result<()> {
+    let mut stream = dialer.dial(Port::ECHO).await?;
+    for trip in 0..TRIPS {
+        timeout(TRIP_DEADLINE, round_trip(&mut stream, b"?"))
+            .await
+            .with_context(|| format!("trip {trip} waits"))??;
+    }
+    Ok(())
 }
 
 async fn bulk(dialer: &dyn Dialer) -> Result<()> {

@@ -299,7 +299,9 @@ impl Render for Channel {
                 argv.option("-device", "vhost-user-vsock-pci,chardev=vsock");
             }
             Carrier::VirtioSerial { port_name } => {
-                argv.option("-device", "virtio-serial-pci");
+                // The port and number 0, which is a console's: each costs two queues, which
+                // the guest looks through at every interrupt that they share.
+                argv.option("-device", "virtio-serial-pci,max_ports=2");
                 argv.option(
                     "-chardev",
                     match self.os {

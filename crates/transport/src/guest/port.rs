@@ -7,7 +7,10 @@
 //! quiet meanwhile. The kernel wakes the port's waiters whenever the host's side opens
 //! or closes, and an edge-triggered epoll reports each wake-up once, whatever the level.
 //! The runtime's own epoll cannot be used for this: it takes a `HUP` as final. So
-//! the port is in an epoll of its own, and that one's descriptor in the runtime's.
+//! the port is in an epoll of its own, and that one's descriptor in the runtime's, but
+//! only while a client is waited for. Whoever polls the port takes its next buffer out
+//! of the queue, and an interrupt that then finds the queue empty wakes nobody: a second
+//! epoll beside the session's makes the session sleep on what has arrived.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -38,15 +41,13 @@ const NOW: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 /// process can have it open.
 pub fn listen_virtio_serial(name: &str, ports: &[Port]) -> Result<MuxAcceptor, TransportError> {
     let path = find(Path::new(PORTS), name)?;
-    let failed = |source| TransportError::OpenPort { path: path.clone(), source };
     let file = OpenOptions::new()
         .read(true)
         .write(true)
         .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
         .open(&path)
-        .map_err(failed)?;
-    let clients = Clients::new(path.clone(), file).map_err(failed)?;
-    Ok(MuxAcceptor::new(Box::new(clients), ports))
+        .map_err(|source| TransportError::OpenPort { path: path.clone(), source })?;
+    Ok(MuxAcceptor::new(Box::new(Clients { path, port: Arc::new(file) }), ports))
 }
 
 /// The device of the port whose `name` file says so.
@@ -67,40 +68,44 @@ fn find(class: &Path, name: &str) -> Result<PathBuf, TransportError> {
 struct Clients {
     path: PathBuf,
     port: Arc<File>,
-    /// Readable after the host's side has opened or closed.
-    changes: AsyncFd<OwnedFd>,
 }
 
 impl Clients {
-    fn new(path: PathBuf, file: File) -> io::Result<Self> {
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        // `HUP` is always reported; `OUT` makes each opening an event of its own.
-        let edges = epoll::EventFlags::OUT | epoll::EventFlags::ET;
-        epoll::add(&epoll, &file, epoll::EventData::new_u64(0), edges)?;
-        Ok(Self { path, port: Arc::new(file), changes: sys::watch_epoll(epoll)? })
-    }
-
     fn has_client(&self) -> io::Result<bool> {
         let mut fds = [PollFd::new(&*self.port, PollFlags::OUT)];
         poll(&mut fds, Some(&NOW))?;
         Ok(!fds[0].revents().contains(PollFlags::HUP))
     }
 
-    async fn client(&self) -> io::Result<PortStream> {
+    /// Readable after the host's side has opened or closed, and once at first.
+    fn changes(&self) -> io::Result<AsyncFd<OwnedFd>> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        // `HUP` is always reported; `OUT` makes each opening an event of its own.
+        let edges = epoll::EventFlags::OUT | epoll::EventFlags::ET;
+        epoll::add(&epoll, &*self.port, epoll::EventData::new_u64(0), edges)?;
+        sys::watch_epoll(epoll)
+    }
+
+    async fn wait(&self) -> io::Result<()> {
+        let changes = self.changes()?;
         loop {
-            let mut changed = self.changes.readable().await?;
+            let mut changed = changes.readable().await?;
             // First take the event, then look: a change after the look is a new event.
             let mut events: [epoll::Event; 1] = [epoll::Event {
                 flags: epoll::EventFlags::empty(),
                 data: epoll::EventData::new_u64(0),
             }];
-            epoll::wait(self.changes.get_ref(), &mut events, Some(&NOW))?;
+            epoll::wait(changes.get_ref(), &mut events, Some(&NOW))?;
             if self.has_client()? {
-                // The readiness stays: the session's end asks again.
-                return Ok(PortStream { port: sys::watch_file(Arc::clone(&self.port))? });
+                return Ok(());
             }
             changed.clear_ready();
         }
+    }
+
+    async fn client(&self) -> io::Result<PortStream> {
+        self.wait().await?;
+        Ok(PortStream { port: sys::watch_file(Arc::clone(&self.port))? })
     }
 }
 
