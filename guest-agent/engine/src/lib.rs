@@ -27,6 +27,7 @@ mod processes;
 mod server;
 mod spec;
 mod stats;
+mod sys;
 
 use std::io::IsTerminal as _;
 

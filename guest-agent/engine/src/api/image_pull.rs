@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::error::ApiError;
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::sys::trim_heap;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -112,6 +113,7 @@ pub(super) async fn create(
             () = pull => {}
             () = cancelled.cancelled() => {}
         }
+        trim_heap();
     });
     // What fails before the first line keeps its HTTP status.
     let first = match lines.recv().await {

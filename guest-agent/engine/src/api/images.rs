@@ -22,6 +22,7 @@ use super::version::ApiVersion;
 use crate::container::{Record, image_config};
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::sys::trim_heap;
 
 /// Before it, an image without a name is shown as `<none>:<none>`.
 const WITHOUT_NONE: ApiVersion = ApiVersion::new(1, 43);
@@ -278,7 +279,9 @@ async fn remove(
 async fn load(State(engine): State<Engine>, body: Body) -> Answer {
     let bytes = body.into_data_stream().map_err(std::io::Error::other);
     let archive = StreamReader::new(Box::pin(bytes));
-    let loaded = engine.images().load(archive, None, &|_| {}).await.map_err(EngineError::from)?;
+    let loaded = engine.images().load(archive, None, &|_| {}).await;
+    trim_heap();
+    let loaded = loaded.map_err(EngineError::from)?;
     let mut lines = String::new();
     for item in loaded {
         let id = item.image.id.to_string();
