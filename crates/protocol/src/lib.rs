@@ -6,7 +6,9 @@
 //! is never renamed or removed within one [`PROTOCOL_VERSION`].
 
 pub mod handshake;
+pub mod ping;
 pub mod ports;
+pub mod version;
 
 use serde::{Deserialize, Serialize};
 

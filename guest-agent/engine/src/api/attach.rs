@@ -15,6 +15,7 @@ use futures::stream::{BoxStream, empty};
 use futures::{SinkExt as _, StreamExt as _};
 use hyper::header::{CONTENT_TYPE, UPGRADE};
 use hyper_util::rt::TokioIo;
+use naru_protocol::version::ApiVersion;
 use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader, copy};
 use tokio::net::UnixStream;
@@ -25,7 +26,6 @@ use super::error::ApiError;
 use super::hijack::{Client, Ended, hijack, join, stream_type};
 use super::logs::check_readable;
 use super::query::Flag;
-use super::version::ApiVersion;
 use crate::container::{AttachStreams, Attached, Container, LogQuery, Upto, read_log};
 use crate::engine::Engine;
 

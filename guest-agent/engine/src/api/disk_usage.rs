@@ -9,10 +9,10 @@ use axum::routing::get;
 use axum::{Extension, Json, Router};
 use jiff::Timestamp;
 use naru_image_store::{Digest, Image};
+use naru_protocol::version::ApiVersion;
 use serde_json::{Map, Value, json};
 
 use super::error::ApiError;
-use super::version::ApiVersion;
 use super::{container_view, images};
 use crate::container::Record;
 use crate::engine::Engine;

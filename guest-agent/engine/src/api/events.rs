@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use hyper::header::CONTENT_TYPE;
 use jiff::Timestamp;
+use naru_protocol::version::ApiVersion;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::broadcast::error::RecvError;
@@ -19,7 +20,6 @@ use tokio::time::{Instant, sleep_until};
 
 use super::error::ApiError;
 use super::query::Filters;
-use super::version::ApiVersion;
 use crate::engine::Engine;
 use crate::events::Event;
 

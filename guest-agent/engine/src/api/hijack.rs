@@ -7,11 +7,11 @@ use hyper::StatusCode;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue, UPGRADE};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
+use naru_protocol::version::ApiVersion;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, copy, split};
 
 use super::detach::DetachKeys;
 use super::error::ApiError;
-use super::version::ApiVersion;
 
 /// Bytes of a terminal, unframed.
 pub(super) const RAW_STREAM: &str = "application/vnd.docker.raw-stream";

@@ -7,12 +7,12 @@ use axum::routing::post;
 use axum::{Extension, Json, Router};
 use bollard_stubs::models::ContainerUpdateBody;
 use hyper::StatusCode;
+use naru_protocol::version::ApiVersion;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::error::ApiError;
 use super::json_body;
-use super::version::ApiVersion;
 use crate::engine::Engine;
 
 type Answer = Result<Response, ApiError>;

@@ -7,13 +7,13 @@ use axum::routing::get;
 use axum::{Extension, Router};
 use futures::StreamExt as _;
 use hyper::header::CONTENT_TYPE;
+use naru_protocol::version::ApiVersion;
 use serde::Deserialize;
 
 use super::error::ApiError;
 use super::events::parse_time;
 use super::hijack::stream_type;
 use super::query::Flag;
-use super::version::ApiVersion;
 use crate::container::{LogDriver, LogQuery, Record, Upto, follow_log, read_log};
 use crate::engine::Engine;
 

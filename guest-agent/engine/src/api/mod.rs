@@ -27,26 +27,20 @@ mod stats;
 mod system;
 mod top;
 mod transfer;
-mod version;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use hyper::Uri;
-use hyper::header::{HeaderName, HeaderValue, SERVER};
+use hyper::header::{HeaderName, HeaderValue};
 use hyper::http::uri::PathAndQuery;
+use naru_protocol::ping::SERVER_HEADERS;
+use naru_protocol::version;
 use tower::ServiceExt as _;
 
 use crate::engine::Engine;
 use error::ApiError;
-
-/// What the engine calls itself where Docker says its version: a Docker-like number
-/// first, because clients compare it, and Naru's own behind it.
-const SERVER_VERSION: &str = concat!("28.5.0+naru.", env!("CARGO_PKG_VERSION"));
-
-const SERVER_HEADER: HeaderValue =
-    HeaderValue::from_static(concat!("Docker/28.5.0+naru.", env!("CARGO_PKG_VERSION"), " (linux)"));
 
 /// The whole API of `engine`.
 #[derive(Clone, Debug)]
@@ -83,16 +77,9 @@ impl Api {
             Err(error) => error.into_response(),
         };
         let headers = response.headers_mut();
-        let version = HeaderValue::try_from(version::MAXIMUM.to_string());
-        if let Ok(version) = version {
-            headers.insert(HeaderName::from_static("api-version"), version);
+        for (name, value) in SERVER_HEADERS {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
-        headers.insert(HeaderName::from_static("ostype"), HeaderValue::from_static("linux"));
-        headers.insert(
-            HeaderName::from_static("docker-experimental"),
-            HeaderValue::from_static("false"),
-        );
-        headers.insert(SERVER, SERVER_HEADER);
         response
     }
 }

@@ -8,15 +8,16 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use hyper::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, PRAGMA};
+use hyper::header::{CONTENT_LENGTH, HeaderValue};
 use jiff::Timestamp;
+use naru_protocol::ping::{self, SERVER_VERSION};
+use naru_protocol::version;
 use nix::sys::sysinfo::sysinfo;
 use nix::sys::utsname::uname;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
 use super::error::ApiError;
-use super::{SERVER_VERSION, version};
 use crate::args::Mode;
 use crate::container::Status;
 use crate::engine::Engine;
@@ -24,28 +25,20 @@ use crate::processes::group_directory;
 
 pub(super) fn routes() -> Router<Engine> {
     Router::new()
-        .route("/_ping", get(ping).head(head_ping))
+        .route(ping::PATH, get(answer_ping).head(head_ping))
         .route("/version", get(version))
         .route("/info", get(info))
         // There are none, and their routes but this one are refused.
         .route("/plugins", get(async || Json(json!([]))))
 }
 
-async fn ping() -> Response {
-    let headers = [
-        (CONTENT_TYPE, "text/plain; charset=utf-8"),
-        (CACHE_CONTROL, "no-cache, no-store, must-revalidate"),
-        (PRAGMA, "no-cache"),
-        // The classic builder; BuildKit's interface is not served.
-        (HeaderName::from_static("builder-version"), "1"),
-        (HeaderName::from_static("swarm"), "inactive"),
-    ];
-    (headers, "OK").into_response()
+async fn answer_ping() -> Response {
+    (ping::HEADERS, ping::BODY).into_response()
 }
 
 /// As Docker: the length of this answer, not that of the other's.
 async fn head_ping() -> Response {
-    let mut response = ping().await;
+    let mut response = answer_ping().await;
     *response.body_mut() = Body::empty();
     response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
     response

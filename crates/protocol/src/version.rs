@@ -1,4 +1,4 @@
-//! API versions: which ones are spoken, and how a path names one.
+//! Versions of Docker's API: which ones are spoken, and how a path names one.
 //!
 //! Every route exists as `/vX.YY/…` and without a version, which means the newest.
 
@@ -6,26 +6,29 @@ use std::fmt;
 
 /// A version of the Docker Engine API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct ApiVersion {
+pub struct ApiVersion {
     major: u16,
     minor: u16,
 }
 
 /// The newest version whose shapes are produced.
-pub(crate) const MAXIMUM: ApiVersion = ApiVersion::new(1, 51);
+pub const MAXIMUM: ApiVersion = ApiVersion::new(1, 51);
 
 /// The oldest version that is still answered.
-pub(crate) const MINIMUM: ApiVersion = ApiVersion::new(1, 24);
+pub const MINIMUM: ApiVersion = ApiVersion::new(1, 24);
 
 /// A version that is not spoken here. The text is Docker's: clients match it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum UnspokenVersion {
+pub enum UnspokenVersion {
+    /// Above [`MAXIMUM`].
     TooNew(ApiVersion),
+    /// Below [`MINIMUM`].
     TooOld(ApiVersion),
 }
 
 impl ApiVersion {
-    pub(crate) const fn new(major: u16, minor: u16) -> Self {
+    /// Version `major.minor`.
+    pub const fn new(major: u16, minor: u16) -> Self {
         Self { major, minor }
     }
 
@@ -48,7 +51,7 @@ impl ApiVersion {
 /// Splits `/v1.44/containers/json` into its version and `/containers/json`.
 ///
 /// A path without a version has the newest one.
-pub(crate) fn split_path(path: &str) -> Result<(ApiVersion, &str), UnspokenVersion> {
+pub fn split_path(path: &str) -> Result<(ApiVersion, &str), UnspokenVersion> {
     let Some(rest) = path.strip_prefix("/v") else { return Ok((MAXIMUM, path)) };
     let (version, tail) = match rest.find('/') {
         Some(slash) => rest.split_at(slash),
