@@ -104,7 +104,7 @@ impl Candidate {
             tasks,
             cancel,
         );
-        let proxy = proxy::serve(docker, machine.guest(), tasks.clone(), cancel.clone());
+        let proxy = proxy::serve(docker, machine.engine(), tasks.clone(), cancel.clone());
         let control = server::serve(control, machine.clone(), tasks.clone(), cancel.clone());
         tasks.spawn(async move {
             tokio::join!(proxy, control);

@@ -31,7 +31,7 @@ const ENGINE: Step = Step {
 
 /// How long the guest may take from power-on to its engine's first answer: without
 /// hardware acceleration on a busy computer it is minutes.
-const GUEST_DEADLINE: Duration = Duration::from_mins(5);
+pub(crate) const GUEST_DEADLINE: Duration = Duration::from_mins(5);
 /// The pause before the guest is asked again. It cannot tell us that it is ready before
 /// there is a channel.
 const RETRY: Duration = Duration::from_millis(50);

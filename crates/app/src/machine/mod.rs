@@ -16,6 +16,7 @@
 //! the start ends the start.
 
 mod boot;
+mod engine;
 mod plan;
 mod steps;
 
@@ -31,6 +32,8 @@ use tokio_util::task::TaskTracker;
 use crate::guest::Guest;
 use crate::settings::SettingsFile;
 use crate::{AppError, Directories, console, context, ports};
+pub(crate) use boot::GUEST_DEADLINE;
+pub(crate) use engine::EngineState;
 use steps::Steps;
 
 /// How much of the guest's console goes with a failure.
@@ -50,7 +53,7 @@ enum Request {
 pub(crate) struct Machine {
     requests: mpsc::Sender<Request>,
     status: watch::Receiver<MachineStatus>,
-    guest: watch::Receiver<Option<Guest>>,
+    engine: watch::Receiver<EngineState>,
 }
 
 /// The status of a machine that has not been started.
@@ -76,10 +79,10 @@ impl Machine {
         cancel: &CancellationToken,
     ) -> Self {
         let (requests, inbox) = mpsc::channel(REQUEST_BACKLOG);
-        let (guest, guest_receiver) = watch::channel(None);
-        let machine = Self { requests, status: status.subscribe(), guest: guest_receiver };
+        let (engine, engine_receiver) = watch::channel(EngineState::Off);
+        let machine = Self { requests, status: status.subscribe(), engine: engine_receiver };
         status.send_replace(off());
-        let driver = Driver { directories, settings, status, guest, inbox, tasks: tasks.clone() };
+        let driver = Driver { directories, settings, status, engine, inbox, tasks: tasks.clone() };
         let cancel = cancel.clone();
         tasks.spawn(async move { cancel.run_until_cancelled(driver.run()).await });
         machine
@@ -100,9 +103,9 @@ impl Machine {
         self.status.clone()
     }
 
-    /// The way to the engine while the machine runs.
-    pub(crate) fn guest(&self) -> watch::Receiver<Option<Guest>> {
-        self.guest.clone()
+    /// The engine as it comes and goes.
+    pub(crate) fn engine(&self) -> watch::Receiver<EngineState> {
+        self.engine.clone()
     }
 
     async fn ask(&self, request: fn(Answer) -> Request) -> Result<(), IpcError> {
@@ -122,7 +125,7 @@ struct Driver {
     directories: Directories,
     settings: SettingsFile,
     status: watch::Sender<MachineStatus>,
-    guest: watch::Sender<Option<Guest>>,
+    engine: watch::Sender<EngineState>,
     inbox: mpsc::Receiver<Request>,
     tasks: TaskTracker,
 }
@@ -159,6 +162,9 @@ impl Driver {
             Carrier::VirtioSerial { .. } => "virtio-serial",
             Carrier::Vsock { .. } | Carrier::VhostUserVsock { .. } => "vsock",
         };
+        // From now on `docker` finds the socket, and waits there.
+        self.register_context();
+        self.engine.send_replace(EngineState::Starting);
         let mut steps = Steps::begin(self.status.clone(), carrier, vm.events());
         let mut asked = Asked { start: vec![answer], ..Asked::default() };
         let booted = tokio::select! {
@@ -178,6 +184,7 @@ impl Driver {
                 reply_all(asked.start, &Err(error));
             }
             None => {
+                self.engine.send_replace(EngineState::Off);
                 self.status.send_modify(|status| status.state = MachineState::Stopping);
                 vm.shutdown(None).await;
                 self.status.send_replace(off());
@@ -187,8 +194,17 @@ impl Driver {
         reply_all(asked.stop, &Ok(()));
     }
 
+    fn register_context(&self) {
+        let socket = self.directories.docker_socket();
+        if let Err(error) = context::register(&self.directories.docker_config, &socket) {
+            // `docker` can still be told the socket by hand.
+            tracing::warn!(error = %naru_error::chain(&error), "no docker context");
+        }
+    }
+
     fn fail(&self, status: MachineStatus, error: IpcError, console_tail: Vec<String>) {
         tracing::error!(%error, "machine failed");
+        self.engine.send_replace(EngineState::Failed(error.clone()));
         self.status.send_replace(MachineStatus {
             state: MachineState::Failed,
             error: Some(error),
@@ -202,12 +218,7 @@ impl Driver {
         let session = CancellationToken::new();
         let _ends_with_the_machine = session.clone().drop_guard();
         self.tasks.spawn(ports::serve(guest.clone(), self.tasks.clone(), session.clone()));
-        let socket = self.directories.docker_socket();
-        if let Err(error) = context::register(&self.directories.docker_config, &socket) {
-            // `docker` can still be told the socket by hand.
-            tracing::warn!(error = %naru_error::chain(&error), "no docker context");
-        }
-        self.guest.send_replace(Some(guest.clone()));
+        self.engine.send_replace(EngineState::Ready(guest.clone()));
         self.status.send_modify(|status| status.state = MachineState::Running);
         tracing::info!("machine runs");
         let mut running = true;
@@ -219,7 +230,7 @@ impl Driver {
                 () = asked.one(&mut self.inbox) => running = asked.stop.is_empty() && !asked.closed,
             }
         }
-        self.guest.send_replace(None);
+        self.engine.send_replace(EngineState::Off);
         if running {
             self.explain_death(vm).await;
         } else {

@@ -8,13 +8,17 @@ use anyhow::{Context, Result};
 use naru_app::{App, Directories, Environment};
 use naru_ipc::{AppEvent, MachineState, Settings, StepState};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio_util::task::TaskTracker;
 
-/// Says what it is asked before a start, and dies of the start itself.
+/// Says what it is asked before a start, and dies of the start itself, as soon as there is
+/// no file that holds it up.
 const QEMU: &str = r#"#!/bin/sh
 case "$*" in
   *--version*) echo "QEMU emulator version 9.0.0" ;;
   *"-accel help"*) echo tcg ;;
-  *) echo "qemu: the fan is on fire" >&2; exit 3 ;;
+  *) while [ -e "$0.wait" ]; do sleep 0.05; done; echo "qemu: the fan is on fire" >&2; exit 3 ;;
 esac
 "#;
 
@@ -66,6 +70,41 @@ async fn a_machine_that_dies_is_explained_in_its_status_and_in_an_event() -> Res
     );
     assert!(states[4..].iter().all(|(_, state)| *state == StepState::Pending), "{states:?}");
     app.shutdown().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_docker_client_waits_for_a_start_and_hears_why_it_failed() -> Result<()> {
+    let home = TempDir::new()?;
+    let app = app(home.path()).await?;
+    let hold = home.path().join("qemu.wait");
+    fs::write(&hold, "")?;
+    let mut status = app.watch_status();
+    let start = TaskTracker::new().spawn({
+        let app = app.clone();
+        async move { app.machine_start(()).await }
+    });
+    status.wait_for(|status| status.state == MachineState::Starting).await?;
+    let contexts = home.path().join("docker/contexts/meta");
+    assert_eq!(fs::read_dir(contexts)?.count(), 1, "docker knows the way from the begin");
+
+    let mut docker = UnixStream::connect(home.path().join("run/docker.sock")).await?;
+    docker.write_all(b"GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n").await?;
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\nOK") {
+        answer.push(docker.read_u8().await?);
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 200 OK"));
+    assert_eq!(app.machine_status(()).await?.state, MachineState::Starting);
+    docker.write_all(b"GET /v1.51/info HTTP/1.1\r\nHost: x\r\n\r\n").await?;
+    fs::remove_file(hold)?;
+    start.await?.err().context("this QEMU cannot start")?;
+    // The owner may end at once, as the one in the background does.
+    app.shutdown().await;
+    let mut answer = String::new();
+    docker.read_to_string(&mut answer).await?;
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    assert!(answer.contains("the fan is on fire"), "{answer}");
     Ok(())
 }
 

@@ -1,42 +1,39 @@
 //! The Docker API on this host: a local socket whose connections go on to the engine.
 //!
 //! Bytes are copied as they are, so whatever a client and the engine agree upon
-//! (upgrades, hijacked streams, half-close) works. While there is no engine, each
-//! request is answered at once with 503 and a message in Docker's shape.
+//! (upgrades, hijacked streams, half-close) works. While the machine starts, clients wait
+//! for the engine ([`starting`]); while it is off, each request is answered at once with
+//! 503 and a message in Docker's shape.
 
-use std::convert::Infallible;
+mod client;
+mod head;
+mod starting;
+
 use std::io;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::header::CONTENT_TYPE;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Response, StatusCode};
-use hyper_util::rt::TokioIo;
-use serde_json::json;
-use tokio::io::{AsyncWriteExt, copy, sink};
 use tokio::sync::watch;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::client::Client;
+use self::starting::Waited;
 use crate::guest::Guest;
 use crate::local::{Listener, Stream};
+use crate::machine::EngineState;
 
 /// What is said to clients while the machine is off.
-pub(crate) const NOT_RUNNING: &str =
+const NOT_RUNNING: &str =
     "the Naru machine is not running: start it with `naru start` or in the window";
+/// What is said to clients while the machine runs without its engine.
+const RESTARTING: &str = "the engine is being restarted: try again";
 /// How long to leave a listener alone that cannot accept (out of descriptors, mostly).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How long a client that is refused may take to send its request.
-const REFUSAL_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Serves `listener` until `cancel`; connections live on `tasks` and end with it too.
 pub(crate) async fn serve(
     mut listener: Listener,
-    engine: watch::Receiver<Option<Guest>>,
+    engine: watch::Receiver<EngineState>,
     tasks: TaskTracker,
     cancel: CancellationToken,
 ) {
@@ -47,11 +44,9 @@ pub(crate) async fn serve(
         };
         match accepted {
             Ok(client) => {
-                let guest = engine.borrow().clone();
-                let cancel = cancel.clone();
+                let (engine, cancel) = (engine.clone(), cancel.clone());
                 tasks.spawn(async move {
-                    let ended = cancel.run_until_cancelled(connect(client, guest)).await;
-                    if let Some(Err(error)) = ended {
+                    if let Err(error) = connect(client, engine, cancel).await {
                         tracing::debug!(%error, "docker connection ended early");
                     }
                 });
@@ -65,60 +60,58 @@ pub(crate) async fn serve(
     }
 }
 
-async fn connect(mut client: Stream, guest: Option<Guest>) -> io::Result<()> {
-    let Some(guest) = guest else {
-        return refuse(client, NOT_RUNNING.to_owned()).await;
+/// Serves one client until it is done or `cancel` comes. One that waits for a start hears
+/// how the start ended even then: the start itself ends, and with it the wait.
+async fn connect(
+    stream: Stream,
+    engine: watch::Receiver<EngineState>,
+    cancel: CancellationToken,
+) -> io::Result<()> {
+    let mut client = Client::new(stream);
+    let state = engine.borrow().clone();
+    let waited = match state {
+        EngineState::Ready(guest) => Waited::Ready(guest),
+        EngineState::Starting => starting::wait(&mut client, engine).await?,
+        EngineState::Off | EngineState::Failed(_) => Waited::Idle(why_not(&state)),
     };
+    let rest = async {
+        match waited {
+            Waited::Ready(guest) => pass_on(&mut client, &guest).await,
+            Waited::Idle(why) => client.part(&why).await,
+            Waited::Over => client.leave().await,
+        }
+    };
+    cancel.run_until_cancelled(rest).await.unwrap_or(Ok(()))
+}
+
+async fn pass_on(client: &mut Client, guest: &Guest) -> io::Result<()> {
     let engine = match guest.dial().await {
         Ok(engine) => engine,
         Err(error) => {
             let cause = naru_error::chain(&error);
-            return refuse(client, format!("the engine does not answer: {cause}")).await;
+            return client.part(&format!("the engine does not answer: {cause}")).await;
         }
     };
-    match crate::copy::client_to_server(&mut client, engine).await {
+    match client.pass_on(engine).await {
         // On the multiplexed carrier the first read says that nobody listens. How much of
         // the request was read by then is not known, so the answer is written as it is.
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            client.write_all(&restarting()).await?;
-            client.shutdown().await?;
-            // A socket closed with bytes unread takes the answer away from the client.
-            match timeout(REFUSAL_DEADLINE, copy(&mut client, &mut sink())).await {
-                Ok(drained) => drained.map(drop),
-                Err(_) => Err(io::ErrorKind::TimedOut.into()),
-            }
+            client.refuse(RESTARTING).await?;
+            client.leave().await
         }
         ended => ended,
     }
 }
 
-/// The whole answer while the machine runs without its engine.
-fn restarting() -> Vec<u8> {
-    let body = json!({ "message": "the engine is being restarted: try again" }).to_string();
-    let length = body.len();
-    format!(
-        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n\
-         Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-    )
-    .into_bytes()
-}
-
-/// Answers whatever is asked with 503.
-async fn refuse(client: Stream, message: String) -> io::Result<()> {
-    let body = Bytes::from(json!({ "message": message }).to_string());
-    let service = service_fn(move |_request| {
-        let mut response = Response::new(Full::new(body.clone()));
-        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-        response
-            .headers_mut()
-            .insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static("application/json"));
-        async move { Ok::<_, Infallible>(response) }
-    });
-    let connection =
-        http1::Builder::new().keep_alive(false).serve_connection(TokioIo::new(client), service);
-    match timeout(REFUSAL_DEADLINE, connection).await {
-        Ok(served) => served.map_err(io::Error::other),
-        Err(_) => Err(io::ErrorKind::TimedOut.into()),
+/// Why there is no engine, and what to do.
+fn why_not(state: &EngineState) -> String {
+    match state {
+        EngineState::Failed(error) => format!(
+            "the Naru machine has failed: {}; `naru logs` shows its console, and `naru start` \
+             or the window starts it again",
+            error.message
+        ),
+        _ => NOT_RUNNING.to_owned(),
     }
 }
 
@@ -126,26 +119,40 @@ async fn refuse(client: Stream, message: String) -> io::Result<()> {
 #[cfg(unix)]
 mod tests {
     use std::sync::atomic::Ordering;
-    use tokio::io::AsyncReadExt;
 
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::UnixStream;
 
     use super::*;
     use crate::fake_engine::{COUNT_PATH, FakeEngine};
     use crate::local::Address;
 
-    /// A proxy to `guest`, and the directory with its socket.
-    fn proxy(guest: Option<Guest>) -> (tempfile::TempDir, watch::Sender<Option<Guest>>, Address) {
-        let directory = tempfile::tempdir().unwrap();
-        let address = Address::socket(directory.path().join("docker.sock"));
-        let listener = Listener::bind(&address).unwrap();
-        let (sender, receiver) = watch::channel(guest);
-        let tasks = TaskTracker::new();
-        tasks.spawn(serve(listener, receiver, tasks.clone(), CancellationToken::new()));
-        (directory, sender, address)
+    /// A proxy under test.
+    pub(super) struct Proxy {
+        pub(super) state: watch::Sender<EngineState>,
+        pub(super) address: Address,
+        pub(super) tasks: TaskTracker,
+        pub(super) cancel: CancellationToken,
+        _directory: tempfile::TempDir,
     }
 
-    async fn ask(address: &Address, request: &str) -> String {
+    impl Proxy {
+        pub(super) fn new(state: EngineState) -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            let address = Address::socket(directory.path().join("docker.sock"));
+            let listener = Listener::bind(&address).unwrap();
+            let (state, receiver) = watch::channel(state);
+            let (tasks, cancel) = (TaskTracker::new(), CancellationToken::new());
+            tasks.spawn(serve(listener, receiver, tasks.clone(), cancel.clone()));
+            Self { state, address, tasks, cancel, _directory: directory }
+        }
+
+        pub(super) async fn connect(&self) -> UnixStream {
+            UnixStream::connect(self.address.path()).await.unwrap()
+        }
+    }
+
+    pub(super) async fn ask(address: &Address, request: &str) -> String {
         let mut client = UnixStream::connect(address.path()).await.unwrap();
         client.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
@@ -156,8 +163,8 @@ mod tests {
     #[tokio::test]
     async fn the_end_of_a_clients_input_reaches_the_engine_and_its_answer_the_client() {
         let (engine, _ports) = FakeEngine::new();
-        let (_directory, _guest, address) = proxy(Some(engine.guest()));
-        let mut client = UnixStream::connect(address.path()).await.unwrap();
+        let proxy = Proxy::new(EngineState::Ready(engine.guest()));
+        let mut client = proxy.connect().await;
         let head = format!(
             "POST {COUNT_PATH} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
         );
@@ -171,8 +178,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_stopped_machine_is_answered_for_in_dockers_shape() {
-        let (_directory, _guest, address) = proxy(None);
-        let answer = ask(&address, "GET /v1.51/containers/json HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        let proxy = Proxy::new(EngineState::Off);
+        let answer =
+            ask(&proxy.address, "GET /v1.51/containers/json HTTP/1.1\r\nHost: x\r\n\r\n").await;
         assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
         let body = answer.split("\r\n\r\n").nth(1).unwrap();
         let body: serde_json::Value = serde_json::from_str(body).unwrap();
@@ -182,10 +190,10 @@ mod tests {
     #[tokio::test]
     async fn the_engine_is_reached_as_soon_as_the_machine_runs() {
         let (engine, _ports) = FakeEngine::new();
-        let (_directory, guest, address) = proxy(None);
-        guest.send_replace(Some(engine.guest()));
+        let proxy = Proxy::new(EngineState::Off);
+        proxy.state.send_replace(EngineState::Ready(engine.guest()));
         let request = "GET /naru/handshake HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-        let answer = ask(&address, request).await;
+        let answer = ask(&proxy.address, request).await;
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     }
 
@@ -193,8 +201,8 @@ mod tests {
     async fn an_engine_that_is_being_restarted_is_answered_for() {
         let (engine, _ports) = FakeEngine::new();
         engine.away.store(true, Ordering::Relaxed);
-        let (_directory, _guest, address) = proxy(Some(engine.guest()));
-        let answer = ask(&address, "GET /info HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        let proxy = Proxy::new(EngineState::Ready(engine.guest()));
+        let answer = ask(&proxy.address, "GET /info HTTP/1.1\r\nHost: x\r\n\r\n").await;
         assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
         assert!(answer.contains("restarted"), "{answer}");
     }
