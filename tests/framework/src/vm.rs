@@ -77,6 +77,11 @@ impl Vm {
         self.home.path().join("data/data.img")
     }
 
+    /// Docker's socket on the host.
+    pub fn socket(&self) -> PathBuf {
+        self.home.path().join("run/docker.sock")
+    }
+
     /// Docker's configuration directory, where the context is registered.
     pub fn docker_config(&self) -> PathBuf {
         self.home.path().join("docker")
@@ -84,7 +89,14 @@ impl Vm {
 
     /// Runs `naru` to its end.
     pub fn naru(&self, arguments: &[&str]) -> Result<Output> {
-        run(self.command(&self.naru).args(arguments))
+        run(&mut self.naru_command(arguments))
+    }
+
+    /// `naru`, not yet started; ended when it hangs.
+    pub fn naru_command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.command(&self.naru);
+        command.args(arguments);
+        command
     }
 
     /// Runs `docker`, with the context that Naru registered, to its end.
@@ -195,7 +207,12 @@ fn run(command: &mut Command) -> Result<Output> {
 
 /// Ends a process of the test's own at once.
 pub fn kill(pid: u32) -> Result<()> {
-    run(Command::new("kill").args(["-KILL", &pid.to_string()]))?.success()?;
+    signal(pid, "KILL")
+}
+
+/// Sends a signal, such as `STOP`, to a process of the test's own.
+pub fn signal(pid: u32, name: &str) -> Result<()> {
+    run(Command::new("kill").args(["-s", name, &pid.to_string()]))?.success()?;
     Ok(())
 }
 

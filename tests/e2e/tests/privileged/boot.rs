@@ -41,8 +41,7 @@ fn a_start_names_its_steps_and_ends_with_an_engine_that_docker_reaches() -> Resu
 fn the_context_is_there_and_nobody_was_moved_to_it(vm: &Vm) -> Result<()> {
     let contexts = vm.docker_ok(&["context", "ls", "--format", "{{.Name}} {{.DockerEndpoint}}"])?;
     let naru = contexts.lines().find(|line| line.starts_with("naru "));
-    let socket = vm.home().join("run/docker.sock");
-    let expected = format!("naru unix://{}", socket.display());
+    let expected = format!("naru unix://{}", vm.socket().display());
     assert_eq!(naru, Some(expected.as_str()), "{contexts}");
     let config = fs::read_to_string(vm.docker_config().join("config.json")).unwrap_or_default();
     assert!(!config.contains("currentContext"), "{config}");

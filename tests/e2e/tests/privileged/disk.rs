@@ -8,24 +8,30 @@ use naru_test_framework::Vm;
 
 /// Where ext4 keeps its first superblock (`Documentation/filesystems/ext4/super.rst`).
 const SUPERBLOCK: u64 = 1024;
+/// What is there instead.
+const JUNK: [u8; 1024] = [0x5a; 1024];
 
-#[test]
-fn a_data_disk_that_cannot_be_read_is_named_and_left_as_it_is() -> Result<()> {
-    let vm = Vm::new()?;
+/// Gives the machine a disk at which it gives up its start.
+pub(crate) fn break_disk(vm: &Vm) -> Result<File> {
     let disk = vm.data_disk();
     fs::create_dir_all(disk.parent().context("a file is in a directory")?)?;
     fs::copy(vm.images().join("data.img"), &disk)?;
     let broken = File::options().read(true).write(true).open(&disk)?;
-    let junk = [0x5a; 1024];
-    broken.write_all_at(&junk, SUPERBLOCK)?;
+    broken.write_all_at(&JUNK, SUPERBLOCK)?;
+    Ok(broken)
+}
 
+#[test]
+fn a_data_disk_that_cannot_be_read_is_named_and_left_as_it_is() -> Result<()> {
+    let vm = Vm::new()?;
+    let broken = break_disk(&vm)?;
     let refused = vm.naru(&["start"])?;
     let said = refused.failure(5)?;
     assert!(said.contains("it has no ext4 file system"), "{said}");
     assert!(said.contains("nothing was changed on it"), "{said}");
     let mut found = [0; 1024];
     broken.read_exact_at(&mut found, SUPERBLOCK)?;
-    assert_eq!(found, junk, "the disk was written to");
+    assert_eq!(found, JUNK, "the disk was written to");
     Ok(())
 }
 

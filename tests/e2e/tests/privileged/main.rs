@@ -13,4 +13,7 @@ mod files;
 mod images;
 mod interference;
 mod policies;
+mod raw;
+mod starting;
+mod streams;
 mod survival;
