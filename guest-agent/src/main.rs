@@ -1,5 +1,7 @@
 //! The one program that runs in the VM: init, engine, shim, and the runtime's command line.
 
+mod log;
+
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         // clap takes the first word for the program's name.
         let EngineCommand { args } =
             EngineCommand::parse_from(std::iter::once(command).chain(arguments));
+        log::begin();
         return match naru_engine::run(&args) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => failed(&naru_error::chain(&error)),
@@ -57,6 +60,7 @@ fn shim(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     if flag != OsStr::new("--dir") {
         return failed("shim: --dir RUN_DIR is missing");
     }
+    log::begin_if_asked();
     match naru_shim::run(Path::new(&directory)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&naru_error::chain(&error)),

@@ -12,6 +12,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use crate::args::{EngineArgs, Mode};
 use crate::container::{
@@ -221,7 +222,7 @@ impl Engine {
         &self,
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
-        match self.tasks().spawn(work).await {
+        match self.tasks().spawn(work.in_current_span()).await {
             Ok(result) => result,
             Err(error) => Err(EngineError::Defect(error.to_string())),
         }

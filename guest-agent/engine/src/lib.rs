@@ -29,12 +29,9 @@ mod spec;
 mod stats;
 mod sys;
 
-use std::io::IsTerminal as _;
-
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::task::TaskTracker;
-use tracing_subscriber::EnvFilter;
 
 pub use args::EngineArgs;
 pub use error::{EngineError, Result};
@@ -44,13 +41,6 @@ use engine::Engine;
 
 /// Runs the engine until SIGTERM, SIGINT or the host's word, then stops all containers.
 pub fn run(args: &EngineArgs) -> Result<()> {
-    let filter =
-        EnvFilter::builder().with_default_directive(tracing::Level::INFO.into()).from_env_lossy();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
     raise_file_limit();
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -195,6 +195,7 @@ impl ContainerNetwork {
 
     /// Gives a container its place on the bridge; none without a network of its own.
     /// What was done is undone when it fails.
+    #[tracing::instrument(name = "network", level = "debug", skip_all)]
     pub(crate) async fn attach(&self, record: &Record) -> Result<Option<Endpoint>> {
         if record.joined_network().is_some() {
             return Ok(None);

@@ -130,12 +130,14 @@ impl Networks {
 
     /// Creates a network namespace with `lo` up and mounts it at `path`, where no file
     /// may be; missing directories are created. It lives without a process in it.
+    #[tracing::instrument(level = "debug", skip_all)]
     pub async fn create_namespace(&self, path: &Path) -> Result<(), NetworkError> {
         let path = path.to_owned();
         on_own_thread(move || namespace::create(&path)).await
     }
 
     /// Removes a namespace and its interfaces. One that is not there is no error.
+    #[tracing::instrument(level = "debug", skip_all)]
     pub async fn remove_namespace(&self, path: &Path) -> Result<(), NetworkError> {
         let path = path.to_owned();
         on_own_thread(move || namespace::remove(&path)).await
@@ -143,6 +145,7 @@ impl Networks {
 
     /// Gives the namespace at `netns` an interface on the bridge, with address and
     /// default route, all up. The bridge must be there.
+    #[tracing::instrument(level = "debug", skip_all)]
     pub async fn connect(
         &self,
         netns: &Path,
@@ -168,6 +171,7 @@ impl Networks {
 
     /// Deletes the interface pair at once. A pair that is not there, for instance
     /// because its namespace is gone, is no error.
+    #[tracing::instrument(level = "debug", skip_all)]
     pub async fn disconnect(&self, host_interface: &str) -> Result<(), NetworkError> {
         let name = host_interface.to_owned();
         on_own_thread(move || delete_link(&name)).await
@@ -175,6 +179,7 @@ impl Networks {
 
     /// Publishes ports under a key and returns them with the host ports that were
     /// chosen for port 0. Either all are published or none.
+    #[tracing::instrument(level = "debug", skip_all)]
     pub async fn publish(
         &self,
         key: &str,
@@ -197,6 +202,7 @@ impl Networks {
 
     /// Ends what `publish` did for this key. New connections are refused from then on;
     /// those that stand are left alone. An unknown key is no error.
+    #[tracing::instrument(level = "debug", skip_all)]
     pub async fn unpublish(&self, key: &str) -> Result<(), NetworkError> {
         let key = key.to_owned();
         self.locked(move |table, state| {

@@ -51,6 +51,7 @@ pub struct CreateRequest<'a> {
 ///
 /// After an error nothing is left: no process, no mount, no cgroup. The calling process must
 /// have one thread.
+#[tracing::instrument(level = "debug", skip_all)]
 pub fn create(request: CreateRequest<'_>) -> Result<Created> {
     let CreateRequest { id, spec, bundle, stdio, preserved, supervised, gate } = request;
     require_single_thread()?;
@@ -91,6 +92,7 @@ pub fn create(request: CreateRequest<'_>) -> Result<Created> {
     Created::await_ready(Child::new(child, cgroup, true), &hooks)
 }
 
+#[tracing::instrument(level = "debug", skip_all)]
 fn start_child(
     plan: ContainerPlan,
     stdio: Stdio,

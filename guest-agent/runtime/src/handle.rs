@@ -63,6 +63,7 @@ pub struct Created {
 
 impl Created {
     /// Waits until the child has set itself up, and runs its hooks when it asks for them.
+    #[tracing::instrument(level = "debug", skip_all)]
     pub(crate) fn await_ready(child: Child, hooks: &HookPlan) -> Result<Self> {
         loop {
             let failed = match child.channel.await_report() {
@@ -101,6 +102,7 @@ impl Created {
     }
 
     /// Lets the process exec; returns when the program runs.
+    #[tracing::instrument(name = "start_process", level = "debug", skip_all)]
     pub fn start(mut self) -> Result<Process> {
         let Some(child) = self.child.take() else { return Err(RuntimeError::ChildEnded) };
         // A child that is dead cannot be written to; its report or its absence says why.

@@ -59,6 +59,7 @@ impl Refused {
 }
 
 /// Makes the process with its streams.
+#[tracing::instrument(level = "debug", skip_all)]
 pub(crate) fn prepare(config: &ShimConfig) -> Result<Prepared, Refused> {
     let mut outputs = Vec::new();
     let mut stdio = Stdio::default();
@@ -113,6 +114,7 @@ fn create(config: &ShimConfig, stdio: Stdio) -> Result<Created, Refused> {
     }
 }
 
+#[tracing::instrument(name = "load_specification", level = "debug", skip_all)]
 fn load(bundle: &Path) -> Result<Spec, Refused> {
     Ok(serde_json::from_slice(&fs::read(bundle.join("config.json"))?)?)
 }

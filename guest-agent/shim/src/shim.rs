@@ -71,6 +71,7 @@ pub(crate) struct Shim {
 
 impl Shim {
     /// Makes the process and the socket, and tells the engine; `None` if that was a failure.
+    #[tracing::instrument(name = "shim", level = "debug", skip_all)]
     pub(crate) fn create(
         config: ShimConfig,
         run_dir: &Path,
@@ -192,6 +193,7 @@ impl Shim {
 }
 
 /// The socket is the user's alone from the moment it exists.
+#[tracing::instrument(level = "debug", skip_all)]
 fn listen() -> io::Result<UnixListener> {
     match fs::remove_file(SOCKET_NAME) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

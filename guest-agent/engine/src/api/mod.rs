@@ -38,6 +38,7 @@ use hyper::http::uri::PathAndQuery;
 use naru_protocol::ping::SERVER_HEADERS;
 use naru_protocol::version;
 use tower::ServiceExt as _;
+use tracing::Instrument as _;
 
 use crate::engine::Engine;
 use error::ApiError;
@@ -72,8 +73,10 @@ impl Api {
 
     /// Answers one request, whatever its version.
     pub(crate) async fn answer(self, request: Request) -> Response {
+        let (method, path) = (request.method(), request.uri().path());
+        let span = tracing::debug_span!("request", %method, path);
         let mut response = match route(request) {
-            Ok(request) => self.0.oneshot(request).await.into_response(),
+            Ok(request) => self.0.oneshot(request).instrument(span).await.into_response(),
             Err(error) => error.into_response(),
         };
         let headers = response.headers_mut();

@@ -39,6 +39,7 @@ pub(crate) struct CreateRequest {
 
 impl Engine {
     /// Makes a container; it does not run yet.
+    #[tracing::instrument(level = "debug", skip_all)]
     pub(crate) async fn create_container(&self, request: CreateRequest) -> Result<Arc<Container>> {
         let CreateRequest { name, mut config, mut host_config, platform } = request;
         if let Some(name) = &name {
@@ -79,6 +80,7 @@ impl Engine {
         kept
     }
 
+    #[tracing::instrument(level = "debug", skip_all, fields(container_id = record.id))]
     async fn keep_new(&self, record: Record) -> Result<Arc<Container>> {
         let directory = self.paths().container(&record.id);
         for part in ["upper", "work", "rootfs"] {

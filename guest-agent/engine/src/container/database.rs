@@ -56,6 +56,7 @@ impl Database {
     }
 
     /// Writes `record`, new or changed.
+    #[tracing::instrument(level = "debug", skip_all)]
     pub(crate) async fn put_container(&self, record: &Record) -> Result<()> {
         let id = record.id.clone();
         let text =
@@ -70,6 +71,7 @@ impl Database {
     }
 
     /// Forgets a container.
+    #[tracing::instrument(level = "debug", skip_all)]
     pub(crate) async fn delete_container(&self, id: &str) -> Result<()> {
         let id = id.to_owned();
         self.with(move |connection| {

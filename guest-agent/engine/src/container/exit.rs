@@ -102,6 +102,7 @@ impl Engine {
         })
     }
 
+    #[tracing::instrument(level = "debug", skip_all, fields(container_id = container.id))]
     async fn exited(&self, container: &Arc<Container>, exit: Exit) {
         // The network first: whoever sees the container exited may start it again.
         self.release(&container.record()).await;

@@ -23,6 +23,7 @@ pub(super) struct FilesRequest<'a> {
 }
 
 /// Writes them into the container's directory.
+#[tracing::instrument(name = "write_files", level = "debug", skip_all)]
 pub(super) fn write(record: &Record, request: FilesRequest<'_>) -> Result<()> {
     let hostname = record.config.hostname.as_deref().unwrap_or_default();
     for (name, text) in [

@@ -30,6 +30,12 @@ impl Engine {
         .await
     }
 
+    #[tracing::instrument(
+        name = "remove",
+        level = "debug",
+        skip_all,
+        fields(container_id = container.id)
+    )]
     async fn remove_locked(&self, container: &Arc<Container>, force: bool) -> Result<()> {
         let _one_at_a_time = container.lifecycle.lock().await;
         let record = container.record();
@@ -81,6 +87,7 @@ fn still_running(record: Record) -> EngineError {
     EngineError::StillRunning { name: record.name, what }
 }
 
+#[tracing::instrument(level = "debug", skip_all)]
 fn remove_directory(path: &std::path::Path) {
     match std::fs::remove_dir_all(path) {
         Ok(()) => {}

@@ -25,6 +25,7 @@ const HOST_SHM: &str = "/dev/shm";
 impl Engine {
     /// Finds the containers whose namespaces `record` is to join, and makes what others may
     /// join. [`release_shm`] undoes it.
+    #[tracing::instrument(level = "debug", skip_all)]
     pub(super) fn join_others(&self, record: &mut Record) -> Result<Joined> {
         let mut joined = Joined::default();
         if let Some(name) = record.joined_network() {

@@ -20,6 +20,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::UnixStream;
 use tokio::process::Command;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use super::logs::{LogFeed, Word};
 use crate::error::{EngineError, Result};
@@ -187,6 +188,7 @@ impl ShimAddress {
 
     /// Starts a shim and lets it make the process, which then waits for
     /// [`ShimEvents::start`]. Gives the process's id.
+    #[tracing::instrument(name = "shim", level = "debug", skip_all)]
     pub(crate) async fn spawn(
         &self,
         program: &AgentProgram,
@@ -197,16 +199,17 @@ impl ShimAddress {
             .map_err(EngineError::io("creating", &self.directory))?;
         let (ours, theirs) =
             StdUnixStream::pair().map_err(|error| self.failed(error.to_string()))?;
-        let mut child = Command::new(&program.0)
+        let mut command = Command::new(&program.0);
+        command
             .arg("shim")
             .arg("--dir")
             .arg(&self.directory)
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::null())
             .stderr(Stdio::inherit())
-            .process_group(0)
-            .spawn()
-            .map_err(|error| self.failed(error.to_string()))?;
+            .process_group(0);
+        let spawned = tracing::debug_span!("spawn").in_scope(|| command.spawn());
+        let mut child = spawned.map_err(|error| self.failed(error.to_string()))?;
         let id = self.id.clone();
         tasks.spawn(async move {
             // Its end is told by its events; here it is only reaped.
@@ -218,7 +221,7 @@ impl ShimAddress {
         let stream = UnixStream::from_std(ours).map_err(|error| self.failed(error.to_string()))?;
         let mut events = ShimEvents { id: self.id.clone(), stream: BufReader::new(stream) };
         events.send(config).await?;
-        match events.next().await? {
+        match events.next().instrument(tracing::debug_span!("process")).await? {
             ShimEvent::Created { pid } => Ok((events, pid)),
             ShimEvent::Failed { kind, message } => Err(start_failed(kind, message)),
             other => Err(self.failed(format!("expected created, not {other:?}"))),
@@ -239,6 +242,7 @@ pub(crate) struct ShimEvents {
 
 impl ShimEvents {
     /// Lets the process run; gives the time at which it did.
+    #[tracing::instrument(name = "run", level = "debug", skip_all)]
     pub(crate) async fn start(&mut self) -> Result<Timestamp> {
         self.send(&ControlRequest::Start).await?;
         match self.next().await? {

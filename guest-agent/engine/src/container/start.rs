@@ -79,6 +79,12 @@ impl Engine {
         }
     }
 
+    #[tracing::instrument(
+        name = "start",
+        level = "debug",
+        skip_all,
+        fields(container_id = container.id)
+    )]
     async fn start_locked(
         &self,
         container: &Arc<Container>,
@@ -114,12 +120,14 @@ impl Engine {
     }
 
     /// Takes away what was made for a container to run.
+    #[tracing::instrument(level = "debug", skip_all)]
     pub(super) async fn release(&self, record: &Record) {
         release_shm(&self.paths().container(&record.id));
         self.network().detach(record).await;
     }
 
     /// Everything up to a process that waits for the word to run.
+    #[tracing::instrument(level = "debug", skip_all)]
     async fn launch(
         &self,
         container: &Container,
@@ -130,7 +138,7 @@ impl Engine {
         let image_id = record.image_id.parse().map_err(|error| {
             EngineError::Invalid(format!("image id {}: {error}", record.image_id))
         })?;
-        let layers = self.images().layers(&image_id)?;
+        let layers = tracing::debug_span!("layers").in_scope(|| self.images().layers(&image_id))?;
         prepare_binds(record)?;
         if joined.network_files.is_none() {
             files::write(
@@ -183,6 +191,7 @@ impl Engine {
 
     /// Joins everyone who attached before the process existed, so that they get its
     /// output from the first byte.
+    #[tracing::instrument(level = "debug", skip_all)]
     async fn answer_waiting(&self, container: &Container) {
         let waiting = std::mem::take(&mut *lock(&container.waiting));
         for Waiting { streams, answer } in waiting {
@@ -194,6 +203,7 @@ impl Engine {
         }
     }
 
+    #[tracing::instrument(level = "debug", skip_all)]
     async fn started(
         &self,
         container: &Arc<Container>,

@@ -46,6 +46,7 @@ pub(crate) struct SpecRequest<'a> {
 }
 
 /// The whole specification of a container.
+#[tracing::instrument(level = "debug", skip_all)]
 pub(crate) fn container_spec(request: &SpecRequest<'_>) -> Result<Spec> {
     let record = request.record;
     let host_config = &record.host_config;

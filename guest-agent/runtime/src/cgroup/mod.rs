@@ -61,6 +61,7 @@ impl Cgroup {
     /// Makes the group, with its parents, and sets the limits.
     ///
     /// Limits whose controller the host lacks are refused before anything is made.
+    #[tracing::instrument(name = "create_cgroup", level = "debug", skip_all)]
     pub(crate) fn create(path: &Path, resources: Option<&LinuxResources>) -> Result<Self> {
         let limits = resources.map_or_else(|| Ok(Limits::default()), Limits::from_spec)?;
         let devices = resources.and_then(|resources| resources.devices().as_deref());
@@ -154,6 +155,7 @@ impl Cgroup {
 
     /// Kills what is left in the group, waits for it to be gone, and removes the group. A group
     /// that is not there is fine.
+    #[tracing::instrument(name = "remove_cgroup", level = "debug", skip_all)]
     pub fn remove(&self) -> Result<()> {
         if !self.directory.exists() {
             return Ok(());

@@ -109,6 +109,7 @@ impl RootfsPlan {
     }
 
     /// Does, in the parent, what the child may have no privileges for.
+    #[tracing::instrument(name = "prepare_rootfs", level = "debug", skip_all)]
     pub(crate) fn prepare(&mut self) -> Result<()> {
         self.mounts.iter_mut().try_for_each(MountPlan::prepare)
     }

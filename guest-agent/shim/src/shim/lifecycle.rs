@@ -24,6 +24,7 @@ impl Shim {
         }
     }
 
+    #[tracing::instrument(level = "debug", skip_all)]
     fn start(&mut self) {
         let created = match replace(&mut self.phase, Phase::Failed) {
             Phase::Created(created) => created,
@@ -46,6 +47,7 @@ impl Shim {
 
     /// The order matters: all output is in the log before the exit status is on disk, and the
     /// status is in its file before anyone hears of it.
+    #[tracing::instrument(level = "debug", skip_all)]
     pub(super) fn process_ended(&mut self) -> Result<(), ShimError> {
         let Phase::Running(process) = &mut self.phase else { return Ok(()) };
         let status = process.wait().map_err(std::io::Error::other).context("wait")?;
