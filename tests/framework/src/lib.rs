@@ -1,12 +1,16 @@
 //! What the tests share: registry, engine and VM under test.
 
 pub mod busybox;
+mod docker_host;
 mod engine;
 pub mod images;
+mod native_engine;
 pub mod oci;
 mod registry;
 pub mod vm;
 
-pub use engine::{NativeEngine, Output, Running, Terminal};
+pub use docker_host::{DockerHost, Output, Running, Terminal};
+pub use engine::{Engine, TEST_HOST};
+pub use native_engine::NativeEngine;
 pub use registry::Registry;
 pub use vm::Vm;

@@ -1,12 +1,12 @@
 //! `attach`.
 
-use naru_test_framework::NativeEngine;
+use naru_test_framework::Engine;
 
 use crate::expect_error;
 
 #[test]
 fn attaching_joins_the_containers_streams() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let shell =
         "while read line; [ $line != end ]; do echo got $line; echo saw $line >&2; done; exit 6";
     engine.docker(&["run", "-di", "--name", "reader", "busybox", "sh", "-c", shell])?.success()?;
@@ -24,7 +24,7 @@ fn attaching_joins_the_containers_streams() -> anyhow::Result<()> {
 
 #[test]
 fn a_client_that_goes_leaves_the_container_running() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let shell = "while read line; do echo got $line; done";
     engine.docker(&["run", "-di", "--name", "reader", "busybox", "sh", "-c", shell])?.success()?;
     let mut first = engine.spawn(&["attach", "reader"])?;
@@ -40,7 +40,7 @@ fn a_client_that_goes_leaves_the_container_running() -> anyhow::Result<()> {
 
 #[test]
 fn what_does_not_run_cannot_be_attached_to() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     engine.docker(&["create", "--name", "idle", "busybox"])?.success()?;
 
     let output = engine.docker(&["attach", "idle"])?;

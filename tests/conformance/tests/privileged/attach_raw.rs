@@ -1,10 +1,10 @@
 //! Detach keys, and attach over a web socket: what the stock client does not show.
 
-use naru_test_framework::NativeEngine;
+use naru_test_framework::{DockerHost, Engine};
 
 use crate::raw::{Connection, ask, post, request, upgrade};
 
-fn actions(engine: &NativeEngine, container: &str) -> anyhow::Result<Vec<String>> {
+fn actions(engine: &DockerHost, container: &str) -> anyhow::Result<Vec<String>> {
     let now = engine.docker(&["info", "--format", "{{.SystemTime}}"])?;
     let filter = format!("container={container}");
     let events =
@@ -14,7 +14,7 @@ fn actions(engine: &NativeEngine, container: &str) -> anyhow::Result<Vec<String>
 
 #[test]
 fn detach_keys_end_the_connection_and_not_the_container() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     engine.docker(&["run", "-dit", "--name", "shell", "busybox", "cat"])?.success()?;
     for (keys, typed) in [("", &b"one\x10\x11"[..]), ("ctrl-a,b", b"two\x01b")] {
         let path = format!(
@@ -43,7 +43,7 @@ fn detach_keys_end_the_connection_and_not_the_container() -> anyhow::Result<()> 
 
 #[test]
 fn detach_keys_leave_an_exec_running() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     engine.docker(&["run", "-d", "--name", "host", "busybox", "sleep", "1000"])?.success()?;
     let wanted = r#"{"AttachStdin":true,"AttachStdout":true,"Tty":true,"Cmd":["cat"],
                      "DetachKeys":"x,y"}"#;
@@ -66,7 +66,7 @@ fn detach_keys_leave_an_exec_running() -> anyhow::Result<()> {
 }
 
 /// Asks for a web socket.
-fn web_socket(engine: &NativeEngine, path: &str) -> anyhow::Result<Connection> {
+fn web_socket(engine: &DockerHost, path: &str) -> anyhow::Result<Connection> {
     let headers = [
         "Connection: Upgrade",
         "Upgrade: websocket",
@@ -94,7 +94,7 @@ fn a_web_socket_carries_the_bytes_and_no_frames() -> anyhow::Result<()> {
     const TEXT: u8 = 1;
     const BINARY: u8 = 2;
     const CLOSE: u8 = 8;
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let shell = "echo first; read x; echo got $x >&2; read x; echo again $x";
     engine.docker(&["run", "-di", "--name", "talks", "busybox", "sh", "-c", shell])?.success()?;
     assert_eq!(engine.spawn(&["logs", "-f", "talks"])?.line()?, "first");

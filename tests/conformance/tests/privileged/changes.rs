@@ -4,11 +4,11 @@ use std::fs;
 use std::process::Command;
 
 use anyhow::ensure;
-use naru_test_framework::NativeEngine;
+use naru_test_framework::{DockerHost, Engine};
 
 use crate::raw::ask;
 
-fn listed(engine: &NativeEngine, archive: &str) -> anyhow::Result<Vec<String>> {
+fn listed(engine: &DockerHost, archive: &str) -> anyhow::Result<Vec<String>> {
     let tar = Command::new("tar").arg("-tf").arg(engine.scratch().join(archive)).output()?;
     ensure!(tar.status.success(), "{}", String::from_utf8_lossy(&tar.stderr));
     Ok(String::from_utf8(tar.stdout)?.lines().map(str::to_owned).collect())
@@ -16,7 +16,7 @@ fn listed(engine: &NativeEngine, archive: &str) -> anyhow::Result<Vec<String>> {
 
 #[test]
 fn what_a_container_changed_is_shown_as_docker_shows_it() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     engine.docker(&["create", "--name", "box", "busybox", "sh", "-c", "true"])?.success()?;
     let none = b"null\n";
     let body = ask(&engine, "GET", "/containers/box/changes")?.body()?;
@@ -45,7 +45,7 @@ fn what_a_container_changed_is_shown_as_docker_shows_it() -> anyhow::Result<()> 
 
 #[test]
 fn an_export_is_the_whole_root_and_nothing_mounted_in_it() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     fs::create_dir(engine.scratch().join("data"))?;
     fs::write(engine.scratch().join("data/mounted"), "")?;
     let bind = format!("{}/data:/data", engine.scratch().display());
@@ -82,7 +82,7 @@ fn an_export_is_the_whole_root_and_nothing_mounted_in_it() -> anyhow::Result<()>
 
 #[test]
 fn an_export_that_nobody_reads_to_its_end_holds_nothing_up() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let shell = "head -c 64000000 /dev/zero > /big";
     engine.docker(&["run", "--name", "box", "busybox", "sh", "-c", shell])?.success()?;
     let mut export = ask(&engine, "GET", "/containers/box/export")?;

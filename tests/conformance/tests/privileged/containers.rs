@@ -1,10 +1,10 @@
 //! `create`, `start`, `ps`, `inspect`, `rm`.
 
-use naru_test_framework::NativeEngine;
+use naru_test_framework::{DockerHost, Engine};
 
 use crate::expect_error;
 
-fn names(engine: &NativeEngine, filters: &[&str]) -> anyhow::Result<Vec<String>> {
+fn names(engine: &DockerHost, filters: &[&str]) -> anyhow::Result<Vec<String>> {
     let mut command = vec!["ps", "--format", "{{.Names}}"];
     for filter in filters {
         command.extend(["--filter", filter]);
@@ -15,7 +15,7 @@ fn names(engine: &NativeEngine, filters: &[&str]) -> anyhow::Result<Vec<String>>
 
 #[test]
 fn a_created_container_is_started_later() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let create = ["create", "--name", "later", "busybox", "sh", "-c", "echo once; exit 4"];
     let id = engine.docker(&create)?.success()?.to_owned();
 
@@ -37,7 +37,7 @@ fn a_created_container_is_started_later() -> anyhow::Result<()> {
 
 #[test]
 fn start_reads_standard_input_and_tells_a_missing_program() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     engine.docker(&["create", "-i", "--name", "reads", "busybox", "cat"])?.success()?;
     let output = engine.docker_with_input(&["start", "-ai", "reads"], b"typed\n")?;
     assert_eq!(output.success()?, "typed");
@@ -52,7 +52,7 @@ fn start_reads_standard_input_and_tells_a_missing_program() -> anyhow::Result<()
 
 #[test]
 fn ps_lists_and_filters() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let run = ["run", "-d", "--name", "runs", "--label", "tier=web", "--label", "app"];
     let run = [run.as_slice(), &["busybox", "sleep", "1000"]].concat();
     let id = engine.docker(&run)?.success()?.to_owned();
@@ -99,7 +99,7 @@ fn ps_lists_and_filters() -> anyhow::Result<()> {
 
 #[test]
 fn ps_tells_how_long_and_how_it_ended() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     engine.docker(&["run", "-d", "--name", "runs", "busybox", "sleep", "1000"])?.success()?;
     engine.docker(&["run", "--name", "failed", "busybox", "sh", "-c", "exit 5"])?.failure(5)?;
     engine.docker(&["create", "--name", "fresh", "busybox"])?.success()?;
@@ -114,7 +114,7 @@ fn ps_tells_how_long_and_how_it_ended() -> anyhow::Result<()> {
 
 #[test]
 fn inspect_shows_what_was_asked_for() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let create = ["create", "--name", "shown", "--label", "a=b", "-e", "X=1", "-w", "/tmp"];
     let create = [create.as_slice(), &["-u", "daemon", "busybox", "sleep", "7"]].concat();
     let id = engine.docker(&create)?.success()?.to_owned();
@@ -141,7 +141,7 @@ fn inspect_shows_what_was_asked_for() -> anyhow::Result<()> {
 
 #[test]
 fn a_running_container_is_removed_by_force_alone() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     engine.docker(&["run", "-d", "--name", "runs", "busybox", "sleep", "1000"])?.success()?;
 
     let output = engine.docker(&["rm", "runs"])?;
@@ -152,6 +152,6 @@ fn a_running_container_is_removed_by_force_alone() -> anyhow::Result<()> {
     assert_eq!(engine.docker(&["rm", "-f", "runs"])?.success()?, "runs");
     assert_eq!(engine.docker(&["ps", "-aq"])?.success()?, "");
     expect_error(&engine.docker(&["rm", "runs"])?, 1, "No such container: runs")?;
-    assert_eq!(engine.shims(), [0; 0], "its shim has ended");
+    engine.has_no_shims()?;
     Ok(())
 }

@@ -3,15 +3,15 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use naru_test_framework::NativeEngine;
 use naru_test_framework::oci::{Compression, LayerWriter};
+use naru_test_framework::{DockerHost, Engine, NativeEngine};
 use serde_json::{Value, json};
 
 use crate::expect_error;
 use crate::raw::{ask, request};
 
 /// Three containers of busybox: `created`, `stopped` and `running`.
-fn in_all_states(engine: &NativeEngine, options: &[&str]) -> anyhow::Result<()> {
+fn in_all_states(engine: &DockerHost, options: &[&str]) -> anyhow::Result<()> {
     let make = |verb: &[&str], command: &str| -> anyhow::Result<()> {
         let shell = ["busybox", "sh", "-c", command];
         engine.docker(&[verb, options, &shell].concat())?.success()?;
@@ -25,7 +25,7 @@ fn in_all_states(engine: &NativeEngine, options: &[&str]) -> anyhow::Result<()> 
 const STATES: [&str; 3] = ["created", "stopped", "running"];
 
 /// The mounts of this engine that the host sees, without their numbers.
-fn mounts(engine: &NativeEngine) -> anyhow::Result<Vec<String>> {
+fn mounts(engine: &DockerHost) -> anyhow::Result<Vec<String>> {
     let directory = engine.scratch().display().to_string();
     let all = fs::read_to_string("/proc/self/mountinfo")?;
     let own = all.lines().filter(|line| line.contains(&directory));
@@ -34,7 +34,7 @@ fn mounts(engine: &NativeEngine) -> anyhow::Result<Vec<String>> {
 
 #[test]
 fn files_and_directories_go_both_ways_in_every_state() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     in_all_states(&engine, &[])?;
     let here = engine.scratch();
     fs::create_dir_all(here.join("tree/inner"))?;
@@ -67,7 +67,7 @@ fn files_and_directories_go_both_ways_in_every_state() -> anyhow::Result<()> {
 
 #[test]
 fn an_archive_keeps_owners_modes_times_and_links() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     engine.docker(&["run", "-d", "--name", "box", "busybox", "sleep", "1000"])?.success()?;
     let make = "mkdir -p /a/d && echo x > /a/d/f && chown 33:4 /a/d/f && chmod 4711 /a/d/f && \
                 touch -d '2001-02-03 04:05:06' /a/d/f && ln /a/d/f /a/hard && ln -s / /a/all && \
@@ -91,7 +91,7 @@ fn an_archive_keeps_owners_modes_times_and_links() -> anyhow::Result<()> {
 
 #[test]
 fn a_compressed_archive_is_told_by_its_content() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     engine.docker(&["create", "--name", "box", "busybox"])?.success()?;
     for (name, compression) in
         [("plain", Compression::None), ("gzip", Compression::Gzip), ("zstd", Compression::Zstd)]
@@ -111,7 +111,7 @@ fn a_compressed_archive_is_told_by_its_content() -> anyhow::Result<()> {
 
 #[test]
 fn mounts_are_seen_and_read_only_ones_refused() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let here = engine.scratch().to_owned();
     for name in ["open", "fixed"] {
         fs::create_dir(here.join(name))?;
@@ -145,7 +145,7 @@ fn mounts_are_seen_and_read_only_ones_refused() -> anyhow::Result<()> {
 
 #[test]
 fn what_is_not_there_is_said_in_dockers_words() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     in_all_states(&engine, &[])?;
     fs::write(engine.scratch().join("file"), "")?;
     for name in STATES {
@@ -172,7 +172,7 @@ fn what_is_not_there_is_said_in_dockers_words() -> anyhow::Result<()> {
 
 #[test]
 fn a_path_is_told_of_before_it_is_copied() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     engine.docker(&["create", "--name", "box", "busybox"])?.success()?;
     // The mode as Go has it.
     for (path, name, mode, target) in [
@@ -198,7 +198,7 @@ fn a_path_is_told_of_before_it_is_copied() -> anyhow::Result<()> {
 
 #[test]
 fn kinds_and_owners_are_kept_or_changed_as_asked() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     engine.docker(&["create", "--name", "box", "-u", "www-data", "busybox"])?.success()?;
     let mut archive = LayerWriter::new();
     archive.file("www", 0o644, b"text")?;
@@ -223,7 +223,7 @@ fn kinds_and_owners_are_kept_or_changed_as_asked() -> anyhow::Result<()> {
 
 #[test]
 fn a_container_is_free_again_when_the_client_goes_away() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let big = engine.scratch().join("big");
     fs::write(&big, vec![b'x'; 64 << 20])?;
     let bind = format!("{}:/big", big.display());

@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use naru_test_framework::NativeEngine;
+use naru_test_framework::{DockerHost, Engine};
 
 /// A host's directory and file, and containers that have links to them.
-fn hostile(engine: &NativeEngine) -> anyhow::Result<String> {
+fn hostile(engine: &DockerHost) -> anyhow::Result<String> {
     let host = engine.scratch().join("host");
     fs::create_dir(&host)?;
     fs::write(host.join("secret"), "secret")?;
@@ -30,7 +30,7 @@ fn hostile(engine: &NativeEngine) -> anyhow::Result<String> {
 
 #[test]
 fn links_lead_nowhere_but_into_the_container() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let host = hostile(&engine)?;
     fs::write(engine.scratch().join("evil"), "evil")?;
     for name in ["stopped", "running"] {
@@ -61,7 +61,7 @@ fn links_lead_nowhere_but_into_the_container() -> anyhow::Result<()> {
 
 #[test]
 fn swapping_paths_during_a_copy_gains_nothing() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let host = engine.scratch().join("host");
     fs::create_dir(&host)?;
     fs::write(host.join("file"), "secret")?;
@@ -91,7 +91,7 @@ fn swapping_paths_during_a_copy_gains_nothing() -> anyhow::Result<()> {
 
 #[test]
 fn a_shared_root_gets_nothing_from_a_copy() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     fs::create_dir(engine.scratch().join("data"))?;
     fs::write(engine.scratch().join("data/file"), "data")?;
     let bind = format!("{}/data:/data", engine.scratch().display());
@@ -110,7 +110,7 @@ fn a_shared_root_gets_nothing_from_a_copy() -> anyhow::Result<()> {
 
 #[test]
 fn a_device_is_copied_as_a_device_and_not_read() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let make = "mknod /zero c 1 5; mknod /full c 1 7; exec sleep 1000";
     let run = ["run", "-d", "--name", "box", "busybox", "sh", "-c", make];
     engine.docker(&run)?.success()?;

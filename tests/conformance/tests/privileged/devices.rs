@@ -2,13 +2,13 @@
 
 use std::fs;
 
-use naru_test_framework::NativeEngine;
+use naru_test_framework::Engine;
 
 use crate::expect_error;
 
 #[test]
 fn a_device_is_there_and_may_be_used() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
 
     let run = ["run", "--rm", "--device", "/dev/null:/dev/other:rw", "busybox", "sh", "-c"];
     let shell = "stat -c '%F %t:%T' /dev/other; echo gone > /dev/other";
@@ -43,7 +43,7 @@ fn a_device_is_there_and_may_be_used() -> anyhow::Result<()> {
 
 #[test]
 fn a_privileged_container_has_all_devices_and_may_write_to_the_kernel() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
 
     let shell = "test -c /dev/kmsg && exec 3< /dev/kmsg && echo device; \
                  mkdir /sys/fs/cgroup/own && rmdir /sys/fs/cgroup/own && echo cgroup; \
@@ -57,7 +57,7 @@ fn a_privileged_container_has_all_devices_and_may_write_to_the_kernel() -> anyho
 
 #[test]
 fn limits_on_block_devices_hold_or_are_refused_by_name() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let controllers = fs::read_to_string("/sys/fs/cgroup/cgroup.controllers").unwrap_or_default();
     let has_io = controllers.split_whitespace().any(|controller| controller == "io");
 
@@ -82,7 +82,7 @@ fn limits_on_block_devices_hold_or_are_refused_by_name() -> anyhow::Result<()> {
 
 #[test]
 fn what_never_works_is_refused_with_the_reason() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     for (option, reason) in [
         ("--gpus=all", "could not select device driver \"\" with capabilities: [[gpu]]: --gpus"),
         ("--storage-opt=size=1g", "--storage-opt is supported only for overlay over xfs"),

@@ -1,13 +1,13 @@
 //! Sizes: `ps -s`, `inspect -s`, `system df`.
 
-use naru_test_framework::NativeEngine;
+use naru_test_framework::Engine;
 use serde_json::Value;
 
 use crate::raw::ask;
 
 #[test]
 fn sizes_are_exact_and_shown_when_asked_for() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let shell = "head -c 1234 /dev/zero > /file; ln /file /again; rm /bin/vi";
     engine.docker(&["run", "--name", "box", "busybox", "sh", "-c", shell])?.success()?;
     let image: u64 =
@@ -29,7 +29,7 @@ fn sizes_are_exact_and_shown_when_asked_for() -> anyhow::Result<()> {
 
 #[test]
 fn disk_usage_counts_a_layer_once() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let empty = ask(&engine, "GET", "/v1.45/system/df")?.json()?;
     for field in ["Containers", "Volumes", "BuildCache"] {
         assert_eq!(empty[field].as_array().map(Vec::len), Some(0), "{field}");

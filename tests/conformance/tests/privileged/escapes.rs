@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::process;
 
-use naru_test_framework::NativeEngine;
+use naru_test_framework::{DockerHost, Engine};
 
 /// Runs `shell` in a container with `options`, which must fail; gives what it said.
-fn fails(engine: &NativeEngine, options: &[&str], shell: &str) -> anyhow::Result<String> {
+fn fails(engine: &DockerHost, options: &[&str], shell: &str) -> anyhow::Result<String> {
     let run = ["run", "--rm"];
     let command = ["busybox", "sh", "-c", shell];
     let output = engine.docker(&[run.as_slice(), options, &command].concat())?;
@@ -16,7 +16,7 @@ fn fails(engine: &NativeEngine, options: &[&str], shell: &str) -> anyhow::Result
 
 #[test]
 fn the_kernel_is_out_of_reach() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
 
     // Not every kernel has it.
     fails(&engine, &[], "echo x > /proc/sysrq-trigger")?;
@@ -52,7 +52,7 @@ fn the_kernel_is_out_of_reach() -> anyhow::Result<()> {
 
 #[test]
 fn control_groups_are_no_way_out() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
 
     // CVE-2022-0492: a version 1 hierarchy of one's own, and a release agent in it.
     let agent = "mkdir /tmp/c && unshare -rm mount -t cgroup -o rdma cgroup /tmp/c && \
@@ -76,7 +76,7 @@ fn control_groups_are_no_way_out() -> anyhow::Result<()> {
 
 #[test]
 fn the_hosts_processes_are_not_to_be_looked_into() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let own = process::id();
     // Seen with --pid=host, and yet root inside is not root outside.
     for path in ["environ", "root/etc/passwd", "cwd/Cargo.toml", "exe", "fd/0"] {
@@ -89,7 +89,7 @@ fn the_hosts_processes_are_not_to_be_looked_into() -> anyhow::Result<()> {
 
 #[test]
 fn the_agents_program_cannot_be_overwritten() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
 
     // CVE-2019-5736, first way: the entry point is the agent itself.
     let output = engine.docker(&["run", "--rm", "busybox", "/proc/self/exe"])?;
@@ -110,7 +110,7 @@ fn the_agents_program_cannot_be_overwritten() -> anyhow::Result<()> {
 
 #[test]
 fn no_descriptor_of_the_host_comes_in() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     engine.docker(&["run", "-d", "--name", "host", "busybox", "sleep", "1000"])?.success()?;
 
     let list = ["ls", "/proc/self/fd"];
@@ -132,7 +132,7 @@ fn no_descriptor_of_the_host_comes_in() -> anyhow::Result<()> {
 
 #[test]
 fn a_terminal_is_the_containers_alone() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let create = ["create", "-t", "--name", "tty", "busybox", "sh", "-c", "tty; ls /dev/pts"];
     engine.docker(&create)?.success()?;
     // What it pushes into its terminal (TIOCSTI) it can only read itself.

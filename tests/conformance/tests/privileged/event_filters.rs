@@ -1,10 +1,10 @@
 //! `events --filter`, and the events of what is looked at.
 
-use naru_test_framework::NativeEngine;
+use naru_test_framework::{DockerHost, Engine};
 
 use crate::raw::ask;
 
-fn actions(engine: &NativeEngine, filters: &[&str]) -> anyhow::Result<Vec<String>> {
+fn actions(engine: &DockerHost, filters: &[&str]) -> anyhow::Result<Vec<String>> {
     let now = engine.docker(&["info", "--format", "{{.SystemTime}}"])?;
     let mut command = vec!["events", "--until", now.success()?, "--format", "{{.Action}}"];
     for filter in filters {
@@ -15,7 +15,7 @@ fn actions(engine: &NativeEngine, filters: &[&str]) -> anyhow::Result<Vec<String
 
 #[test]
 fn every_filter_finds_what_docker_finds() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     engine.docker(&["run", "-d", "--name", "web_1", "busybox", "sleep", "1000"])?.success()?;
     engine.docker(&["exec", "web_1", "true"])?.success()?;
     engine.docker(&["create", "--name", "other", "--label", "a=b", "busybox"])?.success()?;
@@ -39,10 +39,11 @@ fn every_filter_finds_what_docker_finds() -> anyhow::Result<()> {
 
 #[test]
 fn looking_on_is_told_too() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     engine.docker(&["run", "--rm", "--name", "short", "busybox", "true"])?.success()?;
     // The removal is not waited for by the client.
-    let mut seen = engine.spawn(&["events", "--since", "0", "--filter", "event=destroy"])?;
+    let mut seen =
+        engine.spawn(&["events", "--since", engine.since(), "--filter", "event=destroy"])?;
     seen.line()?;
     let told = actions(&engine, &["container=short"])?;
     assert_eq!(told, ["create", "attach", "start", "die", "destroy"]);
@@ -56,7 +57,7 @@ fn looking_on_is_told_too() -> anyhow::Result<()> {
 
 #[test]
 fn times_that_make_no_sense_are_refused() -> anyhow::Result<()> {
-    let engine = NativeEngine::start()?;
+    let engine = Engine::start()?;
     let mut answer = ask(&engine, "GET", "/v1.45/events?since=20&until=10.5")?;
     assert_eq!(answer.status, 400);
     assert_eq!(answer.message()?, "`since` time (20) cannot be after `until` time (10.5)");
@@ -70,7 +71,7 @@ fn times_that_make_no_sense_are_refused() -> anyhow::Result<()> {
 
 #[test]
 fn there_are_no_plugins_and_that_is_no_error() -> anyhow::Result<()> {
-    let engine = NativeEngine::start()?;
+    let engine = Engine::start()?;
     assert_eq!(engine.docker(&["plugin", "ls", "-q"])?.success()?, "");
     let mut answer = ask(&engine, "GET", "/v1.45/plugins")?;
     assert_eq!((answer.status, answer.body()?.as_slice()), (200, b"[]".as_slice()));

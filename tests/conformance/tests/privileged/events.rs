@@ -1,11 +1,12 @@
 //! `events`.
 
-use naru_test_framework::NativeEngine;
+use naru_test_framework::{DockerHost, Engine};
 
 /// All that happened so far, of the given filters.
-fn events(engine: &NativeEngine, filters: &[&str], format: &str) -> anyhow::Result<Vec<String>> {
+fn events(engine: &DockerHost, filters: &[&str], format: &str) -> anyhow::Result<Vec<String>> {
     let now = engine.docker(&["info", "--format", "{{.SystemTime}}"])?;
-    let mut command = vec!["events", "--since", "0", "--until", now.success()?, "--format", format];
+    let mut command =
+        vec!["events", "--since", engine.since(), "--until", now.success()?, "--format", format];
     for filter in filters {
         command.extend(["--filter", filter]);
     }
@@ -14,7 +15,7 @@ fn events(engine: &NativeEngine, filters: &[&str], format: &str) -> anyhow::Resu
 
 #[test]
 fn a_containers_life_is_told_in_order() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let run = ["run", "-d", "--name", "lives", "--label", "a=b", "busybox", "sleep", "1000"];
     engine.docker(&run)?.success()?;
     engine.docker(&["exec", "lives", "true"])?.success()?;
@@ -49,7 +50,7 @@ fn a_containers_life_is_told_in_order() -> anyhow::Result<()> {
 
 #[test]
 fn images_have_events_too() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     engine.docker(&["tag", "busybox", "other:1"])?.success()?;
     engine.docker(&["rmi", "other:1"])?.success()?;
     engine.docker(&["rmi", "busybox"])?.success()?;
@@ -61,9 +62,9 @@ fn images_have_events_too() -> anyhow::Result<()> {
 
 #[test]
 fn events_arrive_as_they_happen() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     // The image's event is in the past: it tells that the stream is open.
-    let watch = ["events", "--since", "0", "--format", "{{.Type}} {{.Action}}"];
+    let watch = ["events", "--since", engine.since(), "--format", "{{.Type}} {{.Action}}"];
     let mut watch = engine.spawn(&watch)?;
     assert_eq!(watch.line()?, "image load");
     engine.docker(&["create", "busybox"])?.success()?;

@@ -1,11 +1,11 @@
 //! `exec`.
 
-use naru_test_framework::NativeEngine;
+use naru_test_framework::Engine;
 
 use crate::expect_error;
 
-fn sleeper() -> anyhow::Result<NativeEngine> {
-    let engine = NativeEngine::with_busybox()?;
+fn sleeper() -> anyhow::Result<Engine> {
+    let engine = Engine::with_busybox()?;
     let run = ["run", "-d", "--name", "host", "-e", "FROM=container", "busybox", "sleep", "1000"];
     engine.docker(&run)?.success()?;
     Ok(engine)

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::ErrorKind;
 
-use naru_test_framework::NativeEngine;
+use naru_test_framework::{Engine, NativeEngine};
 
 use crate::ports::{fetch, free_port};
 
@@ -145,7 +145,7 @@ fn an_engine_that_ends_in_order_stops_its_containers() -> anyhow::Result<()> {
 
 #[test]
 fn twenty_at_once_all_run() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let mut running = Vec::new();
     for number in 0..20 {
         let text = format!("number {number}");
@@ -155,13 +155,13 @@ fn twenty_at_once_all_run() -> anyhow::Result<()> {
         assert_eq!(run.finish()?.success()?, text);
     }
     assert_eq!(engine.docker(&["ps", "-aq"])?.success()?, "");
-    assert_eq!(engine.shims(), [0; 0]);
+    engine.has_no_shims()?;
     Ok(())
 }
 
 #[test]
 fn the_output_of_a_process_that_ends_at_once_is_never_lost() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     for number in 0..100 {
         let text = format!("number {number}");
         let output = engine.docker(&["run", "--rm", "busybox", "echo", &text])?;

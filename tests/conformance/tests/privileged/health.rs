@@ -1,6 +1,6 @@
 //! Health checks: what is asked, what is told, and for how long.
 
-use naru_test_framework::{NativeEngine, Running};
+use naru_test_framework::{DockerHost, Engine, NativeEngine, Running};
 use serde_json::{Value, json};
 
 use crate::expect_error;
@@ -9,16 +9,16 @@ use crate::raw::post;
 /// A check that does as a file in the container says.
 const CHECK: &str = "cat /says; read code < /code; exit $code";
 
-fn inspect(engine: &NativeEngine, format: &str) -> anyhow::Result<String> {
+fn inspect(engine: &DockerHost, format: &str) -> anyhow::Result<String> {
     Ok(engine.docker(&["inspect", "-f", format, "cared"])?.success()?.to_owned())
 }
 
-fn events(engine: &NativeEngine, filter: &str, format: &str) -> anyhow::Result<Running> {
-    let command = ["events", "--since", "1", "--filter", filter, "--format", format];
+fn events(engine: &DockerHost, filter: &str, format: &str) -> anyhow::Result<Running> {
+    let command = ["events", "--since", engine.since(), "--filter", filter, "--format", format];
     engine.spawn(&command)
 }
 
-fn run(engine: &NativeEngine, options: &[&str]) -> anyhow::Result<()> {
+fn run(engine: &DockerHost, options: &[&str]) -> anyhow::Result<()> {
     let mut run = vec!["run", "-d", "--name", "cared"];
     run.extend(options);
     let shell = "echo fine > /says; echo 0 > /code; exec sleep 1000";
@@ -27,7 +27,7 @@ fn run(engine: &NativeEngine, options: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn set_code(engine: &NativeEngine, code: &str) -> anyhow::Result<()> {
+fn set_code(engine: &DockerHost, code: &str) -> anyhow::Result<()> {
     let shell = format!("echo {code} > /new; mv /new /code");
     engine.docker(&["exec", "cared", "sh", "-c", &shell])?.success()?;
     Ok(())
@@ -35,7 +35,7 @@ fn set_code(engine: &NativeEngine, code: &str) -> anyhow::Result<()> {
 
 #[test]
 fn a_container_is_starting_healthy_and_unhealthy() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let options = ["--health-cmd", CHECK, "--health-interval", "1s", "--health-retries", "2"];
     run(&engine, &options)?;
     let status = ["ps", "--format", "{{.Status}}"];
@@ -65,7 +65,7 @@ fn a_container_is_starting_healthy_and_unhealthy() -> anyhow::Result<()> {
 
 #[test]
 fn each_probe_is_an_exec_and_is_forgotten() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     run(&engine, &["--health-cmd", "true; false", "--health-interval", "100ms"])?;
     let mut all = events(&engine, "container=cared", "{{.Action}}")?;
     let mut seen = Vec::new();
@@ -90,13 +90,13 @@ fn each_probe_is_an_exec_and_is_forgotten() -> anyhow::Result<()> {
     engine.docker(&["stop", "-t", "0", "cared"])?.success()?;
     assert_eq!(inspect(&engine, "{{.State.Status}} {{.State.Health.Status}}")?, "exited unhealthy");
     assert_eq!(inspect(&engine, "{{json .ExecIDs}}")?, "null");
-    assert_eq!(engine.shims(), [0; 0]);
+    engine.has_no_shims()?;
     Ok(())
 }
 
 #[test]
 fn a_probe_that_hangs_or_talks_too_much_is_cut_off() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let check = "head -c 5000 /dev/zero | tr '\\0' x; exec sleep 1000";
     let options = ["--health-interval", "100ms", "--health-timeout", "500ms"];
     let options = [&options[..], &["--health-retries", "1", "--health-cmd", check]].concat();
@@ -109,13 +109,13 @@ fn a_probe_that_hangs_or_talks_too_much_is_cut_off() -> anyhow::Result<()> {
     let said = format!("Health check exceeded timeout (500ms): {}...", "x".repeat(4096));
     assert_eq!(output, said);
     engine.docker(&["rm", "-f", "cared"])?.success()?;
-    assert_eq!(engine.shims(), [0; 0]);
+    engine.has_no_shims()?;
     Ok(())
 }
 
 #[test]
 fn a_failure_in_the_start_period_does_not_count() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let check = ["--health-cmd", CHECK, "--health-retries", "1", "--health-interval", "1h"];
     let start = ["--health-start-period", "1h"];
     run(&engine, &[&check[..], &start].concat())?;
@@ -145,7 +145,7 @@ fn a_failure_in_the_start_period_does_not_count() -> anyhow::Result<()> {
 fn checks_go_on_after_a_pause_a_restart_and_a_new_engine() -> anyhow::Result<()> {
     let mut engine = NativeEngine::with_busybox()?;
     run(&engine, &["--health-cmd", CHECK, "--health-interval", "200ms"])?;
-    let healthy = |engine: &NativeEngine| -> anyhow::Result<()> {
+    let healthy = |engine: &DockerHost| -> anyhow::Result<()> {
         let mut changes = events(engine, "event=health_status", "{{.Action}}")?;
         assert_eq!(changes.line()?, "health_status: healthy");
         Ok(())
@@ -172,7 +172,7 @@ fn checks_go_on_after_a_pause_a_restart_and_a_new_engine() -> anyhow::Result<()>
 
 #[test]
 fn an_images_check_is_made_unless_it_is_left_out() -> anyhow::Result<()> {
-    let engine = NativeEngine::start()?;
+    let engine = Engine::start()?;
     let check = json!({"Test": ["CMD-SHELL", "echo of the image"], "Interval": 100_000_000});
     let image = naru_test_framework::images::busybox_with(&json!({ "Healthcheck": check }))?;
     engine.load(&image, "docker.io/library/busybox:latest")?;
@@ -192,7 +192,7 @@ fn an_images_check_is_made_unless_it_is_left_out() -> anyhow::Result<()> {
 
 #[test]
 fn a_check_must_make_sense() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     run(&engine, &[])?;
     let listed = ["ps", "-q", "--filter", "health=none"];
     assert_eq!(engine.docker(&listed)?.success()?.len(), 12);

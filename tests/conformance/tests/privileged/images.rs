@@ -1,19 +1,19 @@
 //! `images`, `image inspect`, `history`, `tag`, `rmi`.
 
-use naru_test_framework::NativeEngine;
+use naru_test_framework::{DockerHost, Engine};
 
 use crate::expect_error;
 
 const NAME: &str = "{{.Repository}}:{{.Tag}}";
 
-fn id_of(engine: &NativeEngine) -> anyhow::Result<String> {
+fn id_of(engine: &DockerHost) -> anyhow::Result<String> {
     let id = engine.docker(&["images", "-q", "--no-trunc", "busybox"])?;
     Ok(id.success()?.to_owned())
 }
 
 #[test]
 fn images_are_listed_and_filtered() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     engine.docker(&["tag", "busybox", "tools/box:2"])?.success()?;
 
     let table = engine.docker(&["images", "busybox"])?;
@@ -43,7 +43,7 @@ fn images_are_listed_and_filtered() -> anyhow::Result<()> {
 
 #[test]
 fn an_image_is_inspected_by_name_id_and_prefix() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let id = id_of(&engine)?;
 
     for name in ["busybox", "busybox:latest", "docker.io/library/busybox", &id, &id[7..19]] {
@@ -63,7 +63,7 @@ fn an_image_is_inspected_by_name_id_and_prefix() -> anyhow::Result<()> {
 
 #[test]
 fn history_shows_each_layer() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let history = ["history", "--format", "{{.CreatedBy}}|{{.Comment}}", "busybox"];
     assert_eq!(engine.docker(&history)?.success()?, "layer 1|");
     let output = engine.docker(&["history", "nothing"])?;
@@ -72,7 +72,7 @@ fn history_shows_each_layer() -> anyhow::Result<()> {
 
 #[test]
 fn names_come_and_go_and_the_image_with_the_last() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let id = id_of(&engine)?;
     assert_eq!(engine.docker(&["tag", "busybox", "other:1"])?.success()?, "");
     let output = engine.docker(&["tag", "nothing", "other:2"])?;
@@ -100,7 +100,7 @@ fn names_come_and_go_and_the_image_with_the_last() -> anyhow::Result<()> {
 
 #[test]
 fn an_image_in_use_is_kept() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let image = id_of(&engine)?;
     let created = engine.docker(&["create", "--name", "user", "busybox", "echo", "still here"])?;
     let container = created.success()?.to_owned();
@@ -124,7 +124,7 @@ fn an_image_in_use_is_kept() -> anyhow::Result<()> {
 
 #[test]
 fn a_container_outlives_the_forced_removal_of_its_image() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     engine.docker(&["create", "--name", "user", "busybox", "echo", "still here"])?.success()?;
 
     let removed = engine.docker(&["rmi", "-f", "busybox"])?;

@@ -1,10 +1,10 @@
 //! `run --init`: a first process that looks after the container's own.
 
-use naru_test_framework::NativeEngine;
+use naru_test_framework::Engine;
 
 #[test]
 fn the_command_is_not_the_first_process() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
 
     let shell = "cat /proc/1/comm; test $$ -gt 1 && echo $PPID; ls /proc/self/fd | wc -l";
     let output = engine.docker(&["run", "--rm", "--init", "busybox", "sh", "-c", shell])?;
@@ -22,7 +22,7 @@ fn the_command_is_not_the_first_process() -> anyhow::Result<()> {
 
 #[test]
 fn signals_reach_the_command_and_orphans_are_buried() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
 
     let shell = "trap 'echo asked; exit 3' TERM; echo ready; while :; do sleep 0.1; done";
     let run = ["run", "--init", "--name", "traps", "busybox", "sh", "-c", shell];
@@ -42,7 +42,7 @@ fn signals_reach_the_command_and_orphans_are_buried() -> anyhow::Result<()> {
 
 #[test]
 fn a_terminal_is_the_commands() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let create = ["create", "-t", "--init", "--name", "tty", "busybox", "sh", "-c"];
     // Its process group is the one in the terminal's foreground.
     let shell = "tty; awk '{ print $5 == $8 }' /proc/$$/stat";

@@ -2,11 +2,11 @@
 
 use std::fs;
 
-use naru_test_framework::NativeEngine;
+use naru_test_framework::{DockerHost, Engine};
 
 use crate::expect_error;
 
-fn status(engine: &NativeEngine, options: &[&str], field: &str) -> anyhow::Result<String> {
+fn status(engine: &DockerHost, options: &[&str], field: &str) -> anyhow::Result<String> {
     let mut command = vec!["run", "--rm"];
     command.extend(options);
     command.extend(["busybox", "grep", field, "/proc/self/status"]);
@@ -16,7 +16,7 @@ fn status(engine: &NativeEngine, options: &[&str], field: &str) -> anyhow::Resul
 
 #[test]
 fn capabilities_are_dockers_and_what_is_added_or_dropped() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
 
     assert_eq!(status(&engine, &[], "CapEff")?, "00000000a80425fb", "Docker's default set");
     assert_eq!(status(&engine, &["--cap-drop", "ALL"], "CapBnd")?, "0000000000000000");
@@ -30,7 +30,7 @@ fn capabilities_are_dockers_and_what_is_added_or_dropped() -> anyhow::Result<()>
 
 #[test]
 fn privileges_are_limited() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
 
     assert_eq!(status(&engine, &[], "NoNewPrivs")?, "0");
     let limited = ["--security-opt", "no-new-privileges"];
@@ -48,7 +48,7 @@ fn privileges_are_limited() -> anyhow::Result<()> {
 
 #[test]
 fn a_limit_that_this_host_cannot_hold_is_refused_by_name() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let run = ["run", "--rm", "-m", "64m", "busybox", "cat", "/sys/fs/cgroup/memory.max"];
     let output = engine.docker(&run)?;
 
@@ -66,7 +66,7 @@ fn a_limit_that_this_host_cannot_hold_is_refused_by_name() -> anyhow::Result<()>
 
 #[test]
 fn processes_see_their_container_alone() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let host = |name: &str| fs::read_link(format!("/proc/self/ns/{name}"));
 
     let shell = "for ns in pid net mnt uts ipc; do readlink /proc/self/ns/$ns; done";
@@ -86,7 +86,7 @@ fn processes_see_their_container_alone() -> anyhow::Result<()> {
 
 #[test]
 fn a_container_without_network_has_its_loopback_alone() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let run = ["run", "--rm", "--network", "none", "busybox", "ls", "/sys/class/net"];
     assert_eq!(engine.docker(&run)?.success()?, "lo");
     let flags = ["run", "--rm", "--network", "none", "busybox", "cat", "/sys/class/net/lo/flags"];

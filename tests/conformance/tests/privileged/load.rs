@@ -1,10 +1,10 @@
 //! `load`.
 
-use naru_test_framework::{NativeEngine, images};
+use naru_test_framework::{Engine, images};
 
 #[test]
 fn an_archive_is_loaded_from_standard_input_and_from_a_file() -> anyhow::Result<()> {
-    let engine = NativeEngine::start()?;
+    let engine = Engine::start()?;
     let archive = images::busybox()?.archive("docker.io/library/box:3")?;
 
     let loaded = engine.docker_with_input(&["load"], &archive)?;
@@ -19,7 +19,7 @@ fn an_archive_is_loaded_from_standard_input_and_from_a_file() -> anyhow::Result<
 
 #[test]
 fn half_an_archive_leaves_nothing_behind() -> anyhow::Result<()> {
-    let engine = NativeEngine::start()?;
+    let engine = Engine::start()?;
     let archive = images::busybox()?.archive("docker.io/library/box:3")?;
 
     let output = engine.docker_with_input(&["load"], &archive[..archive.len() / 2])?;

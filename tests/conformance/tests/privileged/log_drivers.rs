@@ -1,6 +1,6 @@
 //! `--log-driver`, `--log-opt`.
 
-use naru_test_framework::NativeEngine;
+use naru_test_framework::Engine;
 
 use crate::expect_error;
 use crate::raw::upgrade;
@@ -9,7 +9,7 @@ const UNREADABLE: &str = "configured logging driver does not support reading";
 
 #[test]
 fn what_was_not_kept_cannot_be_read() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let run = ["run", "--log-driver", "none", "--name", "quiet", "busybox", "echo", "heard"];
     assert_eq!(engine.docker(&run)?.success()?, "heard");
     expect_error(&engine.docker(&["logs", "quiet"])?, 1, UNREADABLE)?;
@@ -22,7 +22,7 @@ fn what_was_not_kept_cannot_be_read() -> anyhow::Result<()> {
 
 #[test]
 fn local_is_read_as_json_file_is() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let shell = "echo one; echo two >&2; printf three";
     let run = ["run", "--log-driver", "local", "--name", "xx", "busybox", "sh", "-c", shell];
     engine.docker(&run)?.success()?;
@@ -36,7 +36,7 @@ fn local_is_read_as_json_file_is() -> anyhow::Result<()> {
 
 #[test]
 fn details_show_what_the_options_name() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let run = [
         "run",
         "--name",
@@ -68,7 +68,7 @@ fn details_show_what_the_options_name() -> anyhow::Result<()> {
 
 #[test]
 fn drivers_and_options_that_are_not_honoured_are_refused_by_name() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     for (options, message) in [
         (
             "--log-driver fluentd",

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use naru_test_framework::NativeEngine;
+use naru_test_framework::{Engine, NativeEngine};
 
 use crate::raw::upgrade;
 
@@ -57,7 +57,7 @@ fn following_misses_nothing_however_fast_files_are_rotated_away() -> anyhow::Res
 #[test]
 fn a_follower_that_begins_late_is_told_all_and_nothing_twice() -> anyhow::Result<()> {
     const LINES: u32 = 5_000;
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let shell = format!("touch /go; {}", writer(LINES));
     engine.docker(&["run", "-d", "--name", "writes", "busybox", "sh", "-c", &shell])?.success()?;
     let mut followers = Vec::new();
@@ -79,7 +79,7 @@ fn a_follower_that_begins_late_is_told_all_and_nothing_twice() -> anyhow::Result
 #[test]
 fn attaching_with_the_log_goes_on_where_it_ends() -> anyhow::Result<()> {
     const LINES: u32 = 5_000;
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let shell = format!("touch /go; {}", writer(LINES));
     engine.docker(&["run", "-d", "--name", "writes", "busybox", "sh", "-c", &shell])?.success()?;
     let path = "/v1.45/containers/writes/attach?logs=1&stream=1&stdout=1&stderr=1";
@@ -104,7 +104,7 @@ fn attaching_with_the_log_goes_on_where_it_ends() -> anyhow::Result<()> {
 
 #[test]
 fn the_end_of_a_line_follows_its_beginning_that_was_not_logged_yet() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let shell = "echo whole; printf be; until [ -e /go ]; do usleep 10000; done; echo gun";
     engine.docker(&["run", "-d", "--name", "slow", "busybox", "sh", "-c", shell])?.success()?;
     let mut first = engine.spawn(&["logs", "-f", "slow"])?;
@@ -120,7 +120,7 @@ fn the_end_of_a_line_follows_its_beginning_that_was_not_logged_yet() -> anyhow::
 
 #[test]
 fn following_goes_on_over_the_restarts_of_a_policy() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let shell = "echo run; until [ -e /go ]; do usleep 10000; done; exit 1";
     let run = ["run", "-d", "--name", "again", "--restart", "on-failure:2", "--log-opt"];
     // Every run begins a file, and none is taken away.
@@ -137,7 +137,7 @@ fn following_goes_on_over_the_restarts_of_a_policy() -> anyhow::Result<()> {
 
 #[test]
 fn following_ends_at_a_time_that_was_named() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let shell = "echo one; exec sleep 1000";
     engine.docker(&["run", "-d", "--name", "runs", "busybox", "sh", "-c", shell])?.success()?;
     let mut follower = engine.spawn(&["logs", "-f", "--until", "1s", "runs"])?;

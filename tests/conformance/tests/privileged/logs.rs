@@ -1,12 +1,12 @@
 //! `logs`.
 
-use naru_test_framework::NativeEngine;
+use naru_test_framework::Engine;
 
 use crate::expect_error;
 
 #[test]
 fn logs_keep_the_streams_apart() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let shell = "echo one; echo wrong >&2; echo two; printf three";
     engine.docker(&["run", "--name", "talker", "busybox", "sh", "-c", shell])?.success()?;
 
@@ -25,7 +25,7 @@ fn logs_keep_the_streams_apart() -> anyhow::Result<()> {
 
 #[test]
 fn logs_are_taken_from_and_up_to_a_time() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let shell = "echo one; usleep 50000; echo two; usleep 50000; echo three";
     engine.docker(&["run", "--name", "talker", "busybox", "sh", "-c", shell])?.success()?;
 
@@ -47,7 +47,7 @@ fn logs_are_taken_from_and_up_to_a_time() -> anyhow::Result<()> {
 
 #[test]
 fn following_shows_what_comes_and_ends_with_the_container() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let shell = "echo waiting; read line; echo got $line; exit 3";
     engine
         .docker(&["create", "-i", "--name", "talker", "busybox", "sh", "-c", shell])?

@@ -1,4 +1,7 @@
-//! The stock `docker` command against a native engine. Needs root.
+//! The stock `docker` command against a native engine, or any other. Needs root.
+//!
+//! Cases get an `Engine`: a native one of their own, or with `NARU_TEST_HOST=unix:///…` the one
+//! that is there. Only cases that kill the engine or look into its directory hold a `NativeEngine`.
 //!
 //! What Docker prints exactly is compared exactly: errors of the daemon, templates, exit
 //! codes. What the client alone words, and changes from version to version, is not.

@@ -2,13 +2,13 @@
 
 use std::fs;
 
-use naru_test_framework::NativeEngine;
+use naru_test_framework::Engine;
 
 use crate::expect_error;
 
 #[test]
 fn a_bind_mount_is_the_hosts_directory() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let directory = engine.scratch().join("shared");
     fs::create_dir(&directory)?;
     fs::write(directory.join("from-host"), "host\n")?;
@@ -38,7 +38,7 @@ fn a_bind_mount_is_the_hosts_directory() -> anyhow::Result<()> {
 
 #[test]
 fn mounts_are_shown_by_inspect() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let bind = format!("{}:/data:ro", engine.scratch().display());
     engine.docker(&["create", "--name", "binds", "-v", &bind, "busybox"])?.success()?;
 
@@ -50,7 +50,7 @@ fn mounts_are_shown_by_inspect() -> anyhow::Result<()> {
 
 #[test]
 fn a_read_only_root_is_written_only_where_a_tmpfs_is() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
 
     let output = engine.docker(&["run", "--rm", "--read-only", "busybox", "touch", "/file"])?;
     assert!(output.failure(1)?.contains("Read-only file system"));
@@ -75,7 +75,7 @@ fn a_read_only_root_is_written_only_where_a_tmpfs_is() -> anyhow::Result<()> {
 
 #[test]
 fn what_a_container_writes_stays_in_it() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let write = "echo changed > /etc/group; rm /bin/vi; echo kept > /kept";
     engine.docker(&["run", "--name", "writer", "busybox", "sh", "-c", write])?.success()?;
 

@@ -3,19 +3,19 @@
 use std::fs;
 
 use anyhow::Context;
-use naru_test_framework::NativeEngine;
+use naru_test_framework::{DockerHost, Engine, NativeEngine};
 
 use crate::expect_error;
 use crate::raw::{ask, post};
 
 const CATCHES: &str = "trap 'exit 3' TERM; echo ready; while :; do usleep 20000; done";
 
-fn inspect(engine: &NativeEngine, format: &str) -> anyhow::Result<String> {
+fn inspect(engine: &DockerHost, format: &str) -> anyhow::Result<String> {
     Ok(engine.docker(&["inspect", "-f", format, "still"])?.success()?.to_owned())
 }
 
 /// A container that answers TERM with exit code 3, paused; its id.
-fn paused(engine: &NativeEngine) -> anyhow::Result<String> {
+fn paused(engine: &DockerHost) -> anyhow::Result<String> {
     let run = ["run", "-d", "--name", "still", "busybox", "sh", "-c", CATCHES];
     let id = engine.docker(&run)?.success()?.to_owned();
     assert_eq!(engine.spawn(&["logs", "-f", "still"])?.line()?, "ready");
@@ -40,7 +40,7 @@ fn is_frozen(pid: &str) -> anyhow::Result<bool> {
 
 #[test]
 fn a_paused_container_stands_still_until_it_is_unpaused() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     paused(&engine)?;
     let pid = inspect(&engine, "{{.State.Pid}}")?;
     assert!(is_frozen(&pid)?);
@@ -61,7 +61,7 @@ fn a_paused_container_stands_still_until_it_is_unpaused() -> anyhow::Result<()> 
 
     let filters = ["--filter", "event=pause", "--filter", "event=unpause"];
     let now = engine.docker(&["info", "--format", "{{.SystemTime}}"])?;
-    let events = ["events", "--since", "0", "--until", now.success()?];
+    let events = ["events", "--since", engine.since(), "--until", now.success()?];
     let events = [events.as_slice(), &["--format", "{{.Action}} {{.Actor.Attributes.name}}"]];
     let events = [events.concat().as_slice(), &filters].concat();
     assert_eq!(engine.docker(&events)?.success()?, "pause still\nunpause still");
@@ -70,7 +70,7 @@ fn a_paused_container_stands_still_until_it_is_unpaused() -> anyhow::Result<()> 
 
 #[test]
 fn what_is_paused_refuses_in_dockers_words() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let id = paused(&engine)?;
     let said = format!("container {id} is already paused");
     expect_error(&engine.docker(&["pause", "still"])?, 1, &said)?;
@@ -101,7 +101,7 @@ fn what_is_paused_refuses_in_dockers_words() -> anyhow::Result<()> {
 
 #[test]
 fn a_paused_container_is_stopped_killed_and_removed() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let ended = "{{.State.Status}} {{.State.Paused}} {{.State.ExitCode}}";
     paused(&engine)?;
     engine.docker(&["stop", "still"])?.success()?;
@@ -119,7 +119,7 @@ fn a_paused_container_is_stopped_killed_and_removed() -> anyhow::Result<()> {
     engine.docker(&["pause", "still"])?.success()?;
     engine.docker(&["rm", "-f", "still"])?.success()?;
     assert_eq!(engine.docker(&["ps", "-aq"])?.success()?, "");
-    assert_eq!(engine.shims(), [0; 0]);
+    engine.has_no_shims()?;
     Ok(())
 }
 

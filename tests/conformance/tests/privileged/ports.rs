@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 
-use naru_test_framework::NativeEngine;
+use naru_test_framework::Engine;
 
 use crate::expect_error;
 
@@ -23,7 +23,7 @@ pub(crate) fn free_port() -> anyhow::Result<u16> {
 
 #[test]
 fn a_published_port_answers_on_the_host() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let port = free_port()?;
     let publish = format!("127.0.0.1:{port}:80");
     // The server says so once it listens.
@@ -53,7 +53,7 @@ fn a_published_port_answers_on_the_host() -> anyhow::Result<()> {
 
 #[test]
 fn a_port_that_a_program_of_the_host_has_is_refused() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let port = taken.local_addr()?.port();
     let publish = format!("127.0.0.1:{port}:80");
@@ -66,7 +66,7 @@ fn a_port_that_a_program_of_the_host_has_is_refused() -> anyhow::Result<()> {
 
 #[test]
 fn a_port_is_chosen_when_none_is_given() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let run = ["run", "-d", "--name", "web", "-p", "127.0.0.1::80", "busybox", "sleep", "1000"];
     engine.docker(&run)?.success()?;
 
@@ -78,7 +78,7 @@ fn a_port_is_chosen_when_none_is_given() -> anyhow::Result<()> {
 
 #[test]
 fn containers_reach_each_other_by_address() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let serve = "httpd -h /www && echo ready && sleep 1000";
     engine.docker(&["run", "-d", "--name", "web", "busybox", "sh", "-c", serve])?.success()?;
     assert_eq!(engine.spawn(&["logs", "-f", "web"])?.line()?, "ready");

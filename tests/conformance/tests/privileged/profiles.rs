@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use naru_test_framework::{NativeEngine, Output};
+use naru_test_framework::{DockerHost, Engine, Output};
 use serde_json::{Value, json};
 
-fn run(engine: &NativeEngine, profile: &Value, rest: &[&str]) -> anyhow::Result<Output> {
+fn run(engine: &DockerHost, profile: &Value, rest: &[&str]) -> anyhow::Result<Output> {
     fs::write(engine.scratch().join("profile.json"), profile.to_string())?;
     let run = ["run", "--rm", "--security-opt", "seccomp=profile.json"];
     engine.docker(&[run.as_slice(), rest].concat())
@@ -13,7 +13,7 @@ fn run(engine: &NativeEngine, profile: &Value, rest: &[&str]) -> anyhow::Result<
 
 #[test]
 fn a_profile_of_the_clients_own_decides() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let profile = json!({
         "defaultAction": "SCMP_ACT_ALLOW",
         "archMap": [{"architecture": "SCMP_ARCH_X86_64", "subArchitectures": ["SCMP_ARCH_X86"]}],
@@ -44,7 +44,7 @@ fn a_profile_of_the_clients_own_decides() -> anyhow::Result<()> {
 
 #[test]
 fn a_profile_that_is_none_is_refused_before_anything_is_made() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     for (profile, reason) in [
         (json!({"defaultAction": "SCMP_ACT_MAYBE"}), "Decoding seccomp profile failed: "),
         (
@@ -70,7 +70,7 @@ fn a_profile_that_is_none_is_refused_before_anything_is_made() -> anyhow::Result
 
 #[test]
 fn system_paths_can_be_left_open() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let shell = "grep -c ' /proc/' /proc/mounts";
     let open = ["run", "--rm", "--security-opt", "systempaths=unconfined", "busybox", "sh", "-c"];
     engine.docker(&[open.as_slice(), &[shell]].concat())?.failure(1)?;

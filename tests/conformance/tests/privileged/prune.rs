@@ -1,18 +1,18 @@
 //! `container prune`.
 
-use naru_test_framework::NativeEngine;
+use naru_test_framework::{DockerHost, Engine};
 
 use crate::expect_error;
 use crate::raw::ask;
 
-fn left(engine: &NativeEngine) -> anyhow::Result<Vec<String>> {
+fn left(engine: &DockerHost) -> anyhow::Result<Vec<String>> {
     let listed = engine.docker(&["ps", "-a", "--format", "{{.Names}}"])?;
     Ok(listed.success()?.lines().map(str::to_owned).collect())
 }
 
 #[test]
 fn what_does_not_run_is_removed_and_its_bytes_are_told() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     engine.docker(&["run", "-d", "--name", "runs", "busybox", "sleep", "1000"])?.success()?;
     engine.docker(&["run", "-d", "--name", "paused", "busybox", "sleep", "1000"])?.success()?;
     engine.docker(&["pause", "paused"])?.success()?;
@@ -34,7 +34,8 @@ fn what_does_not_run_is_removed_and_its_bytes_are_told() -> anyhow::Result<()> {
     assert_eq!(left(&engine)?, ["paused", "runs"]);
 
     let now = engine.docker(&["info", "--format", "{{.SystemTime}}"])?;
-    let events = ["events", "--since", "1", "--until", now.success()?, "--filter", "event=prune"];
+    let events =
+        ["events", "--since", engine.since(), "--until", now.success()?, "--filter", "event=prune"];
     let events = [&events[..], &["--format", "{{.Type}} {{.Actor.Attributes.reclaimed}}"]].concat();
     assert_eq!(engine.docker(&events)?.success()?, "container 12350");
     let again = ask(&engine, "POST", "/v1.45/containers/prune")?.json()?;
@@ -44,7 +45,7 @@ fn what_does_not_run_is_removed_and_its_bytes_are_told() -> anyhow::Result<()> {
 
 #[test]
 fn filters_choose_what_is_pruned() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     for (name, label) in [("web", "tier=web"), ("db", "tier=db"), ("kept", "keep")] {
         engine.docker(&["create", "--name", name, "--label", label, "busybox"])?.success()?;
     }

@@ -1,6 +1,6 @@
 //! `pull` from a real registry.
 
-use naru_test_framework::{NativeEngine, Registry, images};
+use naru_test_framework::{Engine, Registry, images};
 
 use crate::expect_error;
 
@@ -8,7 +8,7 @@ use crate::expect_error;
 fn an_image_is_pulled_by_tag_and_by_digest() -> anyhow::Result<()> {
     let registry = Registry::start()?;
     let digest = registry.push("tools/busybox", "1.0", &images::busybox()?)?;
-    let engine = NativeEngine::start()?;
+    let engine = Engine::start()?;
     let name = registry.reference("tools/busybox", "1.0");
     let bare = name.trim_end_matches(":1.0");
 
@@ -44,7 +44,7 @@ fn an_image_is_pulled_by_tag_and_by_digest() -> anyhow::Result<()> {
 fn run_pulls_what_is_not_there() -> anyhow::Result<()> {
     let registry = Registry::start()?;
     registry.push("busybox", "latest", &images::busybox()?)?;
-    let engine = NativeEngine::start()?;
+    let engine = Engine::start()?;
     let name = format!("{}/busybox", registry.address());
 
     let ran = engine.docker(&["run", "--rm", &name, "echo", "hello"])?;
@@ -58,7 +58,7 @@ fn run_pulls_what_is_not_there() -> anyhow::Result<()> {
 fn what_cannot_be_pulled_is_told() -> anyhow::Result<()> {
     let registry = Registry::start()?;
     registry.push("busybox", "latest", &images::busybox()?)?;
-    let engine = NativeEngine::start()?;
+    let engine = Engine::start()?;
 
     let unknown = registry.reference("busybox", "none");
     let output = engine.docker(&["pull", &unknown])?;

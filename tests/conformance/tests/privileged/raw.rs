@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use anyhow::Context;
-use naru_test_framework::NativeEngine;
+use naru_test_framework::DockerHost;
 use serde_json::Value;
 
 /// Far more than any answer takes.
@@ -22,7 +22,7 @@ pub(crate) struct Connection {
 
 /// Sends a request and reads the head of the answer.
 pub(crate) fn request(
-    engine: &NativeEngine,
+    engine: &DockerHost,
     method: &str,
     path: &str,
     headers: &[&str],
@@ -52,18 +52,18 @@ pub(crate) fn request(
 }
 
 /// A request without a body, answered on a connection of its own.
-pub(crate) fn ask(engine: &NativeEngine, method: &str, path: &str) -> anyhow::Result<Connection> {
+pub(crate) fn ask(engine: &DockerHost, method: &str, path: &str) -> anyhow::Result<Connection> {
     request(engine, method, path, &["Connection: close"], "")
 }
 
 /// Asks to take over the connection.
-pub(crate) fn upgrade(engine: &NativeEngine, path: &str, body: &str) -> anyhow::Result<Connection> {
+pub(crate) fn upgrade(engine: &DockerHost, path: &str, body: &str) -> anyhow::Result<Connection> {
     let headers = ["Connection: Upgrade", "Upgrade: tcp", "Content-Type: application/json"];
     request(engine, "POST", path, &headers, body)
 }
 
 /// Sends JSON.
-pub(crate) fn post(engine: &NativeEngine, path: &str, body: &str) -> anyhow::Result<Connection> {
+pub(crate) fn post(engine: &DockerHost, path: &str, body: &str) -> anyhow::Result<Connection> {
     request(engine, "POST", path, &["Connection: close", "Content-Type: application/json"], body)
 }
 

@@ -1,12 +1,12 @@
 //! What the API promises and `docker` does not show.
 
-use naru_test_framework::NativeEngine;
+use naru_test_framework::Engine;
 
 use crate::raw::{ask, post, upgrade};
 
 #[test]
 fn unknown_paths_and_wrong_methods_are_not_found() -> anyhow::Result<()> {
-    let engine = NativeEngine::start()?;
+    let engine = Engine::start()?;
     for (method, path) in [
         ("GET", "/nosuch"),
         ("GET", "/v1.45/nosuch"),
@@ -24,7 +24,7 @@ fn unknown_paths_and_wrong_methods_are_not_found() -> anyhow::Result<()> {
 
 #[test]
 fn versions_out_of_range_are_refused_in_dockers_words() -> anyhow::Result<()> {
-    let engine = NativeEngine::start()?;
+    let engine = Engine::start()?;
     let maximum =
         ask(&engine, "GET", "/_ping")?.header("api-version").unwrap_or_default().to_owned();
     let mut answer = ask(&engine, "GET", "/v1.99/info")?;
@@ -49,7 +49,7 @@ fn versions_out_of_range_are_refused_in_dockers_words() -> anyhow::Result<()> {
 fn a_refusal_reaches_a_client_that_is_still_sending() -> anyhow::Result<()> {
     /// More than the sockets' buffers hold.
     const BODY: usize = 16 << 20;
-    let engine = NativeEngine::start()?;
+    let engine = Engine::start()?;
     let body = "x".repeat(BODY);
     for path in ["/build", "/nosuch"] {
         let mut answer = post(&engine, path, &body)?;
@@ -61,7 +61,7 @@ fn a_refusal_reaches_a_client_that_is_still_sending() -> anyhow::Result<()> {
 
 #[test]
 fn every_answer_says_who_answers() -> anyhow::Result<()> {
-    let engine = NativeEngine::start()?;
+    let engine = Engine::start()?;
     for path in ["/_ping", "/nosuch", "/v1.99/info", "/containers/nosuch/json", "/volumes"] {
         let answer = ask(&engine, "GET", path)?;
         assert_eq!(answer.header("ostype"), Some("linux"), "{path}");
@@ -75,7 +75,7 @@ fn every_answer_says_who_answers() -> anyhow::Result<()> {
 
 #[test]
 fn ping_is_answered_with_and_without_a_body() -> anyhow::Result<()> {
-    let engine = NativeEngine::start()?;
+    let engine = Engine::start()?;
     let mut get = ask(&engine, "GET", "/_ping")?;
     assert_eq!((get.status, get.body()?.as_slice()), (200, b"OK".as_slice()));
     let mut head = ask(&engine, "HEAD", "/_ping")?;
@@ -89,7 +89,7 @@ fn ping_is_answered_with_and_without_a_body() -> anyhow::Result<()> {
 
 #[test]
 fn filters_are_read_in_both_forms() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     engine.docker(&["create", "--name", "one", "busybox"])?.success()?;
     engine.docker(&["create", "--name", "two", "busybox"])?.success()?;
     // {"name":{"one":true}} and {"name":["one"]}
@@ -107,7 +107,7 @@ fn filters_are_read_in_both_forms() -> anyhow::Result<()> {
 
 #[test]
 fn a_wait_is_accepted_before_the_container_starts() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let create = ["create", "--name", "waits", "busybox", "sh", "-c", "exit 6"];
     engine.docker(&create)?.success()?;
     let mut wait = ask(&engine, "POST", "/v1.45/containers/waits/wait?condition=next-exit")?;
@@ -121,7 +121,7 @@ fn a_wait_is_accepted_before_the_container_starts() -> anyhow::Result<()> {
 
 #[test]
 fn who_attaches_before_the_start_misses_nothing() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let shell = "echo out; echo err >&2; cat";
     let create = ["create", "-i", "--name", "early", "busybox", "sh", "-c", shell];
     engine.docker(&create)?.success()?;
@@ -144,7 +144,7 @@ fn who_attaches_before_the_start_misses_nothing() -> anyhow::Result<()> {
 
 #[test]
 fn older_clients_are_told_of_a_raw_stream() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     engine.docker(&["create", "--name", "old", "busybox", "true"])?.success()?;
     let attached = upgrade(&engine, "/v1.41/containers/old/attach?stream=1&stdout=1", "")?;
     assert_eq!(attached.status, 101);
@@ -154,7 +154,7 @@ fn older_clients_are_told_of_a_raw_stream() -> anyhow::Result<()> {
 
 #[test]
 fn an_exec_is_created_run_and_inspected() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     engine.docker(&["run", "-d", "--name", "host", "busybox", "sleep", "1000"])?.success()?;
     let wanted = r#"{"AttachStdout":true,"Cmd":["sh","-c","echo hi; exit 3"]}"#;
     let mut created = post(&engine, "/v1.45/containers/host/exec", wanted)?;
@@ -172,7 +172,7 @@ fn an_exec_is_created_run_and_inspected() -> anyhow::Result<()> {
 
 #[test]
 fn what_is_already_so_is_not_modified() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     engine.docker(&["run", "-d", "--name", "runs", "busybox", "sleep", "1000"])?.success()?;
     let mut again = ask(&engine, "POST", "/v1.45/containers/runs/start")?;
     assert_eq!((again.status, again.body()?.len()), (304, 0));
@@ -185,7 +185,7 @@ fn what_is_already_so_is_not_modified() -> anyhow::Result<()> {
 
 #[test]
 fn garbage_is_a_bad_request() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     for body in ["{", "[]", r#"{"Image":7}"#, r#"{"Image":""}"#] {
         let mut answer = post(&engine, "/v1.45/containers/create", body)?;
         assert_eq!(answer.status, 400, "{body}");

@@ -2,11 +2,11 @@
 
 use std::fs;
 
-use naru_test_framework::NativeEngine;
+use naru_test_framework::Engine;
 
 #[test]
 fn what_is_not_there_yet_is_refused_in_a_sentence() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     engine.docker(&["run", "-d", "--name", "runs", "busybox", "sleep", "1000"])?.success()?;
     let context = engine.scratch().join("context");
     fs::create_dir(&context)?;

@@ -1,11 +1,11 @@
 //! `rename`.
 
-use naru_test_framework::NativeEngine;
+use naru_test_framework::{DockerHost, Engine, NativeEngine};
 
 use crate::expect_error;
 use crate::raw::ask;
 
-fn names(engine: &NativeEngine) -> anyhow::Result<Vec<String>> {
+fn names(engine: &DockerHost) -> anyhow::Result<Vec<String>> {
     let listed = engine.docker(&["ps", "-a", "--format", "{{.Names}}"])?;
     Ok(listed.success()?.lines().map(str::to_owned).collect())
 }
@@ -23,7 +23,8 @@ fn a_new_name_is_the_only_one_and_is_kept() -> anyhow::Result<()> {
 
     let now = engine.docker(&["info", "--format", "{{.SystemTime}}"])?;
     let format = "{{.Actor.Attributes.oldName}} {{.Actor.Attributes.name}}";
-    let events = ["events", "--since", "0", "--until", now.success()?, "--format", format];
+    let events =
+        ["events", "--since", engine.since(), "--until", now.success()?, "--format", format];
     let events = [events.as_slice(), &["--filter", "event=rename"]].concat();
     assert_eq!(engine.docker(&events)?.success()?, "/before after");
 
@@ -40,7 +41,7 @@ fn a_new_name_is_the_only_one_and_is_kept() -> anyhow::Result<()> {
 
 #[test]
 fn a_name_that_cannot_be_had_changes_nothing() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let id = engine.docker(&["create", "--name", "first", "busybox"])?.success()?.to_owned();
     engine.docker(&["create", "--name", "second", "busybox"])?.success()?;
 

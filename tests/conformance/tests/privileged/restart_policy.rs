@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use naru_test_framework::{NativeEngine, Running};
+use naru_test_framework::{DockerHost, Engine, NativeEngine, Running};
 
 use crate::expect_error;
 use crate::raw::{ask, post};
@@ -10,25 +10,25 @@ use crate::raw::{ask, post};
 /// After so many ends the next restart is more than three seconds away.
 const ENDS_BEFORE_A_LONG_WAIT: usize = 6;
 
-fn inspect(engine: &NativeEngine, name: &str, format: &str) -> anyhow::Result<String> {
+fn inspect(engine: &DockerHost, name: &str, format: &str) -> anyhow::Result<String> {
     Ok(engine.docker(&["inspect", "-f", format, name])?.success()?.to_owned())
 }
 
 /// The container's events, from the first on.
-fn events(engine: &NativeEngine, name: &str) -> anyhow::Result<Running> {
+fn events(engine: &DockerHost, name: &str) -> anyhow::Result<Running> {
     let filter = format!("container={name}");
     let format = "{{.Action}}";
-    engine.spawn(&["events", "--since", "1", "--filter", &filter, "--format", format])
+    engine.spawn(&["events", "--since", engine.since(), "--filter", &filter, "--format", format])
 }
 
-fn run(engine: &NativeEngine, name: &str, policy: &str, shell: &str) -> anyhow::Result<()> {
+fn run(engine: &DockerHost, name: &str, policy: &str, shell: &str) -> anyhow::Result<()> {
     let run = ["run", "-d", "--name", name, "--restart", policy, "busybox", "sh", "-c", shell];
     engine.docker(&run)?.success()?;
     Ok(())
 }
 
 /// A container that ends at once, in the midst of a long wait for its restart.
-fn in_backoff(engine: &NativeEngine, name: &str) -> anyhow::Result<Running> {
+fn in_backoff(engine: &DockerHost, name: &str) -> anyhow::Result<Running> {
     run(engine, name, "always", "exit 4")?;
     let mut events = events(engine, name)?;
     assert_eq!(events.line()?, "create");
@@ -41,7 +41,7 @@ fn in_backoff(engine: &NativeEngine, name: &str) -> anyhow::Result<Running> {
 
 #[test]
 fn what_ends_runs_again_and_its_log_goes_on() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     run(&engine, "again", "always", "echo run; exit 4")?;
     let mut logs = engine.spawn(&["logs", "-f", "again"])?;
     let mut events = events(&engine, "again")?;
@@ -63,7 +63,7 @@ fn what_ends_runs_again_and_its_log_goes_on() -> anyhow::Result<()> {
 
 #[test]
 fn a_wait_for_a_restart_shows_and_a_stop_ends_it() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let mut events = in_backoff(&engine, "waits")?;
     let state = "{{.State.Status}} {{.State.Running}} {{.State.Restarting}} {{.State.Pid}} \
                  {{.State.ExitCode}}";
@@ -84,7 +84,7 @@ fn a_wait_for_a_restart_shows_and_a_stop_ends_it() -> anyhow::Result<()> {
 
 #[test]
 fn a_wait_for_a_restart_refuses_what_needs_a_process() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let mut events = in_backoff(&engine, "waits")?;
     let exec = post(&engine, "/v1.45/containers/waits/exec", r#"{"Cmd":["true"]}"#)?.message()?;
     assert!(exec.ends_with("is restarting, wait until the container is running"), "{exec}");
@@ -106,7 +106,7 @@ fn a_wait_for_a_restart_refuses_what_needs_a_process() -> anyhow::Result<()> {
 
 #[test]
 fn failures_are_retried_so_many_times() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     run(&engine, "fails", "on-failure:2", "exit 3")?;
     let mut watch = events(&engine, "fails")?;
     let mut seen = Vec::new();
@@ -130,7 +130,7 @@ fn failures_are_retried_so_many_times() -> anyhow::Result<()> {
 
 #[test]
 fn a_wait_is_over_at_the_first_end() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let shell = "[ -e /pipe ] && exec sleep 1000; mkfifo /pipe; echo ready; read w < /pipe; exit 6";
     run(&engine, "ends", "always", shell)?;
     assert_eq!(engine.spawn(&["logs", "-f", "ends"])?.line()?, "ready");
@@ -143,7 +143,7 @@ fn a_wait_is_over_at_the_first_end() -> anyhow::Result<()> {
 
 #[test]
 fn what_its_user_ends_stays_ended() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     run(&engine, "killed", "always", "exec sleep 1000")?;
     engine.docker(&["kill", "killed"])?.success()?;
     assert_eq!(inspect(&engine, "killed", "{{.State.Status}}")?, "exited");
@@ -232,7 +232,7 @@ fn an_engine_that_dies_during_the_wait_is_followed_by_one_that_starts() -> anyho
 
 #[test]
 fn policies_that_make_no_sense_are_refused() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     for (host_config, said) in [
         (
             r#"{"AutoRemove":true,"RestartPolicy":{"Name":"always"}}"#,
@@ -261,7 +261,7 @@ fn policies_that_make_no_sense_are_refused() -> anyhow::Result<()> {
 
 #[test]
 fn a_restart_by_hand_keeps_what_is_to_be_removed_at_its_end() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let run = ["run", "-d", "--rm", "--name", "passing", "busybox", "sleep", "1000"];
     engine.docker(&run)?.success()?;
     engine.docker(&["restart", "-t", "0", "passing"])?.success()?;

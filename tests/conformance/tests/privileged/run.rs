@@ -2,13 +2,13 @@
 
 use std::fs;
 
-use naru_test_framework::NativeEngine;
+use naru_test_framework::{Engine, NativeEngine};
 
 use crate::expect_error;
 
 #[test]
 fn exit_codes_are_the_containers_or_dockers() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
 
     assert_eq!(engine.docker(&["run", "--rm", "busybox", "echo", "hi"])?.success()?, "hi");
     engine.docker(&["run", "--rm", "busybox", "sh", "-c", "exit 3"])?.failure(3)?;
@@ -30,7 +30,7 @@ fn exit_codes_are_the_containers_or_dockers() -> anyhow::Result<()> {
 
 #[test]
 fn standard_streams_are_the_containers() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
 
     let input = b"one\ntwo\n";
     let output = engine.docker_with_input(&["run", "-i", "--rm", "busybox", "wc", "-l"], input)?;
@@ -48,7 +48,7 @@ fn standard_streams_are_the_containers() -> anyhow::Result<()> {
 
 #[test]
 fn the_process_has_what_was_asked_for() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     fs::write(engine.scratch().join("env"), "# a comment\nFROM_FILE=yes\n")?;
     let shell = "echo $ONE $FROM_FILE; pwd; hostname; id -un; id -gn";
 
@@ -89,7 +89,7 @@ fn the_process_has_what_was_asked_for() -> anyhow::Result<()> {
 
 #[test]
 fn a_detached_container_is_named_once() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let run = ["run", "-d", "--name", "web", "--cidfile", "cid", "busybox", "sleep", "1000"];
 
     let started = engine.docker(&run)?;
@@ -123,8 +123,15 @@ fn rm_leaves_nothing_of_the_container() -> anyhow::Result<()> {
     let directory = engine.root().join("containers").join(&id);
     assert!(directory.is_dir());
 
-    let mut events =
-        engine.spawn(&["events", "--since", "0", "-f", "event=destroy", "--format", "{{.ID}}"])?;
+    let mut events = engine.spawn(&[
+        "events",
+        "--since",
+        engine.since(),
+        "-f",
+        "event=destroy",
+        "--format",
+        "{{.ID}}",
+    ])?;
     engine.docker(&["kill", "brief"])?.success()?;
     assert_eq!(events.line()?, id);
     assert_eq!(engine.docker(&["ps", "-aq"])?.success()?, "");

@@ -4,17 +4,22 @@ use std::fs;
 use std::process::Command;
 
 use anyhow::Context as _;
-use naru_test_framework::NativeEngine;
+use naru_test_framework::{DockerHost, Engine, NativeEngine};
 use serde_json::{Value, json};
 
 use crate::expect_error;
 use crate::raw::{ask, post};
 
-fn donor(options: &[&str]) -> anyhow::Result<NativeEngine> {
-    let engine = NativeEngine::with_busybox()?;
+fn run_donor(engine: &DockerHost, options: &[&str]) -> anyhow::Result<()> {
     let run = ["run", "-d", "--name", "donor"];
     let rest = ["busybox", "sleep", "1000"];
     engine.docker(&[run.as_slice(), options, &rest].concat())?.success()?;
+    Ok(())
+}
+
+fn donor(options: &[&str]) -> anyhow::Result<Engine> {
+    let engine = Engine::with_busybox()?;
+    run_donor(&engine, options)?;
     Ok(engine)
 }
 
@@ -86,13 +91,6 @@ fn shared_memory_is_shared_only_by_those_who_allow_it() -> anyhow::Result<()> {
     assert!(output.failure(125)?.contains("has non-shareable IPC"), "{output:?}");
     let run = ["run", "--rm", "--ipc", "none", "busybox", "sh", "-c", "ls -d /dev/shm; true"];
     assert_eq!(engine.docker(&run)?.success()?, "", "there is none");
-
-    let mounts = || Ok::<_, anyhow::Error>(fs::read_to_string("/proc/self/mountinfo")?);
-    let root = engine.root().display().to_string();
-    let mine = |text: &str| text.lines().filter(|line| line.contains(&root)).count();
-    assert_eq!(mine(&mounts()?), 1, "the donor's");
-    engine.docker(&["rm", "-f", "donor", "closed"])?.success()?;
-    assert_eq!(mine(&mounts()?), 0, "nothing stays mounted");
     Ok(())
 }
 
@@ -120,20 +118,26 @@ fn who_joins_starts_after_the_one_that_is_joined() -> anyhow::Result<()> {
 
 #[test]
 fn a_killed_engine_leaves_no_shared_memory_behind() -> anyhow::Result<()> {
-    let mut engine = donor(&["--ipc", "shareable"])?;
+    let mut engine = NativeEngine::with_busybox()?;
+    let root = engine.root().display().to_string();
+    let mounts = || -> anyhow::Result<usize> {
+        let all = fs::read_to_string("/proc/self/mountinfo")?;
+        Ok(all.lines().filter(|line| line.contains(&root)).count())
+    };
+    run_donor(&engine, &["--ipc", "shareable"])?;
+    assert_eq!(mounts()?, 1, "the donor's");
     engine.kill()?;
     engine.restart()?;
     let run = ["run", "--rm", "--ipc", "container:donor", "busybox", "ls", "-d", "/dev/shm"];
     assert_eq!(engine.docker(&run)?.success()?, "/dev/shm");
     engine.docker(&["rm", "-f", "donor"])?.success()?;
-    let mounts = fs::read_to_string("/proc/self/mountinfo")?;
-    assert!(!mounts.contains(&engine.root().display().to_string()), "{mounts}");
+    assert_eq!(mounts()?, 0);
     Ok(())
 }
 
 #[test]
 fn the_hosts_namespaces_are_the_hosts() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let own = |name: &str| -> anyhow::Result<String> {
         Ok(fs::read_link(format!("/proc/self/ns/{name}"))?.display().to_string())
     };
@@ -192,7 +196,7 @@ fn a_cgroup_parent_and_annotations_are_heeded() -> anyhow::Result<()> {
 
 #[test]
 fn an_image_for_another_platform_is_not_taken() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let own = if cfg!(target_arch = "x86_64") { "linux/amd64" } else { "linux/arm64" };
     let body = json!({ "Image": "busybox" }).to_string();
 

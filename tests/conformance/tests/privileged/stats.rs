@@ -1,13 +1,13 @@
 //! `stats`.
 
-use naru_test_framework::NativeEngine;
+use naru_test_framework::Engine;
 use serde_json::{Value, json};
 
 use crate::raw::ask;
 
 #[test]
 fn two_samples_tell_what_a_container_does() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let shell = "while :; do :; done";
     engine.docker(&["run", "-d", "--name", "busy", "busybox", "sh", "-c", shell])?.success()?;
     engine.docker(&["run", "-d", "--name", "idle", "busybox", "sleep", "1000"])?.success()?;
@@ -33,7 +33,7 @@ fn two_samples_tell_what_a_container_does() -> anyhow::Result<()> {
 
 #[test]
 fn one_sample_is_answered_without_a_second() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let run = ["run", "-d", "--name", "runs", "busybox", "sleep", "1000"];
     let id = engine.docker(&run)?.success()?.to_owned();
     let path = "/v1.45/containers/runs/stats?stream=0&one-shot=1";
@@ -58,7 +58,7 @@ fn one_sample_is_answered_without_a_second() -> anyhow::Result<()> {
 
 #[test]
 fn traffic_is_counted_where_the_network_is_the_containers_own() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let gateway = "ping -c 3 -s 1000 $(ip route | sed -n 's/default via \\([^ ]*\\).*/\\1/p')";
     let shell = format!("{gateway}; echo done; exec sleep 1000");
     engine.docker(&["run", "-d", "--name", "own", "busybox", "sh", "-c", &shell])?.success()?;
@@ -76,7 +76,7 @@ fn traffic_is_counted_where_the_network_is_the_containers_own() -> anyhow::Resul
 
 #[test]
 fn what_does_not_run_has_a_name_and_no_numbers() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     engine.docker(&["create", "--name", "idle", "busybox"])?.success()?;
     let sample = ask(&engine, "GET", "/v1.45/containers/idle/stats?stream=0")?.json()?;
     assert_eq!(
@@ -93,7 +93,7 @@ fn what_does_not_run_has_a_name_and_no_numbers() -> anyhow::Result<()> {
 
 #[test]
 fn a_stream_goes_on_until_the_container_is_removed() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     engine.docker(&["run", "-d", "--name", "runs", "busybox", "sleep", "1000"])?.success()?;
     let mut stream = ask(&engine, "GET", "/v1.45/containers/runs/stats")?;
     let first: Value = serde_json::from_slice(&stream.chunk()?)?;

@@ -2,19 +2,19 @@
 
 use std::time::{Duration, Instant};
 
-use naru_test_framework::NativeEngine;
+use naru_test_framework::{DockerHost, Engine};
 
 use crate::expect_error;
 
 const CATCHES: &str = "trap 'echo term; exit 3' TERM; trap 'echo usr' USR1; echo ready; \
                        while :; do usleep 20000; done";
 
-fn exit_code(engine: &NativeEngine, name: &str) -> anyhow::Result<String> {
+fn exit_code(engine: &DockerHost, name: &str) -> anyhow::Result<String> {
     let format = "{{.State.Status}} {{.State.ExitCode}}";
     Ok(engine.docker(&["inspect", "-f", format, name])?.success()?.to_owned())
 }
 
-fn start_catching(engine: &NativeEngine, options: &[&str]) -> anyhow::Result<()> {
+fn start_catching(engine: &DockerHost, options: &[&str]) -> anyhow::Result<()> {
     let mut run = vec!["run", "-d", "--name", "catches"];
     run.extend(options);
     run.extend(["busybox", "sh", "-c", CATCHES]);
@@ -25,7 +25,7 @@ fn start_catching(engine: &NativeEngine, options: &[&str]) -> anyhow::Result<()>
 
 #[test]
 fn stop_asks_first_and_kills_then() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     start_catching(&engine, &[])?;
     assert_eq!(engine.docker(&["stop", "catches"])?.success()?, "catches");
     assert_eq!(exit_code(&engine, "catches")?, "exited 3");
@@ -43,7 +43,7 @@ fn stop_asks_first_and_kills_then() -> anyhow::Result<()> {
 
 #[test]
 fn stop_sends_the_signal_of_the_container_or_the_command() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     start_catching(&engine, &["--stop-signal", "KILL"])?;
     engine.docker(&["stop", "catches"])?.success()?;
     assert_eq!(exit_code(&engine, "catches")?, "exited 137");
@@ -57,7 +57,7 @@ fn stop_sends_the_signal_of_the_container_or_the_command() -> anyhow::Result<()>
 
 #[test]
 fn kill_sends_one_signal() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     start_catching(&engine, &[])?;
     let id = engine.docker(&["ps", "-q", "--no-trunc"])?.success()?.to_owned();
 
@@ -78,7 +78,7 @@ fn kill_sends_one_signal() -> anyhow::Result<()> {
 
 #[test]
 fn restart_starts_anew_what_runs_and_what_does_not() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let shell = "echo started; exec sleep 1000";
     engine.docker(&["run", "-d", "--name", "again", "busybox", "sh", "-c", shell])?.success()?;
     let mut logs = engine.spawn(&["logs", "-f", "again"])?;
@@ -100,7 +100,7 @@ fn restart_starts_anew_what_runs_and_what_does_not() -> anyhow::Result<()> {
 
 #[test]
 fn wait_gives_the_code_of_each_container() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let run = ["run", "-di", "--name", "asks", "busybox", "sh", "-c", "read code; exit $code"];
     engine.docker(&run)?.success()?;
     engine.docker(&["run", "--name", "ended", "busybox", "sh", "-c", "exit 5"])?.failure(5)?;

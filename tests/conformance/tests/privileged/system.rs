@@ -1,10 +1,10 @@
 //! `version`, `info`.
 
-use naru_test_framework::NativeEngine;
+use naru_test_framework::Engine;
 
 #[test]
 fn version_and_info_tell_of_the_server() -> anyhow::Result<()> {
-    let engine = NativeEngine::start()?;
+    let engine = Engine::start()?;
 
     let version = engine.docker(&["version", "--format", "{{.Server.Version}} {{.Server.Os}}"])?;
     let version = version.success()?;
@@ -24,7 +24,7 @@ fn version_and_info_tell_of_the_server() -> anyhow::Result<()> {
 
 #[test]
 fn info_counts_containers_by_state() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     engine.docker(&["run", "busybox", "true"])?.success()?;
     engine.docker(&["create", "busybox"])?.success()?;
     engine.docker(&["run", "-d", "busybox", "sleep", "1000"])?.success()?;

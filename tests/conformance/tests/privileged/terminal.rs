@@ -1,10 +1,10 @@
 //! `run -it`, `exec -it`, `attach`: a person at a terminal.
 
-use naru_test_framework::NativeEngine;
+use naru_test_framework::Engine;
 
 #[test]
 fn a_shell_on_a_terminal_has_its_size_and_follows_it() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let mut terminal = engine.terminal(&["run", "-it", "--rm", "busybox", "sh"], 31, 117)?;
 
     terminal.expect("/ # ")?;
@@ -23,7 +23,7 @@ fn a_shell_on_a_terminal_has_its_size_and_follows_it() -> anyhow::Result<()> {
 
 #[test]
 fn control_c_reaches_the_program() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let shell = "trap 'echo caught; exit 5' INT; echo ready; while :; do usleep 50000; done";
     let run = ["run", "-it", "--name", "loops", "busybox", "sh", "-c", shell];
     let mut terminal = engine.terminal(&run, 24, 80)?;
@@ -37,7 +37,7 @@ fn control_c_reaches_the_program() -> anyhow::Result<()> {
 
 #[test]
 fn the_detach_keys_leave_the_container_running() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let run = ["run", "-it", "--name", "shell", "busybox", "sh"];
     let mut terminal = engine.terminal(&run, 24, 80)?;
     terminal.expect("/ # ")?;
@@ -56,7 +56,7 @@ fn the_detach_keys_leave_the_container_running() -> anyhow::Result<()> {
 
 #[test]
 fn exec_has_a_terminal_of_its_own() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     engine.docker(&["run", "-d", "--name", "host", "busybox", "sleep", "1000"])?.success()?;
     let exec = ["exec", "-it", "-e", "PS1=> ", "host", "sh"];
     let mut terminal = engine.terminal(&exec, 30, 100)?;

@@ -1,12 +1,12 @@
 //! `top`.
 
-use naru_test_framework::NativeEngine;
+use naru_test_framework::Engine;
 
 use crate::expect_error;
 
 #[test]
 fn top_lists_the_containers_processes() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let shell = "sleep 1000 & echo ready; sleep 2000";
     let run = ["run", "-d", "--name", "busy", "busybox", "sh", "-c", shell];
     let id = engine.docker(&run)?.success()?.to_owned();

@@ -2,12 +2,12 @@
 
 use std::fs;
 
-use naru_test_framework::NativeEngine;
+use naru_test_framework::{DockerHost, Engine, NativeEngine};
 
 use crate::expect_error;
 use crate::raw::post;
 
-fn inspect(engine: &NativeEngine, format: &str) -> anyhow::Result<String> {
+fn inspect(engine: &DockerHost, format: &str) -> anyhow::Result<String> {
     Ok(engine.docker(&["inspect", "-f", format, "changes"])?.success()?.to_owned())
 }
 
@@ -59,11 +59,11 @@ fn limits_change_in_the_kernel_and_in_the_record_or_in_neither() -> anyhow::Resu
 
 #[test]
 fn a_policy_holds_from_the_next_end_on() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let shell = "[ -e /again ] && exec sleep 1000; touch /again; read word; exit 5";
     let run = ["run", "-di", "--name", "changes", "busybox", "sh", "-c", shell];
     engine.docker(&run)?.success()?;
-    let watch = ["events", "--since", "1", "--filter", "container=changes"];
+    let watch = ["events", "--since", engine.since(), "--filter", "container=changes"];
     let mut events = engine.spawn(&[&watch[..], &["--format", "{{.Action}}"]].concat())?;
     assert_eq!((events.line()?.as_str(), events.line()?.as_str()), ("create", "start"));
 
@@ -84,7 +84,7 @@ fn a_policy_holds_from_the_next_end_on() -> anyhow::Result<()> {
 
 #[test]
 fn a_policy_that_cannot_be_is_refused() -> anyhow::Result<()> {
-    let engine = NativeEngine::with_busybox()?;
+    let engine = Engine::with_busybox()?;
     let run = ["run", "-d", "--rm", "--name", "changes", "busybox", "sleep", "1000"];
     let id = engine.docker(&run)?.success()?.to_owned();
     let said = format!(

@@ -11,7 +11,7 @@ use anyhow::{Context, bail, ensure};
 use nix::pty::{Winsize, openpty};
 use rustix::termios::tcsetwinsize;
 
-use super::NativeEngine;
+use super::DockerHost;
 use super::command::wait_for_exit;
 
 const DEADLINE: Duration = Duration::from_mins(1);
@@ -25,7 +25,7 @@ pub struct Terminal {
     seen: String,
 }
 
-impl NativeEngine {
+impl DockerHost {
     /// Starts `docker` on a terminal of `rows` and `columns`, which is its controlling one.
     pub fn terminal(
         &self,

@@ -13,7 +13,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::os::fd::AsFd as _;
 use std::os::unix::process::ExitStatusExt as _;
 
-use super::{NativeEngine, signal};
+use super::{DockerHost, signal};
 
 /// Far more than any command takes; a machine that is slow fails no test.
 const DEADLINE: Duration = Duration::from_secs(90);
@@ -49,7 +49,7 @@ impl Output {
     }
 }
 
-impl NativeEngine {
+impl DockerHost {
     /// `docker` with `arguments`, not yet started.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.docker);
@@ -170,7 +170,7 @@ impl Drop for Running {
 }
 
 /// Waits for a child's end; none when `limit` passed before.
-pub(super) fn wait_for_exit(
+pub(crate) fn wait_for_exit(
     child: &mut Child,
     limit: Duration,
 ) -> anyhow::Result<Option<ExitStatus>> {
