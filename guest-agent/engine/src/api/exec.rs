@@ -62,6 +62,7 @@ async fn create(State(engine): State<Engine>, Path(id): Path<String>, body: Body
         },
         detach_keys,
     };
+    container.settled().await;
     let exec = engine.create_exec(&container, create)?;
     Ok((StatusCode::CREATED, Json(json!({ "Id": exec.id }))).into_response())
 }

@@ -52,7 +52,7 @@ async fn logs(
     if !query.stdout.0 && !query.stderr.0 {
         return Err(ApiError::invalid("Bad parameters: you must choose at least one stream"));
     }
-    let record = container.record();
+    let record = container.settled().await;
     check_readable(&record)?;
     let wanted = LogQuery {
         stdout: query.stdout.0,

@@ -28,7 +28,7 @@ async fn top(
     Query(query): Query<TopQuery>,
 ) -> Result<Response, ApiError> {
     let container = engine.containers().find(&id)?;
-    let record = container.record();
+    let record = container.settled().await;
     if !record.running() {
         return Err(EngineError::NotRunning(container.id.clone()).into());
     }

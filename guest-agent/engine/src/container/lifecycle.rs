@@ -122,7 +122,7 @@ impl Engine {
             Some(signal) => signal_number(signal)?,
             None => SIGKILL,
         };
-        let record = container.record();
+        let record = container.settled().await;
         let purpose = Purpose::of(signal, &record);
         if !record.counts_as_running() {
             return Err(EngineError::NotRunning(container.id.clone()));

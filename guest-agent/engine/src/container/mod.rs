@@ -129,6 +129,15 @@ impl Container {
         self.record.borrow().clone()
     }
 
+    /// The record after a start that is under way: who is attached may have seen the process's
+    /// output before it is written down that it runs.
+    pub(crate) async fn settled(&self) -> Record {
+        if !self.record.borrow().counts_as_running() {
+            drop(self.lifecycle.lock().await);
+        }
+        self.record()
+    }
+
     /// The record from now on.
     pub(crate) fn watch(&self) -> watch::Receiver<Record> {
         self.record.subscribe()
