@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use naru_network::PortMapping;
+use naru_network::{NetworkError, PortMapping};
 use naru_protocol::ports::{PortReply, PortRequest};
 use tokio::io::{
     AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader, split,
@@ -96,6 +96,7 @@ impl PortHost {
                 let Some((_, host)) = state.host.clone() else {
                     return Err(EngineError::NoPortHost(mapping.host_port));
                 };
+                state.check_free(mapping)?;
                 let id = state.add(key, *mapping, Some(answer));
                 (id, state.request(id), host)
             };
@@ -226,6 +227,15 @@ impl State {
         self.next_id
     }
 
+    /// Refuses in Docker's words what another container has: the host would name its own program.
+    fn check_free(&self, wanted: &PortMapping) -> Result<()> {
+        if self.bindings.values().any(|binding| binding.mapping.clashes_with(wanted)) {
+            let PortMapping { host_ip, host_port: port, .. } = *wanted;
+            return Err(NetworkError::PortAllocated { host_ip, port }.into());
+        }
+        Ok(())
+    }
+
     /// The request for a binding that is known.
     fn request(&self, id: u64) -> PortRequest {
         let mapping = &self.bindings[&id].mapping;
@@ -296,6 +306,19 @@ mod tests {
     async fn without_a_host_nothing_is_published() {
         let error = PortHost::default().publish("c", &[mapping(80)]).await.unwrap_err();
         assert!(matches!(error, EngineError::NoPortHost(80)));
+    }
+
+    #[tokio::test]
+    async fn what_another_container_has_is_not_asked_for() {
+        let ports = PortHost::default();
+        let mut tasks = tokio::task::JoinSet::new();
+        let _host = FakeHost::connect(&ports, &mut tasks);
+        ports.connected().await;
+        ports.restore("old", &[mapping(80)]);
+        let error = ports.publish("c", &[mapping(80)]).await.unwrap_err();
+        assert_eq!(error.to_string(), "Bind for 0.0.0.0:80 failed: port is already allocated");
+        ports.unpublish("old");
+        assert!(ports.state().bindings.is_empty());
     }
 
     #[tokio::test]

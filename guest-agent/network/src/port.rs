@@ -46,7 +46,7 @@ pub struct PortMapping {
 
 impl PortMapping {
     /// Whether both claim the same port of the same address.
-    pub(crate) fn clashes_with(&self, other: &Self) -> bool {
+    pub fn clashes_with(&self, other: &Self) -> bool {
         let same_address = self.host_ip == other.host_ip
             || self.host_ip.is_unspecified()
             || other.host_ip.is_unspecified();
