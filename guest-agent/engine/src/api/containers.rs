@@ -19,7 +19,9 @@ use serde_json::json;
 use super::error::ApiError;
 use super::query::{Filters, Flag};
 use super::{container_view, json_body};
-use crate::container::{Asker, Condition, CreateRequest, Record, Started, Stopped, WaitError};
+use crate::container::{
+    Asker, Condition, CreateRequest, Record, Started, Stopped, WaitError, refuse_endpoints,
+};
 use crate::engine::Engine;
 use crate::error::EngineError;
 
@@ -166,7 +168,10 @@ fn listed(filters: &Filters, bounds: &Bounds, record: &Record) -> bool {
 fn name_fits(name: &str, wanted: &str) -> bool {
     let wanted = wanted.strip_prefix('/').unwrap_or(wanted);
     let (start, wanted) = match wanted.strip_prefix('^') {
-        Some(rest) => (true, rest.strip_prefix('/').unwrap_or(rest)),
+        // `^/?` is how programs find a name whether it has its slash or not.
+        Some(rest) => {
+            (true, rest.strip_prefix("/?").or_else(|| rest.strip_prefix('/')).unwrap_or(rest))
+        }
         None => (false, wanted),
     };
     let (end, wanted) = match wanted.strip_suffix('$') {
@@ -194,6 +199,7 @@ async fn create(
     body: Body,
 ) -> Answer {
     let body: ContainerCreateBody = json_body(body).await?;
+    refuse_endpoints(body.networking_config.as_ref())?;
     let host_config = body.host_config.clone().unwrap_or_default();
     let config = serde_json::to_value(&body)
         .and_then(serde_json::from_value)

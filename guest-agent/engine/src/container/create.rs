@@ -258,6 +258,12 @@ fn fill_host_config(host_config: &mut HostConfig) {
     host_config.readonly_rootfs.get_or_insert(false);
     host_config.publish_all_ports.get_or_insert(false);
     host_config.port_bindings.get_or_insert_default();
+    // It may swap as much as it has memory.
+    if let Some(memory) = host_config.memory.filter(|memory| *memory > 0)
+        && host_config.memory_swap.unwrap_or_default() == 0
+    {
+        host_config.memory_swap = Some(memory.saturating_mul(2));
+    }
     if host_config.shm_size.unwrap_or_default() == 0 {
         host_config.shm_size = Some(64 << 20);
     }

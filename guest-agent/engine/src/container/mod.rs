@@ -62,6 +62,7 @@ pub(crate) use prune::Pruned;
 #[cfg(test)]
 pub(crate) use record::tests_support;
 pub(crate) use record::{Endpoint, PublishedPort, Record};
+pub(crate) use refusals::refuse_endpoints;
 pub(crate) use registry::Containers;
 pub(crate) use sharing::release_shm;
 pub(crate) use shim::{AgentProgram, AttachStreams, ShimAddress};

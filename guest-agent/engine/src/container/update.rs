@@ -118,6 +118,7 @@ fn merged(current: &HostConfig, asked: &ContainerUpdateBody) -> Result<HostConfi
     ] {
         *field = set(asked).or(*field);
     }
+    merged.blkio_weight = asked.blkio_weight.filter(|weight| *weight != 0).or(merged.blkio_weight);
     if let Some(limit) = asked.pids_limit {
         // Here 0 and less mean without a limit.
         merged.pids_limit = Some(limit.max(0));
@@ -150,7 +151,6 @@ fn refuse_unsupported(asked: &ContainerUpdateBody) -> Result<()> {
     }
     let set = |value: Option<i64>| value.unwrap_or_default() != 0;
     let refused = [
-        (asked.blkio_weight.unwrap_or_default() != 0, "--blkio-weight"),
         (given(asked.blkio_weight_device.as_ref()), "--blkio-weight-device"),
         (given(asked.blkio_device_read_bps.as_ref()), "--device-read-bps"),
         (given(asked.blkio_device_write_bps.as_ref()), "--device-write-bps"),
@@ -186,6 +186,7 @@ fn refuse_missing_controllers(asked: &ContainerUpdateBody, available: &[String])
         (text(&asked.cpuset_cpus), "--cpuset-cpus", "cpuset"),
         (text(&asked.cpuset_mems), "--cpuset-mems", "cpuset"),
         (asked.pids_limit.is_some_and(|limit| limit > 0), "--pids-limit", "pids"),
+        (asked.blkio_weight.unwrap_or_default() != 0, "--blkio-weight", "io"),
     ];
     let missing = needed.iter().find(|(asked, _, controller)| {
         *asked && !available.iter().any(|available| available == controller)

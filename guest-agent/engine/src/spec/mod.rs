@@ -2,6 +2,7 @@
 
 mod block_io;
 mod capabilities;
+mod cpuset;
 mod devices;
 mod mounts;
 mod namespaces;

@@ -7,6 +7,7 @@ use oci_spec::runtime::{
 };
 
 use super::block_io::block_io;
+use super::cpuset::{check_cpus, check_memory_nodes};
 use crate::error::{EngineError, Result};
 
 /// The period in which `--cpus` is counted, in microseconds; Docker's.
@@ -84,6 +85,7 @@ fn cpu(host_config: &HostConfig) -> Result<Option<LinuxCpu>> {
         cpu.set_period(Some(CPU_PERIOD_US)).set_quota(i64::try_from(quota).ok());
         any = true;
     }
+    check_schedule(host_config)?;
     if let Some(quota) = host_config.cpu_quota.filter(|quota| *quota != 0) {
         cpu.set_quota(Some(quota)).set_period(positive(host_config.cpu_period));
         any = true;
@@ -92,16 +94,39 @@ fn cpu(host_config: &HostConfig) -> Result<Option<LinuxCpu>> {
         cpu.set_shares(Some(shares));
         any = true;
     }
-    for (value, set) in [
-        (&host_config.cpuset_cpus, LinuxCpu::set_cpus as fn(&mut _, _) -> &mut LinuxCpu),
-        (&host_config.cpuset_mems, LinuxCpu::set_mems),
+    for (value, check, set) in [
+        (
+            &host_config.cpuset_cpus,
+            check_cpus as fn(&str) -> Result<()>,
+            LinuxCpu::set_cpus as fn(&mut _, _) -> &mut LinuxCpu,
+        ),
+        (&host_config.cpuset_mems, check_memory_nodes, LinuxCpu::set_mems),
     ] {
         if let Some(value) = value.as_ref().filter(|value| !value.is_empty()) {
+            check(value)?;
             set(&mut cpu, Some(value.clone()));
             any = true;
         }
     }
     Ok(any.then_some(cpu))
+}
+
+/// `--cpu-period` and `--cpu-quota`, in microseconds; 0 is not set. Docker's words.
+fn check_schedule(host_config: &HostConfig) -> Result<()> {
+    let period = host_config.cpu_period.unwrap_or_default();
+    let quota = host_config.cpu_quota.unwrap_or_default();
+    if period != 0 && !(1000..=1_000_000).contains(&period) {
+        return Err(EngineError::Invalid(
+            "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)"
+                .to_owned(),
+        ));
+    }
+    if (1..1000).contains(&quota) {
+        return Err(EngineError::Invalid(
+            "CPU cfs quota can not be less than 1ms (i.e. 1000)".to_owned(),
+        ));
+    }
+    Ok(())
 }
 
 /// `--ulimit name=soft:hard`.

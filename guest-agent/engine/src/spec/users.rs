@@ -3,6 +3,7 @@
 //! The files are the image's, so untrusted: they are read from the layers without
 //! ever following a link out of one, and only so far.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
@@ -137,10 +138,12 @@ fn identity(passwd: &str, group: &str, wanted: &str, additional: &[String]) -> R
             )));
         }
     };
-    let mut groups = Vec::new();
     if let Some(wanted_group) = wanted_group {
         gid = group_id(group, wanted_group)?;
-    } else if !name.is_empty() {
+    }
+    // The group of the process is among them, so that one that leaves it by name keeps it.
+    let mut groups = vec![gid];
+    if wanted_group.is_none() && !name.is_empty() {
         groups.extend(
             group_entries(group)
                 .filter(|entry| entry.members.split(',').any(|member| member == name))
@@ -150,10 +153,11 @@ fn identity(passwd: &str, group: &str, wanted: &str, additional: &[String]) -> R
     for wanted in additional {
         groups.push(group_id(group, wanted)?);
     }
-    groups.dedup();
+    let mut seen = BTreeSet::new();
+    groups.retain(|group| seen.insert(*group));
 
     let mut user = User::default();
-    user.set_uid(uid).set_gid(gid).set_additional_gids((!groups.is_empty()).then_some(groups));
+    user.set_uid(uid).set_gid(gid).set_additional_gids(Some(groups));
     let home = if home.is_empty() { "/" } else { home };
     Ok(Identity { user, home: home.to_owned() })
 }
@@ -176,12 +180,12 @@ mod tests {
 
     #[test]
     fn users_are_resolved_as_docker_does() {
-        assert_eq!(resolve(""), (0, 0, vec![], "/root".into()));
-        assert_eq!(resolve("web"), (33, 33, vec![44], "/var/www".into()));
-        assert_eq!(resolve("33"), (33, 33, vec![44], "/var/www".into()));
-        assert_eq!(resolve("web:video"), (33, 44, vec![], "/var/www".into()));
-        assert_eq!(resolve("1234"), (1234, 0, vec![], "/".into()));
-        assert_eq!(resolve("1234:99"), (1234, 99, vec![], "/".into()));
+        assert_eq!(resolve(""), (0, 0, vec![0], "/root".into()));
+        assert_eq!(resolve("web"), (33, 33, vec![33, 44], "/var/www".into()));
+        assert_eq!(resolve("33"), (33, 33, vec![33, 44], "/var/www".into()));
+        assert_eq!(resolve("web:video"), (33, 44, vec![44], "/var/www".into()));
+        assert_eq!(resolve("1234"), (1234, 0, vec![0], "/".into()));
+        assert_eq!(resolve("1234:99"), (1234, 99, vec![99], "/".into()));
     }
 
     #[test]
