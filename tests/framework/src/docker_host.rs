@@ -7,6 +7,7 @@ use std::env::var_os;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use anyhow::bail;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
@@ -17,6 +18,9 @@ pub use terminal::Terminal;
 pub(crate) use command::wait_for_exit;
 
 use crate::oci::OciImage;
+
+/// How often it is tried to remove what removes itself meanwhile.
+const REMOVALS: usize = 50;
 
 /// Where an engine listens, and a directory of this test's own.
 #[derive(Debug)]
@@ -68,7 +72,7 @@ impl DockerHost {
 
     /// Gives it an image through `docker load`; `name` is the whole name, host and tag.
     pub fn load(&self, image: &OciImage, name: &str) -> anyhow::Result<()> {
-        self.docker_with_input(&["load"], &image.archive(name)?)?.success()?;
+        self.docker_with_input(&["load"], &image.docker_archive(name)?)?.success()?;
         Ok(())
     }
 
@@ -79,21 +83,25 @@ impl DockerHost {
 
     /// Removes every container, whatever it does.
     pub(crate) fn remove_containers(&self) -> anyhow::Result<()> {
-        self.remove(&["ps", "-aq"], &["rm", "-f", "-v"])
+        self.remove_all(&["ps", "-aq"], &["rm", "-f", "-v"])
     }
 
     /// Removes every image.
     pub(crate) fn remove_images(&self) -> anyhow::Result<()> {
-        self.remove(&["images", "-q"], &["rmi", "-f"])
+        self.remove_all(&["images", "-q"], &["rmi", "-f"])
     }
 
-    fn remove(&self, list: &[&str], remove: &[&str]) -> anyhow::Result<()> {
-        let listed = self.docker(list)?;
-        let found: Vec<&str> = listed.success()?.split_whitespace().collect();
-        if !found.is_empty() {
-            self.docker(&[remove, &found].concat())?.success()?;
+    fn remove_all(&self, list: &[&str], remove: &[&str]) -> anyhow::Result<()> {
+        for _ in 0..REMOVALS {
+            let listed = self.docker(list)?;
+            let found: Vec<&str> = listed.success()?.split_whitespace().collect();
+            if found.is_empty() {
+                return Ok(());
+            }
+            // What removes itself just now (`--rm`) is refused here, and gone soon.
+            self.docker(&[remove, &found].concat())?;
         }
-        Ok(())
+        bail!("docker {} does not become empty", list.join(" "))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -279,16 +279,31 @@ impl OciImage {
         Ok(tar.into_inner()?)
     }
 
+    /// The archive of `docker save`, which a Docker of any age loads; only of an image for one
+    /// platform.
+    pub fn docker_archive(&self, name: &str) -> anyhow::Result<Vec<u8>> {
+        let paths: Vec<String> = self.blobs.iter().map(|blob| blob_path(blob)).collect();
+        let (config, layers) = paths.split_first().context("an image has a configuration")?;
+        let manifest = json!([{ "Config": config, "RepoTags": [name], "Layers": layers }]);
+        let mut tar = Builder::new(Vec::new());
+        append(&mut tar, "manifest.json", &serde_json::to_vec(&manifest)?)?;
+        self.append_blobs(&mut tar)?;
+        Ok(tar.into_inner()?)
+    }
+
     fn append_blobs(&self, tar: &mut Builder<Vec<u8>>) -> anyhow::Result<()> {
         for manifest in &self.manifests {
             manifest.append_blobs(tar)?;
         }
         for blob in self.blobs.iter().chain([&self.document]) {
-            let hex = digest(blob).split_off("sha256:".len());
-            append(tar, &format!("blobs/sha256/{hex}"), blob)?;
+            append(tar, &blob_path(blob), blob)?;
         }
         Ok(())
     }
+}
+
+fn blob_path(blob: &[u8]) -> String {
+    format!("blobs/{}", digest(blob).replace(':', "/"))
 }
 
 fn append(tar: &mut Builder<Vec<u8>>, name: &str, content: &[u8]) -> anyhow::Result<()> {

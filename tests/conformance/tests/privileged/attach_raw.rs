@@ -7,8 +7,8 @@ use crate::raw::{Connection, ask, post, request, upgrade};
 fn actions(engine: &DockerHost, container: &str) -> anyhow::Result<Vec<String>> {
     let now = engine.docker(&["info", "--format", "{{.SystemTime}}"])?;
     let filter = format!("container={container}");
-    let events =
-        ["events", "--until", now.success()?, "--filter", &filter, "--format", "{{.Action}}"];
+    let events = ["events", "--since", engine.since(), "--until", now.success()?, "--filter"];
+    let events = [&events[..], &[&filter, "--format", "{{.Action}}"]].concat();
     Ok(engine.docker(&events)?.success()?.lines().map(str::to_owned).collect())
 }
 

@@ -6,7 +6,8 @@ use crate::raw::ask;
 
 fn actions(engine: &DockerHost, filters: &[&str]) -> anyhow::Result<Vec<String>> {
     let now = engine.docker(&["info", "--format", "{{.SystemTime}}"])?;
-    let mut command = vec!["events", "--until", now.success()?, "--format", "{{.Action}}"];
+    let mut command = vec!["events", "--since", engine.since(), "--until", now.success()?];
+    command.extend(["--format", "{{.Action}}"]);
     for filter in filters {
         command.extend(["--filter", filter]);
     }

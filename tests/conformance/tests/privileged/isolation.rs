@@ -4,7 +4,7 @@ use std::fs;
 
 use naru_test_framework::{DockerHost, Engine};
 
-use crate::expect_error;
+use crate::{expect_error, has_controller};
 
 fn status(engine: &DockerHost, options: &[&str], field: &str) -> anyhow::Result<String> {
     let mut command = vec!["run", "--rm"];
@@ -52,8 +52,7 @@ fn a_limit_that_this_host_cannot_hold_is_refused_by_name() -> anyhow::Result<()>
     let run = ["run", "--rm", "-m", "64m", "busybox", "cat", "/sys/fs/cgroup/memory.max"];
     let output = engine.docker(&run)?;
 
-    let controllers = fs::read_to_string("/sys/fs/cgroup/cgroup.controllers").unwrap_or_default();
-    if controllers.split_whitespace().any(|controller| controller == "memory") {
+    if has_controller(&engine, "memory")? {
         assert_eq!(output.success()?, "67108864");
     } else {
         let said =

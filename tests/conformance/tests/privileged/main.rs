@@ -11,6 +11,7 @@
 mod attach;
 mod attach_raw;
 mod changes;
+mod commands;
 mod containers;
 mod copy;
 mod copy_hostile;
@@ -21,6 +22,7 @@ mod event_filters;
 mod events;
 mod exec;
 mod faults;
+mod flags;
 mod health;
 mod images;
 mod init;
@@ -50,7 +52,7 @@ mod top;
 mod update;
 
 use anyhow::ensure;
-use naru_test_framework::Output;
+use naru_test_framework::{DockerHost, Output};
 
 /// Holds if the command ended with `code` and shows the daemon's `message`, whole.
 fn expect_error(output: &Output, code: i32, message: &str) -> anyhow::Result<()> {
@@ -62,4 +64,13 @@ fn expect_error(output: &Output, code: i32, message: &str) -> anyhow::Result<()>
         "{stderr:?} does not say {expected:?}"
     );
     Ok(())
+}
+
+/// Whether the engine's host has this controller of cgroup v2: at the root of the tree, because a
+/// group is only given those that its limits need.
+fn has_controller(engine: &DockerHost, name: &str) -> anyhow::Result<bool> {
+    let file = "/sys/fs/cgroup/cgroup.controllers";
+    let run = ["run", "--rm", "--cgroupns=host", "busybox", "cat", file];
+    let read = engine.docker(&run)?;
+    Ok(read.success()?.split_whitespace().any(|controller| controller == name))
 }

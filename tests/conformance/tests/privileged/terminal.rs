@@ -69,3 +69,47 @@ fn exec_has_a_terminal_of_its_own() -> anyhow::Result<()> {
     assert!(tty.success()?.starts_with("/dev/pts/"), "{tty:?}");
     Ok(())
 }
+
+#[test]
+fn exec_detach_keys_leave_the_command_running() -> anyhow::Result<()> {
+    let engine = Engine::with_busybox()?;
+    engine.docker(&["run", "-d", "--name", "host", "busybox", "sleep", "1000"])?.success()?;
+    let exec = ["exec", "-it", "--detach-keys", "ctrl-x,q", "host", "sh"];
+    let mut terminal = engine.terminal(&exec, 24, 80)?;
+    terminal.expect("# ")?;
+    terminal.type_in("\x18q")?;
+    terminal.finish()?;
+    let top = engine.docker(&["top", "host", "-o", "pid,args"])?;
+    assert!(top.success()?.lines().any(|line| line.ends_with(" sh")), "{top:?}");
+    Ok(())
+}
+
+#[test]
+fn start_detach_keys_are_those_of_the_flag() -> anyhow::Result<()> {
+    let engine = Engine::with_busybox()?;
+    engine.docker(&["create", "-it", "--name", "shell", "busybox", "sh"])?.success()?;
+    let start = ["start", "-ai", "--detach-keys", "ctrl-x,q", "shell"];
+    let mut terminal = engine.terminal(&start, 24, 80)?;
+    terminal.expect("/ # ")?;
+    terminal.type_in("\x18q")?;
+    terminal.finish()?;
+    assert_eq!(engine.docker(&["ps", "--format", "{{.Names}}"])?.success()?, "shell");
+    Ok(())
+}
+
+#[test]
+fn attach_without_input_and_with_other_keys() -> anyhow::Result<()> {
+    let engine = Engine::with_busybox()?;
+    engine.docker(&["run", "-dit", "--name", "shell", "busybox", "sh"])?.success()?;
+    let attach = ["attach", "--detach-keys", "ctrl-x,q", "shell"];
+    let mut terminal = engine.terminal(&attach, 24, 80)?;
+    terminal.type_in("echo wo''rd\n")?;
+    terminal.expect("word")?;
+    terminal.type_in("\x18q")?;
+    terminal.finish()?;
+    let mut quiet = engine.spawn(&["attach", "--no-stdin", "shell"])?;
+    engine.docker(&["exec", "shell", "sh", "-c", "echo seen > /dev/pts/0"])?.success()?;
+    while !quiet.line()?.contains("seen") {}
+    assert_eq!(engine.docker(&["ps", "--format", "{{.Names}}"])?.success()?, "shell");
+    Ok(())
+}
