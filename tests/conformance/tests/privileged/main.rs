@@ -25,6 +25,7 @@ mod faults;
 mod flags;
 mod health;
 mod images;
+mod in_the_machine;
 mod init;
 mod isolation;
 mod load;

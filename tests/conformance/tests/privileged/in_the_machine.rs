@@ -1,0 +1,80 @@
+//! A third of the cases once more, against the engine in a machine.
+//!
+//! Chosen is what the machine could change: whatever touches its kernel, its control groups, which
+//! have every controller there, its disk, its network, or a stream that crosses its boundary.
+//! This test runs its own program again, with the chosen cases and the machine's address.
+
+use std::env::current_exe;
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::ensure;
+use naru_test_framework::{TEST_HOST, Vm};
+
+/// By the beginning of their names.
+const CHOSEN: [&str; 24] = [
+    "attach::",
+    "commands::",
+    "containers::a_",
+    "disk_usage::",
+    "events::",
+    "exec::",
+    "flags::limits::",
+    "flags::network::",
+    "flags::rights::",
+    "health::a_container_is_starting_healthy_and_unhealthy",
+    "init::",
+    "log_following::following_goes_on",
+    "log_following::following_ends",
+    "logs::",
+    "pause::what_is_paused",
+    "pause::a_paused_container_stands_still",
+    "ports::a_published_port_answers_on_the_host",
+    "prune::what_does_not_run",
+    "raw_api::who_attaches_before_the_start_misses_nothing",
+    "restart_policy::failures_are_retried_so_many_times",
+    "run::exit_codes",
+    "run::standard_streams",
+    "stats::one_sample",
+    "stopping::",
+];
+
+/// The line of a test's end in what its harness says.
+fn verdict(line: &str) -> Option<(&str, &str)> {
+    line.strip_prefix("test ")?.split_once(" ... ")
+}
+
+#[test]
+fn a_third_of_the_cases_holds_in_the_machine() -> anyhow::Result<()> {
+    let program = current_exe()?;
+    let listed = Command::new(&program).args(["--list", "--format", "terse"]).output()?;
+    let listed = String::from_utf8(listed.stdout)?;
+    let all: Vec<&str> = listed.lines().filter_map(|line| line.strip_suffix(": test")).collect();
+    let is_chosen = |name: &&str| CHOSEN.iter().any(|chosen| name.starts_with(chosen));
+    let chosen: Vec<&str> = all.iter().copied().filter(is_chosen).collect();
+    for beginning in CHOSEN {
+        let is_there = chosen.iter().any(|name| name.starts_with(beginning));
+        ensure!(is_there, "no case begins with {beginning}");
+    }
+    ensure!(chosen.len() * 3 >= all.len(), "{} of {} are no third", chosen.len(), all.len());
+
+    let vm = Vm::start()?;
+    let begun = Instant::now();
+    let ran = Command::new(&program)
+        .args(["--exact", "--test-threads=1"])
+        .args(&chosen)
+        .env(TEST_HOST, format!("unix://{}", vm.home().join("run/docker.sock").display()))
+        .output()?;
+    let said = String::from_utf8_lossy(&ran.stdout);
+    let passed = said.lines().filter_map(verdict).filter(|(_, end)| *end == "ok").count();
+    let took = begun.elapsed().as_secs();
+    // nextest shows this beside the test's name when it is asked for.
+    let summary = format!("{passed} of {} cases passed in {took} s", chosen.len());
+    ensure!(
+        ran.status.success() && passed == chosen.len(),
+        "{summary}\n{said}\n{}\n{}",
+        String::from_utf8_lossy(&ran.stderr),
+        vm.console()
+    );
+    Ok(())
+}
