@@ -51,13 +51,12 @@ impl Control {
         self.is_open
     }
 
-    /// Tells the engine. It may be gone, which is its own affair.
+    /// Tells the engine. That it is gone shows when it is next listened to, and only there: what
+    /// hangs on its life must not miss its end.
     pub(crate) fn say(&mut self, event: &ShimEvent) {
         let Ok(mut line) = serde_json::to_vec(event) else { return };
         line.push(b'\n');
-        if self.reader.get_mut().write_all(&line).is_err() {
-            self.is_open = false;
-        }
+        drop(self.reader.get_mut().write_all(&line));
     }
 }
 

@@ -132,6 +132,18 @@ fn a_process_that_was_not_started_dies_with_the_engine() -> Result<()> {
 }
 
 #[test]
+fn an_engine_that_dies_while_the_process_is_made_takes_it_along() -> Result<()> {
+    let fixture = Fixture::shell("echo never")?;
+    let mut shim = fixture.spawn()?;
+    // Nobody hears that the process is there.
+    shim.forget_engine()?;
+    shim.gone()?;
+    assert!(!fixture.cgroup()?.directory().exists());
+    assert!(!fixture.config.exit_path.exists());
+    Ok(())
+}
+
+#[test]
 fn a_program_that_is_not_there_is_told_with_its_kind() -> Result<()> {
     let cases = [
         ("foo", FailureKind::NotFound, "exec: \"foo\": executable file not found in $PATH"),
