@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
@@ -37,14 +37,17 @@ impl LayerFiles {
     /// not a regular file, or hidden by a whiteout.
     fn read(&self, path: &str) -> String {
         for layer in &self.layers {
-            let Ok(file) = open_beneath(layer, path) else { continue };
+            let Ok(found) = find_beneath(layer, path) else { continue };
             // A whiteout is a device, and hides what lies beneath.
-            let Ok(stat) = fstat(&file) else { return String::new() };
+            let Ok(stat) = fstat(&found) else { return String::new() };
             if SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits()) != SFlag::S_IFREG {
                 return String::new();
             }
+            let Ok(file) = File::open(format!("/proc/self/fd/{}", found.as_raw_fd())) else {
+                return String::new();
+            };
             let mut bytes = Vec::new();
-            if File::from(file).take(MAX_BYTES).read_to_end(&mut bytes).is_err() {
+            if file.take(MAX_BYTES).read_to_end(&mut bytes).is_err() {
                 return String::new();
             }
             return String::from_utf8_lossy(&bytes).into_owned();
@@ -61,15 +64,16 @@ impl LayerFiles {
     }
 }
 
-fn open_beneath(layer: &Path, path: &str) -> nix::Result<OwnedFd> {
+/// Finds the file without opening it: a container can put a device there, and to open one of
+/// the host's may already do something.
+fn find_beneath(layer: &Path, path: &str) -> nix::Result<OwnedFd> {
     let root = nix::fcntl::open(
         layer,
         OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
         Mode::empty(),
     )?;
-    // Non-blocking: a fifo in place of the file must not hang the engine.
     let how = OpenHow::new()
-        .flags(OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK | OFlag::O_NOCTTY)
+        .flags(OFlag::O_PATH | OFlag::O_CLOEXEC)
         .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
     openat2(&root, path, how)
 }
@@ -207,5 +211,16 @@ mod tests {
         let files = LayerFiles { layers: vec![layer] };
         let error = files.identity("evil", &[]).unwrap_err();
         assert!(error.to_string().contains("unable to find user evil"));
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let layer = directory.path().to_owned();
+        std::fs::create_dir(layer.join("etc")).unwrap();
+        nix::unistd::mkfifo(&layer.join("etc/passwd"), Mode::S_IRWXU).unwrap();
+        let files = LayerFiles { layers: vec![layer] };
+        let error = files.identity("root", &[]).unwrap_err();
+        assert!(error.to_string().contains("unable to find user root"));
     }
 }
