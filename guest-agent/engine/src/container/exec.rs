@@ -9,6 +9,7 @@
 //! and an engine that starts anew knows of none.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use naru_shim::wire::{ShimConfig, Target};
@@ -46,6 +47,8 @@ pub(crate) struct Exec {
     pub(crate) create: ExecCreate,
     pub(crate) shim: ShimAddress,
     state: watch::Sender<ExecState>,
+    /// Somebody has asked for its start, which happens once.
+    claimed: AtomicBool,
 }
 
 /// All execs, by id.
@@ -83,13 +86,14 @@ impl Execs {
 impl Exec {
     /// Whether it may still be started, before its connection is taken over.
     pub(crate) fn check_startable(&self) -> Result<()> {
-        if self.state() != ExecState::Created {
-            return Err(EngineError::Invalid(format!(
-                "exec instance {} has already been started",
-                self.id
-            )));
+        if self.claimed.load(Ordering::Acquire) {
+            return Err(self.already_started());
         }
         self.container.check_execable()
+    }
+
+    fn already_started(&self) -> EngineError {
+        EngineError::Invalid(format!("exec instance {} has already been started", self.id))
     }
 
     pub(crate) fn state(&self) -> ExecState {
@@ -131,6 +135,7 @@ impl Engine {
             container: Arc::clone(container),
             create,
             state: watch::Sender::new(ExecState::Created),
+            claimed: AtomicBool::new(false),
         });
         self.execs().all().insert(exec.id.clone(), Arc::clone(&exec));
         let command = command_line(&exec.create.request);
@@ -168,15 +173,24 @@ impl Engine {
         console_size: Option<Vec<usize>>,
     ) -> Result<Option<UnixStream>> {
         exec.check_startable()?;
-        let started = self.launch_exec(exec, attach, console_size).await;
-        if let Err(error) = &started {
-            let code = match error {
-                EngineError::Start { exit_code, .. } => *exit_code,
-                _ => 126,
-            };
-            exec.state.send_replace(ExecState::Exited { code });
+        if exec.claimed.swap(true, Ordering::AcqRel) {
+            return Err(exec.already_started());
         }
-        started
+        // A client that goes away must not leave a process that nobody waits for.
+        let (engine, exec) = (self.clone(), Arc::clone(exec));
+        self.run_to_end(async move {
+            let started = engine.launch_exec(&exec, attach, console_size).await;
+            if let Err(error) = &started {
+                drop(std::fs::remove_dir_all(exec.shim.directory()));
+                let code = match error {
+                    EngineError::Start { exit_code, .. } => *exit_code,
+                    _ => 126,
+                };
+                exec.state.send_replace(ExecState::Exited { code });
+            }
+            started
+        })
+        .await
     }
 
     async fn launch_exec(

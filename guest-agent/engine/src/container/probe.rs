@@ -108,10 +108,7 @@ impl Engine {
             container_id: exec.container.id.clone(),
             message: message.to_owned(),
         };
-        let (engine, started) = (self.clone(), Arc::clone(exec));
-        // In a task of its own: a start must not be broken off in the middle.
-        let start = async move { engine.start_exec(&started, true, None).await };
-        let mut stream = timeout(START_LIMIT, self.run_to_end(start))
+        let mut stream = timeout(START_LIMIT, self.start_exec(exec, true, None))
             .await
             .map_err(|_| failed("timed out starting the health check"))??
             .ok_or_else(|| failed("the health check has no output"))?;
