@@ -1,13 +1,14 @@
 //! The engine: what the API's handlers work with.
 
-use std::fs::{DirBuilder, File, TryLockError};
+use std::fs::{DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt as _;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use naru_image_store::{ImageStore, RegistryConfig};
-use naru_shim::wire::SOCKET_NAME;
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::libc;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +17,7 @@ use tracing::Instrument as _;
 
 use crate::args::{EngineArgs, Mode};
 use crate::container::{
-    AgentProgram, Asker, Container, Containers, Database, Execs, Record, ShimAddress, release_shm,
+    AgentProgram, Asker, Container, Containers, Database, Execs, Record, ShimAddress,
 };
 use crate::error::{EngineError, Result};
 use crate::events::Events;
@@ -130,28 +131,6 @@ impl Engine {
             engine.start_with_engine(&container).await?;
         }
         Ok(engine)
-    }
-
-    /// Removes the directories of containers that are not in the database, and those
-    /// of shims that are gone.
-    fn sweep(&self, records: &[Record]) {
-        for entry in std::fs::read_dir(&self.paths().run).into_iter().flatten().flatten() {
-            let socket = entry.path().join(SOCKET_NAME);
-            // An exec of a container that still runs may be at work.
-            if socket.exists() && UnixStream::connect(&socket).is_err() {
-                remove_or_tell(&entry.path());
-            }
-        }
-        let Ok(entries) = std::fs::read_dir(self.paths().root.join("containers")) else { return };
-        for entry in entries.flatten() {
-            let name = entry.file_name();
-            if records.iter().any(|record| name == *record.id) {
-                continue;
-            }
-            tracing::info!(path = %entry.path().display(), "sweeping what a removal left");
-            release_shm(&entry.path());
-            remove_or_tell(&entry.path());
-        }
     }
 
     pub(crate) fn mode(&self) -> Mode {
@@ -275,27 +254,30 @@ impl Engine {
     }
 }
 
-fn remove_or_tell(path: &Path) {
-    if let Err(error) = std::fs::remove_dir_all(path) {
-        tracing::warn!(path = %path.display(), %error, "left behind");
-    }
-}
-
 /// Makes a directory that is its owner's alone.
 fn private_directory(path: &Path) -> Result<()> {
     let failed = EngineError::io("creating", path);
     DirBuilder::new().recursive(true).mode(0o711).create(path).map_err(failed)
 }
 
+/// Locks in the name of this process alone: a child that an engine was about to make a shim
+/// when it was killed must not hold up the next engine.
 fn lock(path: &Path) -> Result<File> {
     let file = File::create(path).map_err(EngineError::io("creating", path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(EngineError::Invalid(format!(
+    let whole = libc::flock {
+        l_type: i16::try_from(libc::F_WRLCK).unwrap_or_default(),
+        l_whence: i16::try_from(libc::SEEK_SET).unwrap_or_default(),
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    };
+    match fcntl(&file, FcntlArg::F_SETLK(&whole)) {
+        Ok(_) => Ok(file),
+        Err(Errno::EAGAIN | Errno::EACCES) => Err(EngineError::Invalid(format!(
             "another engine works on {}",
             path.parent().unwrap_or(path).display()
         ))),
-        Err(TryLockError::Error(error)) => Err(EngineError::io("locking", path)(error)),
+        Err(errno) => Err(EngineError::io("locking", path)(errno.into())),
     }
 }
 

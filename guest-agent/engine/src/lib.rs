@@ -27,6 +27,7 @@ mod processes;
 mod server;
 mod spec;
 mod stats;
+mod sweep;
 mod sys;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};

@@ -12,7 +12,6 @@ use naru_shim::wire::{
     ControlRequest, ExitRecord, FailureKind, LogPosition, SOCKET_NAME, ShimAnswer, ShimConfig,
     ShimEvent, ShimRequest,
 };
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use oci_spec::runtime::LinuxResources;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -23,6 +22,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use super::logs::{LogFeed, Word};
+use super::program::AgentProgram;
 use crate::error::{EngineError, Result};
 
 /// How many digits of an id name its run directory: short, for a socket's path has
@@ -53,44 +53,19 @@ pub(crate) struct Exit {
     pub(crate) at: Timestamp,
 }
 
-/// The agent's own program, mounted read-only: a container whose entry point is
-/// `/proc/self/exe` would otherwise get hold of the file that runs as root outside
-/// (CVE-2019-5736).
-#[derive(Clone, Debug)]
-pub(crate) struct AgentProgram(PathBuf);
-
-impl AgentProgram {
-    /// Mounts the running program read-only at `run_dir/agent`.
-    pub(crate) fn prepare(run_dir: &Path) -> Result<Self> {
-        let target = run_dir.join("agent");
-        let failed = |operation| EngineError::io(operation, &target);
-        // What an engine that was killed has left there.
-        while umount2(&target, MntFlags::MNT_DETACH).is_ok() {}
-        std::fs::File::create(&target).map_err(failed("creating"))?;
-        let none: Option<&str> = None;
-        mount(Some("/proc/self/exe"), &target, none, MsFlags::MS_BIND, none)
-            .map_err(io::Error::from)
-            .map_err(failed("binding the agent's program to"))?;
-        let flags = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
-        mount(none, &target, none, flags, none)
-            .map_err(io::Error::from)
-            .map_err(failed("making read-only"))?;
-        Ok(Self(target))
-    }
-
-    /// Takes the mount away again.
-    pub(crate) fn release(&self) {
-        if let Err(error) = umount2(&self.0, MntFlags::MNT_DETACH) {
-            tracing::warn!(path = %self.0.display(), %error, "the agent's program stays mounted");
-        }
-    }
-}
-
 impl ShimAddress {
     /// The address of the shim of container or exec `id`.
     pub(crate) fn new(run_dir: &Path, id: &str) -> Self {
         let name = id.get(..RUN_NAME_LEN).unwrap_or(id);
         Self { id: id.to_owned(), directory: run_dir.join(name) }
+    }
+
+    /// The address to which a directory below `run_dir` belongs, if it is one of a shim.
+    pub(crate) fn of_directory(directory: &Path) -> Option<Self> {
+        let name = directory.file_name()?.to_str()?;
+        let is_one =
+            name.len() == RUN_NAME_LEN && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_one.then(|| Self { id: name.to_owned(), directory: directory.to_owned() })
     }
 
     pub(crate) fn directory(&self) -> &Path {
@@ -199,7 +174,7 @@ impl ShimAddress {
             .map_err(EngineError::io("creating", &self.directory))?;
         let (ours, theirs) =
             StdUnixStream::pair().map_err(|error| self.failed(error.to_string()))?;
-        let mut command = Command::new(&program.0);
+        let mut command = Command::new(program.path());
         command
             .arg("shim")
             .arg("--dir")
