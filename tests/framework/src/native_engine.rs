@@ -70,7 +70,7 @@ impl NativeEngine {
         let mut child = Command::new(&self.agent)
             .arg("engine")
             .args([OsStr::new("--root"), self.root().as_os_str()])
-            .args([OsStr::new("--run"), self.scratch().join("run").as_os_str()])
+            .args([OsStr::new("--run"), self.run_dir().as_os_str()])
             .args(["--host", &self.host(), "--bridge", &self.bridge])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -114,6 +114,21 @@ impl NativeEngine {
         self.scratch().join("root")
     }
 
+    /// Where it keeps sockets and namespaces.
+    pub fn run_dir(&self) -> PathBuf {
+        self.scratch().join("run")
+    }
+
+    /// Its bridge, after which its table of rules is named too.
+    pub fn bridge(&self) -> &str {
+        &self.bridge
+    }
+
+    /// Its process, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     /// What it wrote to its log so far.
     pub fn log(&self) -> String {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -121,7 +136,7 @@ impl NativeEngine {
 
     /// The processes of its shims.
     pub fn shims(&self) -> Vec<u32> {
-        let run = self.scratch().join("run");
+        let run = self.run_dir();
         let Some(run) = run.to_str() else { return Vec::new() };
         let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
         processes

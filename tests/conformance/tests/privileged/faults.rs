@@ -5,45 +5,6 @@ use std::io::ErrorKind;
 
 use naru_test_framework::{Engine, NativeEngine};
 
-use crate::ports::{fetch, free_port};
-
-#[test]
-fn a_container_goes_on_while_its_engine_is_dead() -> anyhow::Result<()> {
-    let mut engine = NativeEngine::with_busybox()?;
-    let port = free_port()?;
-    let publish = format!("127.0.0.1:{port}:80");
-    let shell = "httpd -h /www; n=0; while [ ! -e /stop ]; do echo line $n; n=$((n+1)); \
-                 usleep 5000; done; echo last $n; exit 9";
-    let run = ["run", "-d", "--name", "lives", "-p", &publish, "busybox", "sh", "-c", shell];
-    engine.docker(&run)?.success()?;
-    assert_eq!(engine.spawn(&["logs", "-f", "lives"])?.line()?, "line 0");
-
-    engine.kill()?;
-    assert!(fetch(port)?.contains("Served from a container"), "its port answers meanwhile");
-    engine.docker(&["ps"])?.failure(1)?;
-    engine.restart()?;
-
-    assert_eq!(
-        engine.docker(&["ps", "--format", "{{.Names}} {{.State}}"])?.success()?,
-        "lives running"
-    );
-    assert!(fetch(port)?.contains("Served from a container"), "its port answers still");
-    let mut follower = engine.spawn(&["logs", "-f", "--tail", "1", "lives"])?;
-    follower.line()?;
-    assert_eq!(engine.docker(&["exec", "lives", "echo", "hi"])?.success()?, "hi");
-    let mut wait = engine.spawn(&["wait", "lives"])?;
-    engine.docker(&["exec", "lives", "touch", "/stop"])?.success()?;
-    assert_eq!(wait.line()?, "9");
-    follower.finish()?.success()?;
-    let logs = engine.docker(&["logs", "lives"])?;
-    let lines: Vec<&str> = logs.success()?.lines().collect();
-    for (number, line) in lines[..lines.len() - 1].iter().enumerate() {
-        assert_eq!(*line, format!("line {number}"), "the log has no gap");
-    }
-    assert_eq!(lines[lines.len() - 1], format!("last {}", lines.len() - 1));
-    Ok(())
-}
-
 #[test]
 fn an_exit_while_the_engine_is_dead_is_not_lost() -> anyhow::Result<()> {
     let mut engine = NativeEngine::with_busybox()?;
@@ -72,7 +33,7 @@ fn an_exit_while_the_engine_is_dead_is_not_lost() -> anyhow::Result<()> {
 }
 
 /// Waits until none of these processes is left.
-fn wait_for_end(pids: &[u32]) -> anyhow::Result<()> {
+pub(crate) fn wait_for_end(pids: &[u32]) -> anyhow::Result<()> {
     for pid in pids {
         // tail follows nothing and ends with the process.
         let pid = format!("--pid={pid}");

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -28,7 +29,18 @@ pub(crate) fn request(
     headers: &[&str],
     body: &str,
 ) -> anyhow::Result<Connection> {
-    let mut stream = UnixStream::connect(engine.socket())?;
+    request_at(&engine.socket(), method, path, headers, body)
+}
+
+/// The same for who does not hold the engine, which may be away just now.
+pub(crate) fn request_at(
+    socket: &Path,
+    method: &str,
+    path: &str,
+    headers: &[&str],
+    body: &str,
+) -> anyhow::Result<Connection> {
+    let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(DEADLINE))?;
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: docker\r\n");
     for header in headers {
