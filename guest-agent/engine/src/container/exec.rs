@@ -11,10 +11,12 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use naru_shim::wire::{ShimConfig, Target};
 use tokio::net::UnixStream;
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 use super::create::random_id;
 use super::shim::ShimAddress;
@@ -22,6 +24,9 @@ use super::{AttachStreams, Container};
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
 use crate::spec::{ExecRequest, LayerFiles, RootParts, exec_process};
+
+/// How long a client may still ask how an exec ended; Docker's number.
+const KEPT_FOR: Duration = Duration::from_mins(5);
 
 /// What `POST /containers/{id}/exec` asks for.
 #[derive(Clone, Debug, Default)]
@@ -181,12 +186,11 @@ impl Engine {
         self.run_to_end(async move {
             let started = engine.launch_exec(&exec, attach, console_size).await;
             if let Err(error) = &started {
-                drop(std::fs::remove_dir_all(exec.shim.directory()));
                 let code = match error {
                     EngineError::Start { exit_code, .. } => *exit_code,
                     _ => 126,
                 };
-                exec.state.send_replace(ExecState::Exited { code });
+                engine.exec_ended(&exec, code);
             }
             started
         })
@@ -234,12 +238,24 @@ impl Engine {
                     128 + nix::libc::SIGKILL
                 }
             };
-            exec.state.send_replace(ExecState::Exited { code });
-            drop(std::fs::remove_dir_all(exec.shim.directory()));
+            engine.exec_ended(&exec, code);
             let attributes = [("execID", exec.id.clone()), ("exitCode", code.to_string())];
             engine.container_event(&exec.container, "exec_die", attributes);
         });
         Ok(stream)
+    }
+
+    /// Keeps nothing of an exec but its exit code, and that not for ever.
+    fn exec_ended(&self, exec: &Exec, code: i32) {
+        exec.state.send_replace(ExecState::Exited { code });
+        drop(std::fs::remove_dir_all(exec.shim.directory()));
+        let (engine, id) = (self.clone(), exec.id.clone());
+        self.tasks().spawn(async move {
+            let kept = engine.closing().run_until_cancelled(sleep(KEPT_FOR)).await;
+            if kept.is_some() {
+                engine.execs().forget(&id);
+            }
+        });
     }
 }
 
