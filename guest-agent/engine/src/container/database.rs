@@ -32,13 +32,16 @@ impl Database {
                 path.display()
             )));
         }
-        connection.execute_batch(
-            "CREATE TABLE IF NOT EXISTS container (
-                id     TEXT PRIMARY KEY,
-                record TEXT NOT NULL
-            ) STRICT;",
-        )?;
-        connection.pragma_update(None, "user_version", SCHEMA)?;
+        // What is as it should be is not written, which a full disk would refuse.
+        if found < SCHEMA {
+            connection.execute_batch(
+                "CREATE TABLE IF NOT EXISTS container (
+                    id     TEXT PRIMARY KEY,
+                    record TEXT NOT NULL
+                ) STRICT;",
+            )?;
+            connection.pragma_update(None, "user_version", SCHEMA)?;
+        }
         Ok(Self(Arc::new(Mutex::new(connection))))
     }
 

@@ -77,7 +77,11 @@ impl Engine {
         let mut change = self.change(container).await?;
         change.record.endpoint = None;
         change.record.state.exit(exit);
-        change.note().await
+        if let Err(error) = change.note().await {
+            // On a full disk the engine must start all the same, for its user to make room.
+            tracing::error!(container_id = container.id, %error, "an exit was not written down");
+        }
+        Ok(())
     }
 
     /// Follows a running container to its end, in the background.
