@@ -209,3 +209,37 @@ fn what_ends_in_the_absence_is_restarted_once_by_its_policy() -> anyhow::Result<
     assert_eq!(logs.line()?, "run");
     Ok(())
 }
+
+#[test]
+fn a_crowd_is_found_again_whole() -> anyhow::Result<()> {
+    let mut engine = NativeEngine::with_busybox()?;
+    let names: Vec<String> = (10..40).map(|number| format!("member-{number}")).collect();
+    let mut running = Vec::new();
+    for name in &names {
+        let run = ["run", "-d", "--name", name, "-p", "127.0.0.1::80", "busybox", "sleep", "1000"];
+        running.push(engine.spawn(&run)?);
+    }
+    for run in running {
+        run.finish()?.success()?;
+    }
+    let list = ["ps", "--format", "{{.Names}} {{.State}} {{.Ports}}"];
+    let listed = |engine: &NativeEngine| -> anyhow::Result<Vec<String>> {
+        let mut lines: Vec<_> =
+            engine.docker(&list)?.success()?.lines().map(str::to_owned).collect();
+        lines.sort();
+        Ok(lines)
+    };
+    let before = listed(&engine)?;
+    assert_eq!(before.len(), names.len());
+
+    engine.kill()?;
+    engine.restart()?;
+    assert_eq!(listed(&engine)?, before);
+    // Each of them, by one request: they end together, and nothing of them stays.
+    let kill: Vec<&str> =
+        ["rm", "-f"].into_iter().chain(names.iter().map(String::as_str)).collect();
+    engine.docker(&kill)?.success()?;
+    assert_eq!(engine.shims(), [0; 0]);
+    assert_eq!(fs::read_dir(engine.root().join("containers"))?.count(), 0);
+    Ok(())
+}
