@@ -7,8 +7,10 @@ use crate::expect_error;
 #[test]
 fn attaching_joins_the_containers_streams() -> anyhow::Result<()> {
     let engine = Engine::with_busybox()?;
+    // What is said first is there when what is said last is: as with Docker, a client whose input
+    // has ended hears no more of a container whose input goes on.
     let shell =
-        "while read line; [ $line != end ]; do echo got $line; echo saw $line >&2; done; exit 6";
+        "while read line; [ $line != end ]; do echo saw $line >&2; echo got $line; done; exit 6";
     engine.docker(&["run", "-di", "--name", "reader", "busybox", "sh", "-c", shell])?.success()?;
 
     let mut attached = engine.spawn(&["attach", "reader"])?;
