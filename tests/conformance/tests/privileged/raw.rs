@@ -29,7 +29,7 @@ pub(crate) fn request(
     headers: &[&str],
     body: &str,
 ) -> anyhow::Result<Connection> {
-    request_at(&engine.socket(), method, path, headers, body)
+    request_at(engine.socket(), method, path, headers, body)
 }
 
 /// The same for who does not hold the engine, which may be away just now.

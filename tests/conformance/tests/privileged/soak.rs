@@ -141,7 +141,11 @@ impl Soak {
 #[test]
 fn five_hundred_containers_and_two_kills_leave_nothing() -> anyhow::Result<()> {
     let mut engine = NativeEngine::with_busybox()?;
-    let soak = Soak { socket: engine.socket(), kills: RwLock::default(), ids: Mutex::default() };
+    let soak = Soak {
+        socket: engine.socket().to_owned(),
+        kills: RwLock::default(),
+        ids: Mutex::default(),
+    };
     // What is made once and for all is there before it is counted.
     for number in LIVES..LIVES + KINDS {
         soak.live(number)?;
