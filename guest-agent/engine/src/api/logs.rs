@@ -66,10 +66,12 @@ async fn logs(
         raw: record.tty(),
     };
     let path = engine.paths().log(&container.id);
-    let following = if query.follow.0 { engine.follow_log(&container).await } else { None };
-    let stream = match following {
-        Some((upto, feed)) => follow_log(path, wanted, upto, feed).left_stream(),
-        None => read_log(path, wanted, Upto::Now).right_stream(),
+    // What does not run writes no more.
+    let stream = if query.follow.0 && record.counts_as_running() {
+        let (upto, feed) = engine.follow_log(&container).await;
+        follow_log(path, wanted, upto, feed).left_stream()
+    } else {
+        read_log(path, wanted, Upto::Now).right_stream()
     };
     let shutdown = engine.shutdown().clone().cancelled_owned();
     let body = Body::from_stream(stream.take_until(shutdown));

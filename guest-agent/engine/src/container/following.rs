@@ -13,19 +13,16 @@ use crate::engine::Engine;
 
 impl Engine {
     /// Up to where the log is there now, and what the container's shim writes after it, and
-    /// those that its policy starts; none if nobody writes any more.
-    pub(crate) async fn follow_log(&self, container: &Arc<Container>) -> Option<(Upto, Feed)> {
+    /// those that its policy starts.
+    pub(crate) async fn follow_log(&self, container: &Arc<Container>) -> (Upto, Feed) {
         let path = self.paths().log(&container.id);
-        let runs = container.record.borrow().counts_as_running();
         let next = Next::new(Arc::clone(container), path).files();
+        // An error says that there is no process, or not any more.
         let (upto, feed) = match container.shim.follow_log().await {
-            // Also before it is known to run: some of its output may have been seen already.
             Ok((file, feed)) => (Upto::Following(file), Some(feed)),
-            // There is no process, or not any more.
-            Err(_) if runs => (Upto::Now, None),
-            Err(_) => return None,
+            Err(_) => (Upto::Now, None),
         };
-        Some((upto, Feed::start(feed, next, self.tasks())))
+        (upto, Feed::start(feed, next, self.tasks()))
     }
 }
 
