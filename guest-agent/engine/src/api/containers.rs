@@ -354,7 +354,7 @@ async fn resize(
     Query(query): Query<ResizeQuery>,
 ) -> Answer {
     let container = engine.containers().find(&id)?;
-    if !container.record().running() {
+    if !container.settled().await.running() {
         return Err(ApiError::new(
             ErrorKind::Conflict,
             format!("cannot resize a stopped container: {}", container.id),

@@ -49,7 +49,7 @@ impl Engine {
         seconds: Option<i64>,
         asker: Asker,
     ) -> Result<Stopped> {
-        let record = container.record();
+        let record = container.settled().await;
         if !record.counts_as_running() {
             return Ok(Stopped::WasStopped);
         }
