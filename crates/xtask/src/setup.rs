@@ -78,7 +78,7 @@ pub(crate) const TESTS: Needs = Needs {
     packages: &[
         ("qemu-system-arm", Sign::Program("qemu-system-aarch64")),
         ("docker-registry", Sign::Program("docker-registry")),
-        ("docker.io", Sign::Program("docker")),
+        ("docker.io", Sign::Program("dockerd")),
         ("skopeo", Sign::Program("skopeo")),
         ("podman", Sign::Program("podman")),
         ("crun", Sign::Program("crun")),
