@@ -32,6 +32,7 @@ use crate::id_mappings::IdMappings;
 use crate::namespaces::Namespaces;
 use devices::Device;
 use mounts::{MountPlan, clone_tree, set_readonly};
+use resolve::Missing;
 pub(crate) use resolve::RootDirectory;
 use sysctl::Sysctls;
 pub use view::{ViewRequest, ViewRoot, view};
@@ -50,6 +51,8 @@ pub(crate) struct RootfsPlan {
     masked: Vec<PathBuf>,
     readonly_paths: Vec<PathBuf>,
     readonly: bool,
+    /// The process's, which must be made before the root is read-only.
+    working_directory: Option<PathBuf>,
 }
 
 #[derive(Debug)]
@@ -105,6 +108,7 @@ impl RootfsPlan {
             masked: paths(linux.and_then(|l| l.masked_paths().as_ref())),
             readonly_paths: paths(linux.and_then(|l| l.readonly_paths().as_ref())),
             readonly: spec.root().as_ref().and_then(Root::readonly).unwrap_or(false),
+            working_directory: spec.process().as_ref().map(|process| process.cwd().clone()),
         })
     }
 
@@ -142,6 +146,10 @@ impl RootfsPlan {
         mask::mask(&root, &self.masked)?;
         mask::make_readonly(&root, &self.readonly_paths)?;
         if self.readonly {
+            if let Some(directory) = &self.working_directory {
+                // What cannot be made, in a mount perhaps, is told where the process goes there.
+                drop(root.look_or_create(directory, Missing::Directory));
+            }
             set_readonly(&root, "the root filesystem")?;
         }
         before_pivot()?;

@@ -54,6 +54,8 @@ fn a_read_only_root_is_written_only_where_a_tmpfs_is() -> anyhow::Result<()> {
 
     let output = engine.docker(&["run", "--rm", "--read-only", "busybox", "touch", "/file"])?;
     assert!(output.failure(1)?.contains("Read-only file system"));
+    let run = ["run", "--rm", "--read-only", "--workdir", "/var/new", "busybox", "pwd"];
+    assert_eq!(engine.docker(&run)?.success()?, "/var/new", "it is made before");
     let shell = "touch /scratch/file && stat -c %a /scratch && df -k /scratch | tail -1";
     let output = engine.docker(&[
         "run",
