@@ -25,7 +25,7 @@ pub enum RemoveConflict {
          container {container} is using its referenced image {image}"
     )]
     ReferenceInUse {
-        /// The familiar reference.
+        /// The familiar reference, with a tag only if the client named one.
         reference: String,
         /// The container's short id.
         container: String,
@@ -92,7 +92,7 @@ impl ImageStore {
             let single = is_single_reference(&image);
             if let Some(user) = users(&image.id).filter(|_| single && !force) {
                 return Err(RemoveConflict::ReferenceInUse {
-                    reference: reference.familiar(),
+                    reference: as_named(name, &reference),
                     container: short(&user.container_id),
                     image: image.id.short().to_owned(),
                 }
@@ -195,6 +195,16 @@ impl ImageStore {
                 Ok(rows.into_iter().map(|row| row.diff_id).collect())
             })
             .await
+    }
+}
+
+/// The familiar reference as its client has written it: without the tag that was not there.
+fn as_named(name: &str, reference: &ImageReference) -> String {
+    let familiar = reference.familiar();
+    let last = name.rsplit('/').next().unwrap_or(name);
+    match familiar.strip_suffix(":latest") {
+        Some(bare) if !last.contains([':', '@']) => bare.to_owned(),
+        _ => familiar,
     }
 }
 

@@ -105,6 +105,9 @@ impl Unpacker {
             Kind::HardLink => return self.hard_link(member, parent, name),
             Kind::Symlink => {
                 self.replacing(parent, name, || symlinkat(member.link.as_slice(), parent, name))?;
+                // As Docker counts: the size of a link is the length of its target.
+                let length = u64::try_from(member.link.len()).unwrap_or(u64::MAX);
+                self.size = self.size.saturating_add(length);
             }
             Kind::CharDevice if member.device == (0, 0) => return Err(Failure::ForgedWhiteout),
             Kind::CharDevice => self.node(member, parent, name, FileType::CharacterDevice)?,
