@@ -59,7 +59,7 @@ pub enum EngineError {
     #[error("{0}")]
     Conflict(String),
     /// The container runs and the request needs it not to.
-    #[error("cannot remove container \"/{name}\": container {what}")]
+    #[error("cannot remove container \"{name}\": container {what}")]
     StillRunning {
         /// The container's name.
         name: String,
@@ -88,6 +88,9 @@ pub enum EngineError {
     /// Someone else is removing the container.
     #[error("removal of container {0} is already in progress")]
     RemovalInProgress(String),
+    /// There is nothing whose network could be joined.
+    #[error("joining network namespace of container")]
+    CannotJoinNetwork(#[source] Box<Self>),
     /// A namespace of another container cannot be joined.
     #[error("failed to join {what} namespace")]
     CannotJoin {
@@ -184,6 +187,7 @@ impl EngineError {
             | Self::StillRunning { .. }
             | Self::RemovalInProgress(_) => ErrorKind::Conflict,
             Self::NewName(source)
+            | Self::CannotJoinNetwork(source)
             | Self::CannotJoin { source, .. }
             | Self::Update { source, .. } => source.kind(),
             Self::Unsupported(_) => ErrorKind::Unsupported,

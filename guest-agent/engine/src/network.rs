@@ -21,6 +21,18 @@ use crate::ports::PortHost;
 /// The id under which the default bridge shows in `inspect`; it never changes.
 pub(crate) const BRIDGE_ID: &str =
     "6272696467650000000000000000000000000000000000000000000000000000";
+const HOST_ID: &str = "686f737400000000000000000000000000000000000000000000000000000000";
+const NONE_ID: &str = "6e6f6e6500000000000000000000000000000000000000000000000000000000";
+
+/// The id of the network that there is under a name.
+pub(crate) fn network_id(name: &str) -> &'static str {
+    match name {
+        "bridge" => BRIDGE_ID,
+        "host" => HOST_ID,
+        "none" => NONE_ID,
+        _ => "",
+    }
+}
 
 const BRIDGE_MTU: u32 = 1500;
 const CONTAINER_INTERFACE: &str = "eth0";
@@ -86,7 +98,7 @@ fn container_port(text: &str) -> Result<u16> {
     }
     match port.parse() {
         Ok(port) if port != 0 => Ok(port),
-        _ => Err(EngineError::Invalid(format!("invalid containerPort: {text}"))),
+        _ => Err(EngineError::Invalid(format!("invalid port specification: \"{port}\""))),
     }
 }
 
@@ -160,11 +172,6 @@ impl ContainerNetwork {
         }
         let directory = run_dir.join("netns");
         Ok(Self { networks, bridge, addresses: Mutex::new(addresses), publisher, directory })
-    }
-
-    /// The gateway of the default bridge, which is the engine's own address on it.
-    pub(crate) fn bridge(&self) -> &BridgeConfig {
-        &self.bridge
     }
 
     /// The host's side of published ports, in VM mode.
@@ -373,7 +380,7 @@ mod tests {
         for (port, host_port, message) in [
             ("80/udp", "1", "only TCP"),
             ("80/tcp", "x", "invalid port specification: \"x\""),
-            ("0/tcp", "1", "invalid containerPort: 0/tcp"),
+            ("0/tcp", "1", "invalid port specification: \"0\""),
             ("80", "70000", "invalid port specification"),
         ] {
             let error = published_ports(&config, &host_config(port, host_port)).unwrap_err();

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::error::ApiError;
-use super::query::Flag;
+use super::query::{Flag, Query};
 use super::transfer::{BodyReader, on_own_thread, written_body};
 use crate::container::{Container, ContainerFiles, FilesUse};
 use crate::engine::Engine;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
@@ -25,7 +25,7 @@ use super::detach::DetachKeys;
 use super::error::ApiError;
 use super::hijack::{Client, Ended, hijack, join, stream_type};
 use super::logs::check_readable;
-use super::query::Flag;
+use super::query::{Flag, Query};
 use crate::container::{AttachStreams, Attached, Container, LogQuery, Upto, read_log};
 use crate::engine::Engine;
 

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use bollard_stubs::models::MountType;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::container::{ContainerSize, Endpoint, Health, LogDriver, Record, Status};
+use crate::container::{ContainerSize, Health, LogDriver, Record, Status};
 use crate::engine::Engine;
-use crate::network::BRIDGE_ID;
-use crate::spec::WantedMounts;
+use crate::network::network_id;
+use crate::spec::{MASKED_PATHS, READONLY_PATHS, WantedMounts};
 
 /// What Docker writes where there is no time yet.
 pub(super) const NO_TIME: &str = "0001-01-01T00:00:00Z";
@@ -27,7 +28,7 @@ pub(super) fn summary(engine: &Engine, record: &Record, now: Timestamp) -> Value
         "Names": [format!("/{}", record.name)],
         "Image": image_name(engine, record),
         "ImageID": record.image_id,
-        "Command": record.command.join(" "),
+        "Command": command_line(&record.command),
         "Created": record.created.as_second(),
         "Ports": ports_list(record),
         "Labels": record.config.labels.clone().unwrap_or_default(),
@@ -46,6 +47,14 @@ pub(super) fn add_size(row: &mut Value, size: ContainerSize) {
             row[field] = bytes.into();
         }
     }
+}
+
+/// As Docker writes it: what has spaces in it stands in quotes, the program apart.
+fn command_line(command: &[String]) -> String {
+    let words = command.iter().enumerate().map(|(index, word)| {
+        if index > 0 && word.contains(' ') { format!("'{word}'") } else { word.clone() }
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// The name, or the id when the name belongs to another image by now.
@@ -79,32 +88,37 @@ fn ports_list(record: &Record) -> Vec<Value> {
 
 fn mounts(record: &Record) -> Vec<Value> {
     let Ok(wanted) = WantedMounts::parse(&record.host_config) else { return Vec::new() };
-    wanted
-        .binds
-        .iter()
-        .map(|bind| {
-            json!({
-                "Type": "bind", "Source": bind.source, "Destination": bind.destination,
-                "Mode": if bind.read_only { "ro" } else { "" }, "RW": !bind.read_only,
-                "Propagation": bind.propagation,
-            })
+    let binds = wanted.binds.iter().map(|bind| {
+        json!({
+            "Type": "bind", "Source": bind.source, "Destination": bind.destination,
+            "Mode": bind.mode, "RW": !bind.read_only, "Propagation": bind.propagation,
         })
-        .collect()
+    });
+    // Those of `--tmpfs` Docker does not show here.
+    let mounts = record.host_config.mounts.iter().flatten();
+    let tmpfs = mounts.filter(|mount| mount.typ == Some(MountType::TMPFS)).map(|mount| {
+        json!({
+            "Type": "tmpfs", "Source": "", "Destination": mount.target, "Mode": "",
+            "RW": !mount.read_only.unwrap_or_default(), "Propagation": "",
+        })
+    });
+    binds.chain(tmpfs).collect()
 }
 
 fn network(record: &Record) -> Value {
     let endpoint = record.endpoint.as_ref();
-    let short = record.id.get(..12).unwrap_or(&record.id);
+    let had_one = endpoint.is_some() || record.state.started_at.is_some();
     json!({
         "IPAMConfig": null, "Links": null, "Aliases": null, "DriverOpts": null, "GwPriority": 0,
         "MacAddress": endpoint.map_or("", |endpoint| endpoint.mac.as_str()),
-        "NetworkID": if endpoint.is_some() { BRIDGE_ID } else { "" },
+        "NetworkID": if had_one { network_id(record.network_mode()) } else { "" },
         "EndpointID": endpoint.map_or("", |endpoint| endpoint.id.as_str()),
         "Gateway": endpoint.map(|endpoint| endpoint.gateway.to_string()).unwrap_or_default(),
         "IPAddress": endpoint.map(|endpoint| endpoint.address.to_string()).unwrap_or_default(),
         "IPPrefixLen": endpoint.map_or(0, |endpoint| endpoint.prefix_len),
         "IPv6Gateway": "", "GlobalIPv6Address": "", "GlobalIPv6PrefixLen": 0,
-        "DNSNames": if endpoint.is_some() { json!([record.name, short]) } else { Value::Null },
+        // The default bridge has no names.
+        "DNSNames": null,
     })
 }
 
@@ -138,7 +152,6 @@ fn port_map(record: &Record) -> Value {
 }
 
 fn network_settings(engine: &Engine, record: &Record) -> Value {
-    let endpoint: Option<&Endpoint> = record.endpoint.as_ref();
     let mut settings = Map::new();
     let on_bridge = network(record);
     // The top-level copies are what `docker inspect` showed before networks had names.
@@ -154,10 +167,10 @@ fn network_settings(engine: &Engine, record: &Record) -> Value {
     ] {
         settings.insert(field.to_owned(), on_bridge[field].clone());
     }
-    let bridge = if endpoint.is_some() { engine.network().bridge().name.as_str() } else { "" };
-    let key = engine.network().namespace(record);
+    let key = engine.network().namespace(record).filter(|_| record.running());
+    let sandbox = if key.is_some() { record.id.as_str() } else { "" };
     let rest = json!({
-        "Bridge": bridge, "SandboxID": "", "SandboxKey": key.unwrap_or_default(),
+        "Bridge": "", "SandboxID": sandbox, "SandboxKey": key.unwrap_or_default(),
         "Ports": port_map(record), "HairpinMode": false, "LinkLocalIPv6Address": "",
         "LinkLocalIPv6PrefixLen": 0, "SecondaryIPAddresses": null, "SecondaryIPv6Addresses": null,
         "Networks": networks(record),
@@ -172,6 +185,8 @@ fn network_settings(engine: &Engine, record: &Record) -> Value {
 pub(super) fn inspect(engine: &Engine, record: &Record) -> Value {
     let directory = engine.paths().container(&record.id);
     let state = &record.state;
+    // Docker makes them with the first start.
+    let path = |path: PathBuf| if state.started_at.is_some() { path } else { PathBuf::new() };
     let exec_ids = engine.execs().running_in(&record.id);
     let mut view = json!({
         "Id": record.id,
@@ -192,10 +207,10 @@ pub(super) fn inspect(engine: &Engine, record: &Record) -> Value {
             "FinishedAt": time(state.finished_at.filter(|_| !record.running())),
         },
         "Image": record.image_id,
-        "ResolvConfPath": directory.join("resolv.conf"),
-        "HostnamePath": directory.join("hostname"),
-        "HostsPath": directory.join("hosts"),
-        "LogPath": log_path(engine, record),
+        "ResolvConfPath": path(directory.join("resolv.conf")),
+        "HostnamePath": path(directory.join("hostname")),
+        "HostsPath": path(directory.join("hosts")),
+        "LogPath": path(log_path(engine, record)),
         "Name": format!("/{}", record.name),
         "RestartCount": state.restart_count,
         "Driver": "overlay2",
@@ -248,17 +263,26 @@ fn log_path(engine: &Engine, record: &Record) -> PathBuf {
 /// The client's words, with Docker's nulls and zeroes where clients look for them.
 fn host_config(record: &Record) -> Value {
     let mut value = json!({
-        "Binds": null, "ContainerIDFile": "", "PortBindings": {}, "VolumeDriver": "",
+        "Binds": null, "ContainerIDFile": "", "PortBindings": null, "VolumeDriver": "",
         "VolumesFrom": null, "CapAdd": null, "CapDrop": null, "CgroupnsMode": "private",
-        "Dns": [], "DnsOptions": [], "DnsSearch": [], "ExtraHosts": null, "GroupAdd": null,
+        "Dns": null, "DnsOptions": null, "DnsSearch": null, "ExtraHosts": null, "GroupAdd": null,
         "IpcMode": "private", "Cgroup": "", "Links": null, "OomScoreAdj": 0, "PidMode": "",
         "Privileged": false, "PublishAllPorts": false, "ReadonlyRootfs": false,
         "SecurityOpt": null, "UTSMode": "", "UsernsMode": "", "Runtime": "naru",
         "Isolation": "", "CpuShares": 0, "Memory": 0, "NanoCpus": 0, "CgroupParent": "",
         "CpuPeriod": 0, "CpuQuota": 0, "CpusetCpus": "", "CpusetMems": "", "Devices": null,
         "MemoryReservation": 0, "MemorySwap": 0, "PidsLimit": null, "Ulimits": null,
-        "MaskedPaths": null, "ReadonlyPaths": null,
+        "MaskedPaths": null, "ReadonlyPaths": null, "ConsoleSize": [0, 0], "BlkioWeight": 0,
+        "BlkioWeightDevice": null, "BlkioDeviceReadBps": null, "BlkioDeviceReadIOps": null,
+        "BlkioDeviceWriteBps": null, "BlkioDeviceWriteIOps": null, "CpuCount": 0,
+        "CpuPercent": 0, "CpuRealtimePeriod": 0, "CpuRealtimeRuntime": 0,
+        "DeviceCgroupRules": null, "DeviceRequests": null, "IOMaximumBandwidth": 0,
+        "IOMaximumIOps": 0, "MemorySwappiness": null, "OomKillDisable": null,
     });
+    if record.host_config.privileged != Some(true) {
+        value["MaskedPaths"] = json!(MASKED_PATHS);
+        value["ReadonlyPaths"] = json!(READONLY_PATHS);
+    }
     overlay(&mut value, json!(record.host_config));
     value
 }
@@ -275,8 +299,12 @@ fn config(record: &Record) -> Value {
 }
 
 /// Puts the fields of `upper` over those of `lower`; an empty text says nothing.
-fn overlay(lower: &mut Value, upper: Value) {
+pub(super) fn overlay(lower: &mut Value, upper: Value) {
     if let (Value::Object(lower), Value::Object(upper)) = (lower, upper) {
-        lower.extend(upper.into_iter().filter(|(_, value)| value != ""));
+        for (field, value) in upper {
+            if value != "" || !lower.contains_key(&field) {
+                lower.insert(field, value);
+            }
+        }
     }
 }

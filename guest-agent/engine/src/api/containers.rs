@@ -3,25 +3,22 @@
 use std::collections::HashSet;
 
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
-use axum::{Json, Router};
-use bollard_stubs::models::ContainerCreateBody;
+use axum::{Extension, Json, Router};
 use hyper::StatusCode;
 use hyper::header::CONTENT_TYPE;
 use jiff::Timestamp;
-use naru_error::{ErrorKind, chain};
-use naru_image_store::PlatformError;
+use naru_error::chain;
+use naru_protocol::version::ApiVersion;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::container_view;
 use super::error::ApiError;
-use super::query::{Filters, Flag};
-use super::{container_view, json_body};
-use crate::container::{
-    Asker, Condition, CreateRequest, Record, Started, Stopped, WaitError, refuse_endpoints,
-};
+use super::query::{Filters, Flag, Query};
+use crate::container::{Asker, Condition, Record, Started, Stopped, WaitError};
 use crate::engine::Engine;
 use crate::error::EngineError;
 
@@ -44,7 +41,7 @@ const FILTERS: [&str; 14] = [
 
 /// Docker's states, those that no container here is ever in included.
 const STATES: [&str; 7] =
-    ["created", "dead", "exited", "paused", "removing", "restarting", "running"];
+    ["created", "running", "paused", "restarting", "removing", "exited", "dead"];
 
 const HEALTHS: [&str; 4] = ["none", "starting", "healthy", "unhealthy"];
 
@@ -53,7 +50,6 @@ type Answer = Result<Response, ApiError>;
 pub(super) fn routes() -> Router<Engine> {
     Router::new()
         .route("/containers/json", get(list))
-        .route("/containers/create", post(create))
         .route("/containers/{id}", delete(remove))
         .route("/containers/{id}/json", get(inspect))
         .route("/containers/{id}/start", post(start))
@@ -75,21 +71,11 @@ struct ListQuery {
 
 async fn list(State(engine): State<Engine>, Query(query): Query<ListQuery>) -> Answer {
     let filters = Filters::parse(query.filters.as_deref(), &FILTERS)?;
-    let mut states = filters.values("status").unwrap_or_default().iter();
-    if let Some(unknown) = states.find(|state| !STATES.contains(&state.as_str())) {
-        return Err(ApiError::invalid(format!("invalid filter 'status={unknown}'")));
-    }
-    let mut healths = filters.values("health").unwrap_or_default().iter();
-    if let Some(unknown) = healths.find(|health| !HEALTHS.contains(&health.as_str())) {
-        return Err(ApiError::invalid(format!("invalid filter 'health={unknown}'")));
-    }
+    check_values(&filters)?;
     let now = Timestamp::now();
     let limit = query.limit.and_then(|limit| usize::try_from(limit).ok()).filter(|n| *n > 0);
     // Asking for states, or for so many of the newest, includes those that do not run.
-    let all = query.all.0
-        || limit.is_some()
-        || filters.values("status").is_some()
-        || filters.values("exited").is_some();
+    let all = query.all.0 || limit.is_some() || filters.values("status").is_some();
     let records: Vec<Record> =
         engine.containers().all().iter().map(|container| container.record()).collect();
     let bounds = Bounds::of(&engine, &filters)?;
@@ -108,6 +94,34 @@ async fn list(State(engine): State<Engine>, Query(query): Query<ListQuery>) -> A
         rows.push(row);
     }
     Ok(Json(rows).into_response())
+}
+
+/// Refuses values of filters that no container can ever fit.
+fn check_values(filters: &Filters) -> Result<(), ApiError> {
+    for (key, what, known) in
+        [("status", "state", STATES.as_slice()), ("health", "health", HEALTHS.as_slice())]
+    {
+        let mut values = filters.values(key).unwrap_or_default().iter();
+        if let Some(unknown) = values.find(|value| !known.contains(&value.as_str())) {
+            return Err(ApiError::invalid(format!(
+                "invalid filter '{key}={unknown}': invalid value for {what} ({unknown}): must be \
+                 one of {}",
+                known.join(", ")
+            )));
+        }
+    }
+    let mut codes = filters.values("exited").unwrap_or_default().iter();
+    if let Some(unknown) = codes.find(|code| code.parse::<i32>().is_err()) {
+        return Err(ApiError::invalid(format!(
+            "invalid filter 'exited={unknown}': strconv.Atoi: parsing \"{unknown}\": invalid syntax"
+        )));
+    }
+    let is_boolean = |text: &String| matches!(text.as_str(), "0" | "1" | "false" | "true");
+    let tasks = filters.values("is-task").unwrap_or_default();
+    if !tasks.iter().all(is_boolean) {
+        return Err(ApiError::invalid(format!("invalid filter 'is-task=[{}]'", tasks.join(" "))));
+    }
+    Ok(())
 }
 
 /// The containers that `before` and `since` name, and the images of `ancestor`.
@@ -155,7 +169,7 @@ fn listed(filters: &Filters, bounds: &Bounds, record: &Record) -> bool {
             let health = record.state.health.as_ref().map(|health| health.status.as_str());
             wanted == health.unwrap_or("none")
         })
-        && filters.any("is-task", |wanted| wanted == "false")
+        && filters.any("is-task", |wanted| matches!(wanted, "0" | "false"))
         && filters.any("isolation", |wanted| wanted == "default")
         && filters.labels(|key| labels.and_then(|labels| labels.get(key)).map(String::as_str))
         && bounds.before.is_none_or(|before| record.created < before)
@@ -184,38 +198,6 @@ fn name_fits(name: &str, wanted: &str) -> bool {
         (false, true) => name.ends_with(wanted),
         (false, false) => name.contains(wanted),
     }
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct CreateQuery {
-    name: Option<String>,
-    platform: String,
-}
-
-async fn create(
-    State(engine): State<Engine>,
-    Query(query): Query<CreateQuery>,
-    body: Body,
-) -> Answer {
-    let body: ContainerCreateBody = json_body(body).await?;
-    refuse_endpoints(body.networking_config.as_ref())?;
-    let host_config = body.host_config.clone().unwrap_or_default();
-    let config = serde_json::to_value(&body)
-        .and_then(serde_json::from_value)
-        .map_err(|error| ApiError::invalid(format!("invalid container config: {error}")))?;
-    let name = query.name.filter(|name| !name.is_empty());
-    let name = name.map(|name| name.strip_prefix('/').map_or_else(|| name.clone(), str::to_owned));
-    let platform = match query.platform.as_str() {
-        "" => None,
-        text => Some(
-            text.parse().map_err(|error: PlatformError| ApiError::invalid(error.to_string()))?,
-        ),
-    };
-    let request = CreateRequest { name, config, host_config, platform };
-    let container = engine.create_container(request).await?;
-    let answer = json!({ "Id": container.id, "Warnings": [] });
-    Ok((StatusCode::CREATED, Json(answer)).into_response())
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -282,16 +264,13 @@ async fn kill(
     Path(id): Path<String>,
     Query(query): Query<StopQuery>,
 ) -> Answer {
-    let container = engine.containers().find(&id)?;
-    engine.kill_container(&container, query.signal.as_deref()).await.map_err(|error| {
-        let kind = error.kind();
-        let message = chain(&error);
-        match error {
-            EngineError::NotRunning(_) => {
-                ApiError::new(kind, format!("cannot kill container: {id}: {message}"))
-            }
-            _ => ApiError::new(kind, message),
-        }
+    let killed = match engine.containers().find(&id) {
+        Ok(container) => engine.kill_container(&container, query.signal.as_deref()).await,
+        Err(error) => Err(error),
+    };
+    killed.map_err(|error| {
+        let message = format!("cannot kill container: {id}: {}", chain(&error));
+        ApiError::new(error.kind(), message)
     })?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
@@ -326,12 +305,16 @@ struct WaitQuery {
 /// the container.
 async fn wait(
     State(engine): State<Engine>,
+    Extension(version): Extension<ApiVersion>,
     Path(id): Path<String>,
     Query(query): Query<WaitQuery>,
 ) -> Answer {
+    /// From this version on a client says what it waits for.
+    const HAS_CONDITION: ApiVersion = ApiVersion::new(1, 30);
     let container = engine.containers().find(&id)?;
+    let condition = if version < HAS_CONDITION { "" } else { query.condition.as_str() };
     let condition: Condition =
-        query.condition.parse().map_err(|WaitError(message)| ApiError::invalid(message))?;
+        condition.parse().map_err(|WaitError(message)| ApiError::invalid(message))?;
     let exit_code = container.wait(condition);
     let answer = async move {
         let answer = json!({ "StatusCode": exit_code.await });
@@ -355,10 +338,7 @@ async fn resize(
 ) -> Answer {
     let container = engine.containers().find(&id)?;
     if !container.settled().await.running() {
-        return Err(ApiError::new(
-            ErrorKind::Conflict,
-            format!("cannot resize a stopped container: {}", container.id),
-        ));
+        return Err(EngineError::NotRunning(container.id.clone()).into());
     }
     if query.h > 0 && query.w > 0 {
         container.shim.resize(query.h, query.w).await?;

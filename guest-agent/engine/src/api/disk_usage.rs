@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
@@ -13,7 +13,8 @@ use naru_protocol::version::ApiVersion;
 use serde_json::{Map, Value, json};
 
 use super::error::ApiError;
-use super::{container_view, images};
+use super::query::Query;
+use super::{container_view, image_view};
 use crate::container::Record;
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -83,7 +84,7 @@ fn images_usage(engine: &Engine, images: &[Image], version: ApiVersion) -> Resul
     for image in images {
         let shared = image.layers.iter().filter(|layer| is_shared(&layer.diff_id));
         let shared: u64 = shared.map(|layer| layer.size).sum();
-        let mut row = images::summary(image, &records, version)?;
+        let mut row = image_view::summary(image, &records, version)?;
         row["SharedSize"] = shared.into();
         rows.push(row);
     }

@@ -4,24 +4,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use bollard_stubs::models::ExecConfig;
+use futures::StreamExt as _;
 use hyper::StatusCode;
+use hyper::header::{CONTENT_TYPE, UPGRADE};
 use hyper_util::rt::TokioIo;
 use naru_error::{ErrorKind, chain};
 use naru_protocol::version::ApiVersion;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
+use tokio_util::io::ReaderStream;
 
 use super::containers::ResizeQuery;
 use super::detach::DetachKeys;
 use super::error::ApiError;
-use super::hijack::{Client, Ended, hijack, join, stream_type, tell};
+use super::hijack::{Client, Ended, hijack, join, stream_type, tell, told};
 use super::json_body;
+use super::query::Query;
 use crate::container::{AttachStreams, Exec, ExecCreate, ExecState};
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -63,7 +68,7 @@ async fn create(State(engine): State<Engine>, Path(id): Path<String>, body: Body
         detach_keys,
     };
     container.settled().await;
-    let exec = engine.create_exec(&container, create)?;
+    let exec = engine.create_exec(&container, &id, create)?;
     Ok((StatusCode::CREATED, Json(json!({ "Id": exec.id }))).into_response())
 }
 
@@ -90,8 +95,12 @@ async fn start(
         engine.start_exec(&exec, false, options.console_size).await?;
         return Ok(StatusCode::OK.into_response());
     }
-    let tty = exec.create.request.tty;
-    let (response, upgrade) = hijack(&mut request, stream_type(tty, version))?;
+    let content_type = stream_type(exec.create.request.tty, version);
+    if !request.headers().contains_key(UPGRADE) {
+        let body = as_body(&engine, exec, options.console_size).await;
+        return Ok(([(CONTENT_TYPE, content_type)], body).into_response());
+    }
+    let (response, upgrade) = hijack(&mut request, content_type)?;
     let task_engine = engine.clone();
     engine.tasks().spawn(async move {
         if let Ok(client) = upgrade.await {
@@ -112,17 +121,34 @@ async fn run(engine: &Engine, exec: &Arc<Exec>, client: Client, size: Option<Vec
             }
         }
         Ok(None) => {}
-        Err(error) => {
-            let why = match &error {
-                EngineError::Start { message, .. } => {
-                    format!("unable to start container process: {message}: unknown")
-                }
-                error => chain(error),
-            };
-            let message = format!("OCI runtime exec failed: exec failed: {why}");
-            tell(client, exec.create.request.tty, &message).await;
-        }
+        Err(error) => tell(client, &in_stream(exec, &error)).await,
     }
+}
+
+/// For clients that do not upgrade: the output as the answer's body, no input. As with a
+/// connection that was taken over, the process's end is settled when the body ends.
+async fn as_body(engine: &Engine, exec: Arc<Exec>, size: Option<Vec<usize>>) -> Body {
+    let mut stream = match engine.start_exec(&exec, true, size).await {
+        Ok(Some(stream)) => stream,
+        Ok(None) => return Body::empty(),
+        Err(error) => return Body::from(in_stream(&exec, &error)),
+    };
+    // It fails only when the process has ended by now.
+    drop(stream.shutdown().await);
+    let settled = futures::stream::once(async move { exec.exited().await });
+    let nothing = settled.filter_map(|()| std::future::ready(None));
+    Body::from_stream(ReaderStream::new(stream).chain(nothing))
+}
+
+/// Why a process could not start, for its output's place.
+fn in_stream(exec: &Exec, error: &EngineError) -> Vec<u8> {
+    let why = match error {
+        EngineError::Start { message, .. } => {
+            format!("unable to start container process: {message}: unknown")
+        }
+        error => chain(error),
+    };
+    told(exec.create.request.tty, &format!("OCI runtime exec failed: exec failed: {why}"))
 }
 
 async fn resize(
@@ -157,7 +183,7 @@ fn view(exec: &Exec) -> Value {
         ExecState::Running { pid } => (true, pid, Value::Null),
         ExecState::Exited { code } => (false, 0, code.into()),
     };
-    json!({
+    let mut view = json!({
         "ID": exec.id,
         "Running": running,
         "ExitCode": exit_code,
@@ -166,7 +192,6 @@ fn view(exec: &Exec) -> Value {
             "entrypoint": request.command.first().cloned().unwrap_or_default(),
             "arguments": request.command.get(1..).unwrap_or_default(),
             "privileged": request.privileged,
-            "user": request.user,
         },
         "OpenStdin": streams.stdin,
         "OpenStdout": streams.stdout,
@@ -175,5 +200,9 @@ fn view(exec: &Exec) -> Value {
         "ContainerID": exec.container.id,
         "DetachKeys": detach_keys,
         "Pid": pid,
-    })
+    });
+    if !request.user.is_empty() {
+        view["ProcessConfig"]["user"] = request.user.clone().into();
+    }
+    view
 }

@@ -120,8 +120,8 @@ async fn type_in(
     }
 }
 
-/// Writes an error of a process that could not start where its output would have been.
-pub(super) async fn tell(mut client: Client, tty: bool, message: &str) {
+/// An error of a process that could not start, as it stands where its output would have been.
+pub(super) fn told(tty: bool, message: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     if tty {
         bytes.extend_from_slice(message.as_bytes());
@@ -133,8 +133,13 @@ pub(super) async fn tell(mut client: Client, tty: bool, message: &str) {
         bytes.extend_from_slice(message.as_bytes());
         bytes.push(b'\n');
     }
+    bytes
+}
+
+/// Writes such an error.
+pub(super) async fn tell(mut client: Client, error: &[u8]) {
     // The client may be gone; there is nobody else to tell.
-    drop(client.write_all(&bytes).await);
+    drop(client.write_all(error).await);
     drop(client.shutdown().await);
 }
 

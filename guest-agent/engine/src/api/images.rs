@@ -1,7 +1,7 @@
 //! `/images/…`. A name may hold slashes, so what to do with it stands at its end.
 
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
@@ -9,8 +9,7 @@ use bytes::Bytes;
 use futures::TryStreamExt as _;
 use hyper::StatusCode;
 use hyper::header::CONTENT_TYPE;
-use jiff::Timestamp;
-use naru_image_store::{Digest, Image, ImageReference, InUse, Removed};
+use naru_image_store::{Digest, ImageReference, InUse, Removed};
 use naru_protocol::version::ApiVersion;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -18,16 +17,12 @@ use tokio_util::io::StreamReader;
 
 use super::error::ApiError;
 use super::image_pull;
-use super::query::{Filters, Flag};
+use super::image_view::{self, created, history, inspect};
+use super::query::{Filters, Flag, Query};
 use crate::container::{Record, image_config};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::sys::trim_heap;
-
-/// Before it, an image without a name is shown as `<none>:<none>`.
-const WITHOUT_NONE: ApiVersion = ApiVersion::new(1, 43);
-/// From this version on `VirtualSize` is gone.
-const WITHOUT_VIRTUAL_SIZE: ApiVersion = ApiVersion::new(1, 44);
 
 const FILTERS: [&str; 6] = ["before", "dangling", "label", "reference", "since", "until"];
 
@@ -81,41 +76,13 @@ async fn list(
             .into_iter()
             .filter(|tag| filters.any("reference", |pattern| reference_fits(tag, pattern)))
             .collect();
-        let mut row = summary(&image, &records, version)?;
+        let mut row = image_view::listed(&image, &records, version)?;
         if !dangling {
             row["RepoTags"] = json!(tags);
         }
         rows.push(row);
     }
     Ok(Json(rows).into_response())
-}
-
-/// One row of a list; `records` are all containers.
-pub(super) fn summary(
-    image: &Image,
-    records: &[Record],
-    version: ApiVersion,
-) -> Result<Value, ApiError> {
-    let id = image.id.to_string();
-    let tags: Vec<String> = image.tags.iter().map(ImageReference::familiar).collect();
-    let mut row = json!({
-        "Id": id,
-        "ParentId": "",
-        "RepoTags": tags,
-        "RepoDigests": image.repo_digests,
-        "Created": created(image),
-        "Size": image.size,
-        "SharedSize": -1,
-        "Labels": image_config(&image.raw_config)?.labels.unwrap_or_default(),
-        "Containers": records.iter().filter(|record| record.image_id == id).count(),
-    });
-    if tags.is_empty() && version < WITHOUT_NONE {
-        row["RepoTags"] = json!(["<none>:<none>"]);
-    }
-    if version < WITHOUT_VIRTUAL_SIZE {
-        row["VirtualSize"] = image.size.into();
-    }
-    Ok(row)
 }
 
 /// A reference filter: the whole name, the name without its tag, or one with `*`.
@@ -128,11 +95,6 @@ fn reference_fits(tag: &str, pattern: &str) -> bool {
         None => text == pattern,
     };
     full_name(tag) || full_name(bare)
-}
-
-fn created(image: &Image) -> i64 {
-    let text = image.config.created().as_deref();
-    text.and_then(|text| text.parse::<Timestamp>().ok()).map_or(0, Timestamp::as_second)
 }
 
 async fn read(
@@ -152,72 +114,6 @@ async fn read(
         return Ok(Json(history(&image)).into_response());
     }
     Err(ApiError::page_not_found())
-}
-
-fn inspect(image: &Image, version: ApiVersion) -> Result<Value, ApiError> {
-    let config = image_config(&image.raw_config)?;
-    let tags: Vec<String> = image.tags.iter().map(ImageReference::familiar).collect();
-    let diff_ids: Vec<String> =
-        image.layers.iter().map(|layer| layer.diff_id.to_string()).collect();
-    let mut paths = image.layers.iter().rev().map(|layer| layer.path.display().to_string());
-    let upper = paths.next().unwrap_or_default();
-    let lower = paths.collect::<Vec<_>>().join(":");
-    let mut value = json!({
-        "Id": image.id.to_string(),
-        "RepoTags": tags,
-        "RepoDigests": image.repo_digests,
-        "Parent": "",
-        "Comment": "",
-        "Created": image.config.created().as_deref().unwrap_or("0001-01-01T00:00:00Z"),
-        "Author": image.config.author().as_deref().unwrap_or_default(),
-        "DockerVersion": "",
-        "Config": config,
-        "Architecture": image.config.architecture().to_string(),
-        "Os": image.config.os().to_string(),
-        "Size": image.size,
-        "GraphDriver": {
-            "Name": "overlay2",
-            // Strings all: typed clients read nothing else here.
-            "Data": { "UpperDir": upper, "LowerDir": lower },
-        },
-        "RootFS": { "Type": "layers", "Layers": diff_ids },
-        "Metadata": { "LastTagTime": Timestamp::from_nanosecond(image.tagged_at_ns.into())
-            .map(|at| at.to_string()).unwrap_or_default() },
-    });
-    if version < WITHOUT_VIRTUAL_SIZE {
-        value["VirtualSize"] = image.size.into();
-    }
-    Ok(value)
-}
-
-/// Newest first; the size stands with the entry that made a layer.
-fn history(image: &Image) -> Vec<Value> {
-    let mut layers = image.layers.iter();
-    let entries = image.config.history().iter().flatten();
-    let mut rows: Vec<Value> = entries
-        .map(|entry| {
-            let empty = entry.empty_layer().unwrap_or_default();
-            let size = if empty { 0 } else { layers.next().map_or(0, |layer| layer.size) };
-            let created = entry.created().as_deref();
-            json!({
-                "Id": "<missing>",
-                "Created": created.and_then(|text| text.parse::<Timestamp>().ok())
-                    .map_or(0, Timestamp::as_second),
-                "CreatedBy": entry.created_by().as_deref().unwrap_or_default(),
-                "Tags": null,
-                "Size": size,
-                "Comment": entry.comment().as_deref().unwrap_or_default(),
-            })
-        })
-        .collect();
-    rows.reverse();
-    if let Some(newest) = rows.first_mut() {
-        newest["Id"] = image.id.to_string().into();
-        if !image.tags.is_empty() {
-            newest["Tags"] = image.tags.iter().map(ImageReference::familiar).collect();
-        }
-    }
-    rows
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -262,7 +158,9 @@ async fn remove(
         .iter()
         .map(|item| match item {
             Removed::Untagged(name) => {
-                engine.image_event("untag", &image.id.to_string(), name);
+                // As Docker: by then it has no such name.
+                let id = image.id.to_string();
+                engine.image_event("untag", &id, &id);
                 json!({ "Untagged": name })
             }
             Removed::Deleted(id) => {

@@ -1,7 +1,7 @@
 //! `/containers/{id}/…`: what changes a container that is there.
 
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use axum::{Extension, Json, Router};
@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::error::ApiError;
 use super::json_body;
+use super::query::Query;
 use crate::engine::Engine;
 
 type Answer = Result<Response, ApiError>;
@@ -66,5 +67,5 @@ async fn update(
     let mut asked: ContainerUpdateBody = json_body(body).await?;
     asked.pids_limit = asked.pids_limit.filter(|_| version >= LIMITS_PIDS);
     engine.update_container(&container, asked).await?;
-    Ok(Json(json!({ "Warnings": [] })).into_response())
+    Ok(Json(json!({ "Warnings": null })).into_response())
 }

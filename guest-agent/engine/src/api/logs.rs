@@ -1,7 +1,7 @@
 //! `GET /containers/{id}/logs`.
 
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::error::ApiError;
 use super::events::parse_time;
 use super::hijack::stream_type;
-use super::query::Flag;
+use super::query::{Flag, Query};
 use crate::container::{LogDriver, LogQuery, Record, Upto, follow_log, read_log};
 use crate::engine::Engine;
 

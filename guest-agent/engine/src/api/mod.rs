@@ -9,6 +9,7 @@ mod archive;
 mod attach;
 mod container_view;
 mod containers;
+mod create;
 mod detach;
 mod disk_usage;
 mod error;
@@ -16,6 +17,7 @@ mod events;
 mod exec;
 mod hijack;
 mod image_pull;
+mod image_view;
 mod images;
 mod lifecycle;
 mod logs;
@@ -32,6 +34,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
 use hyper::Uri;
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::http::uri::PathAndQuery;
@@ -54,6 +57,7 @@ impl Api {
             .merge(events::routes())
             .merge(images::routes())
             .merge(containers::routes())
+            .merge(create::routes())
             .merge(lifecycle::routes())
             .merge(prune::routes())
             .merge(archive::routes())
@@ -106,16 +110,35 @@ fn route(mut request: Request) -> Result<Request, ApiError> {
     Ok(request)
 }
 
-/// A JSON body; an empty one is the default.
-async fn json_body<T: serde::de::DeserializeOwned + Default>(body: Body) -> Result<T, ApiError> {
+/// A request's body, whole.
+async fn whole_body(body: Body) -> Result<Bytes, ApiError> {
     /// More than any request of Docker's clients.
     const LIMIT: usize = 16 << 20;
-    let bytes = axum::body::to_bytes(body, LIMIT)
+    axum::body::to_bytes(body, LIMIT)
         .await
-        .map_err(|error| ApiError::invalid(format!("reading the request failed: {error}")))?;
+        .map_err(|error| ApiError::invalid(format!("reading the request failed: {error}")))
+}
+
+/// A JSON body; an empty one is the default.
+async fn json_body<T: serde::de::DeserializeOwned + Default>(body: Body) -> Result<T, ApiError> {
+    let bytes = whole_body(body).await?;
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(T::default());
     }
-    serde_json::from_slice(&bytes)
-        .map_err(|error| ApiError::invalid(format!("invalid JSON in the request: {error}")))
+    read_json(&bytes)
+}
+
+/// Reads JSON; what is wrong with it is told with the name of the field.
+fn read_json<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let field = match error.path().to_string() {
+            // Where nothing has a name.
+            path if path == "." || path == "?" => String::new(),
+            path => format!("{path}: "),
+        };
+        ApiError::invalid(format!("invalid JSON: {field}{}", error.inner()))
+    })?;
+    json.end().map_err(|error| ApiError::invalid(format!("invalid JSON: {error}")))?;
+    Ok(value)
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use axum::body::Body;
-use axum::extract::{Query, Request, State};
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -22,6 +22,7 @@ use tokio::time::timeout;
 use super::error::ApiError;
 use super::hijack::{RAW_STREAM, hijack};
 use super::json_body;
+use super::query::Query;
 use crate::args::Mode;
 use crate::engine::Engine;
 

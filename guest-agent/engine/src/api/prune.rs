@@ -1,6 +1,6 @@
 //! `POST /containers/prune`.
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use axum::{Json, Router};
@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::error::ApiError;
 use super::events::parse_time;
-use super::query::Filters;
+use super::query::{Filters, Query};
 use crate::container::{Pruned, Record};
 use crate::engine::Engine;
 

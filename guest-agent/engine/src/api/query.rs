@@ -2,10 +2,31 @@
 
 use std::collections::BTreeMap;
 
+use axum::extract::FromRequestParts;
+use hyper::http::request::Parts;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::error::ApiError;
+
+/// What a request's query says; what cannot be read is refused by name, as all else is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let read = axum::extract::Query::from_request_parts(parts, state).await;
+        let axum::extract::Query(query) = read.map_err(|rejected| {
+            let text = rejected.body_text();
+            let (_, why) = text.split_once(": ").unwrap_or(("", &text));
+            ApiError::invalid(format!("invalid query parameter {why}"))
+        })?;
+        Ok(Self(query))
+    }
+}
 
 /// A query boolean: absent, empty, `0`, `no`, `false` and `none` are false, all else is true.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,7 +56,7 @@ impl Filters {
     /// is not in `known` is refused by name.
     pub(crate) fn parse(text: Option<&str>, known: &[&str]) -> Result<Self, ApiError> {
         let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(Self::default()) };
-        let malformed = || ApiError::invalid(format!("invalid filter: {text}"));
+        let malformed = || ApiError::invalid("invalid filter");
         let parsed: BTreeMap<String, Value> =
             serde_json::from_str(text).map_err(|_| malformed())?;
         let mut filters = BTreeMap::new();

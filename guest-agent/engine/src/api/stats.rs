@@ -4,13 +4,14 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use futures::{Stream, StreamExt as _};
 use hyper::header::CONTENT_TYPE;
+use naru_protocol::version::ApiVersion;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::task::spawn_blocking;
@@ -18,13 +19,16 @@ use tokio::time::{Interval, interval};
 
 use super::container_view::{NO_TIME, time};
 use super::error::ApiError;
-use super::query::Flag;
+use super::query::{Flag, Query};
 use crate::container::Container;
 use crate::engine::Engine;
 use crate::stats::{Cpu, Interface, Memory, Pids, Sample, sample};
 
 /// How often there is a new sample; Docker's number.
 const PERIOD: Duration = Duration::from_secs(1);
+
+/// From this version on a client may do without the first of two samples.
+const HAS_ONE_SHOT: ApiVersion = ApiVersion::new(1, 41);
 
 pub(super) fn routes() -> Router<Engine> {
     Router::new().route("/containers/{id}/stats", get(stats))
@@ -45,9 +49,11 @@ impl Default for StatsQuery {
 
 async fn stats(
     State(engine): State<Engine>,
+    Extension(version): Extension<ApiVersion>,
     Path(id): Path<String>,
-    Query(query): Query<StatsQuery>,
+    Query(mut query): Query<StatsQuery>,
 ) -> Result<Response, ApiError> {
+    query.one_shot.0 &= version >= HAS_ONE_SHOT;
     if query.stream.0 && query.one_shot.0 {
         return Err(ApiError::invalid("cannot have stream=true and one-shot=true"));
     }

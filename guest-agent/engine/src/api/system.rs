@@ -7,11 +7,11 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use hyper::header::{CONTENT_LENGTH, HeaderValue};
 use jiff::Timestamp;
 use naru_protocol::ping::{self, SERVER_VERSION};
-use naru_protocol::version;
+use naru_protocol::version::{self, ApiVersion};
 use nix::sys::sysinfo::sysinfo;
 use nix::sys::utsname::uname;
 use serde_json::{Value, json};
@@ -96,7 +96,10 @@ async fn version() -> Json<Value> {
     }))
 }
 
-async fn info(State(engine): State<Engine>) -> Result<Json<Value>, ApiError> {
+async fn info(
+    State(engine): State<Engine>,
+    Extension(version): Extension<ApiVersion>,
+) -> Result<Json<Value>, ApiError> {
     let kernel = Kernel::read();
     let containers: Vec<_> =
         engine.containers().all().iter().map(|container| container.record()).collect();
@@ -110,7 +113,7 @@ async fn info(State(engine): State<Engine>) -> Result<Json<Value>, ApiError> {
         Mode::Vm => "Naru",
         Mode::Native => "Naru (native)",
     };
-    Ok(Json(json!({
+    let mut info = json!({
         "ID": machine_id(),
         "Containers": containers.len(),
         "ContainersRunning": running - paused,
@@ -118,7 +121,10 @@ async fn info(State(engine): State<Engine>) -> Result<Json<Value>, ApiError> {
         "ContainersStopped": containers.len() - running,
         "Images": images,
         "Driver": "overlay2",
-        "DriverStatus": [["Backing Filesystem", "extfs"]],
+        "DriverStatus": [
+            ["Backing Filesystem", "extfs"], ["Supports d_type", "true"],
+            ["Using metacopy", "false"], ["Native Overlay Diff", "true"], ["userxattr", "false"],
+        ],
         "Plugins": {
             "Volume": ["local"], "Network": ["bridge", "host", "none"],
             "Authorization": null, "Log": ["json-file", "local", "none"],
@@ -139,7 +145,7 @@ async fn info(State(engine): State<Engine>) -> Result<Json<Value>, ApiError> {
             "IndexConfigs": {
                 "docker.io": { "Name": "docker.io", "Mirrors": [], "Secure": true, "Official": true },
             },
-            "Mirrors": [],
+            "Mirrors": null,
         },
         "NCPU": processors, "MemTotal": memory, "GenericResources": null,
         "DockerRootDir": engine.paths().root, "HttpProxy": "", "HttpsProxy": "", "NoProxy": "",
@@ -153,10 +159,41 @@ async fn info(State(engine): State<Engine>) -> Result<Json<Value>, ApiError> {
         "LiveRestoreEnabled": true, "Isolation": "", "InitBinary": "",
         "ContainerdCommit": { "ID": "" }, "RuncCommit": { "ID": "" }, "InitCommit": { "ID": "" },
         "SecurityOptions": ["name=seccomp,profile=builtin", "name=cgroupns"],
-        "FirewallBackend": { "Driver": "nftables" }, "DefaultAddressPools": null,
-        "CDISpecDirs": [], "DiscoveredDevices": [],
+        "FirewallBackend": { "Driver": "nftables" }, "CDISpecDirs": [],
         "Warnings": limits.warnings(),
-    })))
+    });
+    shape(&mut info, version);
+    Ok(Json(info))
+}
+
+/// From this version on options of security are told with what there is to say about them.
+const SECURITY_IN_FULL: ApiVersion = ApiVersion::new(1, 25);
+const WITHOUT_KERNEL_MEMORY: ApiVersion = ApiVersion::new(1, 42);
+const WITHOUT_ALLOWED_REGISTRIES: ApiVersion = ApiVersion::new(1, 47);
+const HAS_FIREWALL: ApiVersion = ApiVersion::new(1, 49);
+const WITHOUT_BRIDGE_FILTERS: ApiVersion = ApiVersion::new(1, 50);
+
+/// Puts back what newer versions have left out, and leaves out what they brought.
+fn shape(info: &mut Value, version: ApiVersion) {
+    if version < SECURITY_IN_FULL {
+        info["SecurityOptions"] = json!(["seccomp", "cgroupns"]);
+    }
+    if version < WITHOUT_KERNEL_MEMORY {
+        info["KernelMemory"] = false.into();
+    }
+    if version < WITHOUT_ALLOWED_REGISTRIES {
+        info["RegistryConfig"]["AllowNondistributableArtifactsCIDRs"] = Value::Null;
+        info["RegistryConfig"]["AllowNondistributableArtifactsHostnames"] = Value::Null;
+    }
+    if version < HAS_FIREWALL
+        && let Some(info) = info.as_object_mut()
+    {
+        info.remove("FirewallBackend");
+    }
+    if version < WITHOUT_BRIDGE_FILTERS {
+        info["BridgeNfIptables"] = false.into();
+        info["BridgeNfIp6tables"] = false.into();
+    }
 }
 
 /// What of a container can be limited on this machine, and whether it forwards packets.

@@ -1,6 +1,6 @@
 //! `GET /containers/{id}/top`.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::error::ApiError;
+use super::query::Query;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::processes;

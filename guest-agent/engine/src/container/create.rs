@@ -1,5 +1,6 @@
 //! Making a container: the request is checked whole, then kept, or nothing is.
 
+use std::net::IpAddr;
 use std::path::{Component, Path};
 use std::sync::Arc;
 
@@ -245,6 +246,9 @@ fn fill_host_config(host_config: &mut HostConfig) {
             maximum_retry_count: Some(0),
         });
     }
+    if let Some(policy) = &mut host_config.restart_policy {
+        policy.maximum_retry_count.get_or_insert(0);
+    }
     host_config.log_config.get_or_insert_with(HostConfigLogConfig::default);
     if let Some(log_config) = &mut host_config.log_config {
         let driver = log_config.typ.get_or_insert_default();
@@ -257,7 +261,6 @@ fn fill_host_config(host_config: &mut HostConfig) {
     host_config.privileged.get_or_insert(false);
     host_config.readonly_rootfs.get_or_insert(false);
     host_config.publish_all_ports.get_or_insert(false);
-    host_config.port_bindings.get_or_insert_default();
     // It may swap as much as it has memory.
     if let Some(memory) = host_config.memory.filter(|memory| *memory > 0)
         && host_config.memory_swap.unwrap_or_default() == 0
@@ -285,7 +288,20 @@ fn validate(config: &ContainerConfig, host_config: &HostConfig) -> Result<()> {
             "can't create 'AutoRemove' container with restart policy".to_owned(),
         ));
     }
+    for variable in config.env.iter().flatten() {
+        if variable.is_empty() || variable.starts_with('=') {
+            let message = format!("invalid environment variable: {variable}");
+            return Err(EngineError::Invalid(message));
+        }
+    }
     HealthCheck::of(config)?;
+    validate_numbers(host_config)?;
+    for server in host_config.dns.iter().flatten() {
+        // An address of the link's own has the link's name behind it.
+        if server.split('%').next().is_none_or(|address| address.parse::<IpAddr>().is_err()) {
+            return Err(EngineError::Invalid(format!("bad nameserver address {server}")));
+        }
+    }
     WantedMounts::parse(host_config)?;
     spec::validate(host_config)?;
     validate_log_config(host_config)?;
@@ -305,6 +321,19 @@ fn validate(config: &ContainerConfig, host_config: &HostConfig) -> Result<()> {
     }
     if let Some(signal) = &config.stop_signal {
         super::signal::signal_number(signal)?;
+    }
+    Ok(())
+}
+
+fn validate_numbers(host_config: &HostConfig) -> Result<()> {
+    let score = host_config.oom_score_adj.unwrap_or_default();
+    if !(-1000..=1000).contains(&score) {
+        return Err(EngineError::Invalid(format!(
+            "Invalid value {score}, range for oom score adj is [-1000, 1000]"
+        )));
+    }
+    if host_config.shm_size.is_some_and(|size| size < 0) {
+        return Err(EngineError::Invalid("SHM size can not be less than 0".to_owned()));
     }
     Ok(())
 }

@@ -94,11 +94,11 @@ impl Exec {
         if self.claimed.load(Ordering::Acquire) {
             return Err(self.already_started());
         }
-        self.container.check_execable()
+        self.container.check_execable(&self.container.id)
     }
 
     fn already_started(&self) -> EngineError {
-        EngineError::Invalid(format!("exec instance {} has already been started", self.id))
+        EngineError::Conflict(format!("exec command {} has already run", self.id))
     }
 
     pub(crate) fn state(&self) -> ExecState {
@@ -121,16 +121,18 @@ impl Exec {
 }
 
 impl Engine {
-    /// Makes an exec; its process comes with [`Engine::start_exec`].
+    /// Makes an exec in a container, which its client has `named`; its process comes with
+    /// [`Engine::start_exec`].
     pub(crate) fn create_exec(
         &self,
         container: &Arc<Container>,
+        named: &str,
         create: ExecCreate,
     ) -> Result<Arc<Exec>> {
         if create.request.command.first().is_none_or(String::is_empty) {
             return Err(EngineError::Invalid("No exec command specified".to_owned()));
         }
-        container.check_execable()?;
+        container.check_execable(named)?;
         // An unknown user is refused here, not in the stream.
         self.exec_process(container, &create.request)?;
         let id = random_id();

@@ -32,6 +32,16 @@ pub(super) fn check(name: &str) -> Result<()> {
     )))
 }
 
+/// The same for a new name of a container that has one, which Docker shows with its slash.
+pub(super) fn check_renamed(name: &str) -> Result<()> {
+    check(name).map_err(|error| match error {
+        EngineError::Invalid(message) => {
+            EngineError::Invalid(message.replacen(&format!("({name})"), &format!("(/{name})"), 1))
+        }
+        other => other,
+    })
+}
+
 /// Makes up a name that `is_free`.
 pub(super) fn make_up(is_free: impl Fn(&str) -> bool) -> String {
     let mut random = rand::rng();

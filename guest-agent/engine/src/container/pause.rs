@@ -69,10 +69,10 @@ impl Engine {
 
 impl Container {
     /// Refuses in Docker's words an exec in what does not run, or does not move.
-    pub(super) fn check_execable(&self) -> Result<()> {
+    pub(super) fn check_execable(&self, named: &str) -> Result<()> {
         match self.record.borrow().state.status {
             Status::Running => Ok(()),
-            Status::Paused => Err(paused("Container", &self.id, "exec")),
+            Status::Paused => Err(paused("Container", named, "exec")),
             Status::Restarting => Err(restarting("Container", &self.id)),
             Status::Created | Status::Exited => Err(EngineError::NotRunning(self.id.clone())),
         }
@@ -104,7 +104,7 @@ fn restarting(container: &str, id: &str) -> EngineError {
 fn refused(denied: Denied, id: &str) -> EngineError {
     match denied {
         Denied::NotRunning => EngineError::NotRunning(id.to_owned()),
-        Denied::AlreadyPaused => EngineError::Conflict(format!("container {id} is already paused")),
+        Denied::AlreadyPaused => EngineError::Conflict(format!("Container {id} is already paused")),
         Denied::NotPaused => EngineError::NotPaused(id.to_owned()),
         Denied::Restarting => restarting("Container", id),
     }

@@ -90,7 +90,7 @@ impl Engine {
             streams: AttachStreams { stdin: false, stdout: true, stderr: true },
             detach_keys: String::new(),
         };
-        let answered = match self.create_exec(container, create) {
+        let answered = match self.create_exec(container, &container.id, create) {
             Ok(exec) => {
                 let answered = self.run_probe(&exec, check.timeout).await;
                 self.execs().forget(&exec.id);

@@ -27,7 +27,7 @@ impl Engine {
                     "Renaming a container with the same name as its current name".to_owned(),
                 ));
             }
-            names::check(&wanted)
+            names::check_renamed(&wanted)
                 .and_then(|()| engine.containers().reserve_name(&wanted, &container.id))
                 .map_err(|error| EngineError::NewName(Box::new(error)))?;
             change.record.name.clone_from(&wanted);

@@ -77,7 +77,10 @@ impl Engine {
     }
 
     fn network_donor(&self, name: &str, own: &str) -> Result<Record> {
-        let other = self.containers().find(name)?;
+        let other = self
+            .containers()
+            .find(name)
+            .map_err(|source| EngineError::CannotJoinNetwork(Box::new(source)))?;
         if other.id == own {
             return Err(EngineError::Conflict("cannot join own network namespace".to_owned()));
         }

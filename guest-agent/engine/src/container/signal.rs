@@ -6,9 +6,16 @@ use crate::error::{EngineError, Result};
 
 /// A signal by name (with or without `SIG`) or number.
 pub(super) fn signal_number(text: &str) -> Result<i32> {
-    let invalid = || EngineError::Invalid(format!("Invalid signal: {text}"));
-    if let Ok(number) = text.parse::<i32>() {
-        return if (1..=64).contains(&number) { Ok(number) } else { Err(invalid()) };
+    let invalid = || EngineError::Invalid(format!("invalid signal: {text}"));
+    match text.parse::<i32>() {
+        Ok(0) => return Err(invalid()),
+        Ok(number @ 1..=64) => return Ok(number),
+        Ok(number) => {
+            return Err(EngineError::Invalid(format!(
+                "the linux daemon does not support signal {number}"
+            )));
+        }
+        Err(_) => {}
     }
     let upper = text.to_uppercase();
     let name = upper.strip_prefix("SIG").unwrap_or(&upper);
@@ -33,11 +40,15 @@ mod tests {
         assert_eq!(signal_number("kill").unwrap(), 9);
         assert_eq!(signal_number("2").unwrap(), 2);
         assert_eq!(signal_number("SIGRTMIN+3").unwrap(), 37);
-        for text in ["", "0", "99", "SIGNOPE", "RTMIN+99"] {
+        for text in ["", "0", "SIGNOPE", "RTMIN+99"] {
             assert_eq!(
                 signal_number(text).unwrap_err().to_string(),
-                format!("Invalid signal: {text}")
+                format!("invalid signal: {text}")
             );
         }
+        assert_eq!(
+            signal_number("99").unwrap_err().to_string(),
+            "the linux daemon does not support signal 99"
+        );
     }
 }

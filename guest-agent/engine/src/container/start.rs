@@ -13,6 +13,7 @@ use super::state::Status;
 use super::{Container, Record, Waiting, release_shm};
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
+use crate::network::network_id;
 use crate::spec::{Joined, RootParts, SpecRequest, WantedMounts, container_spec};
 
 use jiff::Timestamp;
@@ -99,6 +100,7 @@ impl Engine {
                 return Err(error);
             }
         };
+        self.network_event("connect", &record);
         joined.network = joined.network.or_else(|| self.network().namespace(&record));
         let launched = self.launch(container, &record, &joined).await;
         let (mut events, pid) = match launched {
@@ -124,6 +126,19 @@ impl Engine {
     pub(super) async fn release(&self, record: &Record) {
         release_shm(&self.paths().container(&record.id));
         self.network().detach(record).await;
+        self.network_event("disconnect", record);
+    }
+
+    /// Tells of a container and its network; one that has another's is in none itself.
+    fn network_event(&self, action: &str, record: &Record) {
+        if record.joined_network().is_some() {
+            return;
+        }
+        let name = record.network_mode();
+        let kind = if name == "none" { "null" } else { name };
+        let attributes = [("container", record.id.as_str()), ("name", name), ("type", kind)];
+        let attributes = attributes.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        self.events().publish("network", action, network_id(name), attributes.into());
     }
 
     /// Everything up to a process that waits for the word to run.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use bollard_stubs::models::{ContainerUpdateBody, HostConfig, RestartPolicyNameEnum};
+use bollard_stubs::models::{
+    ContainerUpdateBody, HostConfig, RestartPolicy as AskedPolicy, RestartPolicyNameEnum,
+};
 use oci_spec::runtime::{LinuxPids, LinuxResources};
 
 use super::Container;
@@ -134,7 +136,8 @@ fn merged(current: &HostConfig, asked: &ContainerUpdateBody) -> Result<HostConfi
     if let Some(policy) = &asked.restart_policy
         && policy.name.is_some_and(|name| name != RestartPolicyNameEnum::EMPTY)
     {
-        merged.restart_policy = Some(policy.clone());
+        let maximum_retry_count = policy.maximum_retry_count.or(Some(0));
+        merged.restart_policy = Some(AskedPolicy { maximum_retry_count, ..policy.clone() });
         if merged.auto_remove == Some(true) && policy.name != Some(RestartPolicyNameEnum::NO) {
             return conflict(
                 "Restart policy cannot be updated because AutoRemove is enabled for the container",

@@ -28,7 +28,7 @@ impl std::str::FromStr for Condition {
             "" | "not-running" => Ok(Self::NotRunning),
             "next-exit" => Ok(Self::NextExit),
             "removed" => Ok(Self::Removed),
-            _ => Err(WaitError(format!("invalid condition: {text}"))),
+            _ => Err(WaitError(format!("invalid condition: {text:?}"))),
         }
     }
 }

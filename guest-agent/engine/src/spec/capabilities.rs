@@ -74,7 +74,7 @@ fn capability(name: &str) -> Result<Capability> {
     let bare = name.to_uppercase();
     let bare = bare.strip_prefix("CAP_").unwrap_or(&bare);
     serde_json::from_value(format!("CAP_{bare}").into()).map_err(|_| {
-        EngineError::Invalid(format!("invalid CapAdd: unknown capability: \"{name}\""))
+        EngineError::Invalid(format!("invalid CapAdd: unknown capability: \"CAP_{bare}\""))
     })
 }
 

@@ -18,7 +18,6 @@ use std::path::{Path, PathBuf};
 use bollard_stubs::models::HostConfig;
 use oci_spec::runtime::{
     Box as ConsoleSize, BoxBuilder as ConsoleSizeBuilder, Linux, Process, Root, Spec,
-    get_default_maskedpaths, get_default_readonly_paths,
 };
 
 use crate::container::Record;
@@ -63,7 +62,8 @@ pub(crate) fn container_spec(request: &SpecRequest<'_>) -> Result<Spec> {
     let mut resources = resources::resources(host_config)?;
     resources.set_devices(Some(devices.rules));
     // `--security-opt systempaths=unconfined` is an empty list.
-    let paths = |asked: &Option<Vec<String>>, default: fn() -> Vec<String>| {
+    let paths = |asked: &Option<Vec<String>>, default: &[&str]| {
+        let default = || default.iter().copied().map(str::to_owned).collect();
         (!privileged).then(|| asked.clone().unwrap_or_else(default))
     };
     let mounts = mounts::mounts(request.parts, host_config, request.joined, &security)?;
@@ -74,8 +74,8 @@ pub(crate) fn container_spec(request: &SpecRequest<'_>) -> Result<Spec> {
         .set_cgroups_path(Some(request.cgroup.to_owned()))
         .set_namespaces(Some(namespaces::namespaces(record, request.joined)?))
         .set_sysctl(host_config.sysctls.clone())
-        .set_masked_paths(paths(&host_config.masked_paths, masked_paths))
-        .set_readonly_paths(paths(&host_config.readonly_paths, get_default_readonly_paths))
+        .set_masked_paths(paths(&host_config.masked_paths, &MASKED_PATHS))
+        .set_readonly_paths(paths(&host_config.readonly_paths, &READONLY_PATHS))
         .set_seccomp(security.filter(privileged, &process));
 
     let domainname = record.config.domainname.clone().filter(|name| !name.is_empty());
@@ -218,11 +218,22 @@ pub(crate) fn validate(host_config: &HostConfig) -> Result<()> {
     Ok(())
 }
 
-/// Docker's list, which is longer than the OCI library's.
-fn masked_paths() -> Vec<String> {
-    let mut paths = get_default_maskedpaths();
-    for path in ["/proc/interrupts", "/sys/devices/virtual/powercap"] {
-        paths.push(path.to_owned());
-    }
-    paths
-}
+/// What of `/proc` and `/sys` nobody sees: Docker's list.
+pub(crate) const MASKED_PATHS: [&str; 12] = [
+    "/proc/asound",
+    "/proc/acpi",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/sys/firmware",
+    "/sys/devices/virtual/powercap",
+];
+
+/// And what nobody writes to.
+pub(crate) const READONLY_PATHS: [&str; 5] =
+    ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];

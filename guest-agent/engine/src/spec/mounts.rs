@@ -21,6 +21,8 @@ pub(crate) struct Bind {
     pub(crate) destination: PathBuf,
     pub(crate) read_only: bool,
     pub(crate) propagation: String,
+    /// As `-v` has it behind the second colon.
+    pub(crate) mode: String,
     /// `-v` makes a missing source directory, `--mount` refuses it.
     pub(crate) create_source: bool,
 }
@@ -70,15 +72,21 @@ impl Wanted {
 
     fn add_mount(&mut self, mount: &DockerMount) -> Result<()> {
         let target = mount.target.as_deref().unwrap_or_default();
-        let destination = absolute(target)?;
+        let invalid = |why: &str| {
+            let kind = mount.typ.map(|kind| kind.to_string()).unwrap_or_default();
+            EngineError::Invalid(format!("invalid mount config for type \"{kind}\": {why}"))
+        };
+        if target.is_empty() {
+            return Err(invalid("field Target must not be empty"));
+        }
+        let destination = absolute(target).map_err(|error| invalid(&error.to_string()))?;
         let read_only = mount.read_only.unwrap_or_default();
         match mount.typ {
             Some(MountType::BIND) => {
                 let source = mount.source.as_deref().unwrap_or_default();
                 if !source.starts_with('/') {
-                    return Err(EngineError::Invalid(format!(
-                        "invalid mount config for type \"bind\": invalid mount path: '{source}' \
-                         mount path must be absolute"
+                    return Err(invalid(&format!(
+                        "invalid mount path: '{source}' mount path must be absolute"
                     )));
                 }
                 let options = mount.bind_options.as_ref();
@@ -89,20 +97,21 @@ impl Wanted {
                     .filter(|propagation| !propagation.is_empty())
                     .unwrap_or_else(|| "rprivate".to_owned());
                 if !create && !Path::new(source).exists() {
-                    return Err(EngineError::Invalid(format!(
-                        "invalid mount config for type \"bind\": bind source path does not exist: \
-                         {source}"
-                    )));
+                    return Err(invalid(&format!("bind source path does not exist: {source}")));
                 }
                 self.binds.push(Bind {
                     source: source.into(),
                     destination,
                     read_only,
                     propagation,
+                    mode: String::new(),
                     create_source: create,
                 });
             }
             Some(MountType::TMPFS) => {
+                if mount.source.as_ref().is_some_and(|source| !source.is_empty()) {
+                    return Err(invalid("field Source must not be specified"));
+                }
                 let mut options = Vec::new();
                 if let Some(tmpfs) = &mount.tmpfs_options {
                     options.extend(tmpfs.size_bytes.map(|bytes| format!("size={bytes}")));
@@ -155,10 +164,14 @@ fn parse_bind(text: &str) -> Result<Bind> {
     let mut bind = Bind {
         source: source.into(),
         destination: absolute(destination).map_err(|error| {
-            EngineError::Invalid(format!("invalid volume specification: '{text}': {error}"))
+            EngineError::Invalid(format!(
+                "invalid volume specification: '{text}': invalid mount config for type \"bind\": \
+                 {error}"
+            ))
         })?,
         read_only: false,
         propagation: "rprivate".to_owned(),
+        mode: options.to_owned(),
         create_source: true,
     };
     for option in options.split(',').filter(|option| !option.is_empty()) {
@@ -169,9 +182,7 @@ fn parse_bind(text: &str) -> Result<Bind> {
                 option.clone_into(&mut bind.propagation);
             }
             _ => {
-                return Err(EngineError::Invalid(format!(
-                    "invalid volume specification: '{text}': invalid mode: {options}"
-                )));
+                return Err(EngineError::Invalid(format!("invalid mode: {options}")));
             }
         }
     }

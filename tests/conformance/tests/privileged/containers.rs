@@ -83,7 +83,8 @@ fn ps_lists_and_filters() -> anyhow::Result<()> {
         (&["label=tier=other"], &[]),
         (&["ancestor=busybox"], &["runs"]),
         (&["ancestor=nosuch"], &[]),
-        (&["exited=5"], &["failed"]),
+        (&["exited=5"], &[]),
+        (&["exited=5", "status=exited"], &["failed"]),
         (&["exited=0"], &[]),
         (&["status=created", "label=app"], &["fresh"]),
         (&["id=0123456789abcdef"], &[]),
@@ -145,7 +146,7 @@ fn a_running_container_is_removed_by_force_alone() -> anyhow::Result<()> {
     engine.docker(&["run", "-d", "--name", "runs", "busybox", "sleep", "1000"])?.success()?;
 
     let output = engine.docker(&["rm", "runs"])?;
-    let said = "cannot remove container \"/runs\": container is running: stop the container before \
+    let said = "cannot remove container \"runs\": container is running: stop the container before \
                 removing or force remove";
     expect_error(&output, 1, said)?;
     assert_eq!(engine.docker(&["ps", "-q"])?.success()?.len(), 12, "it still runs");

@@ -197,7 +197,9 @@ fn a_check_must_make_sense() -> anyhow::Result<()> {
     let listed = ["ps", "-q", "--filter", "health=none"];
     assert_eq!(engine.docker(&listed)?.success()?.len(), 12);
     let output = engine.docker(&["ps", "--filter", "health=fine"])?;
-    expect_error(&output, 1, "invalid filter 'health=fine'")?;
+    let said = "invalid filter 'health=fine': invalid value for health (fine): must be one of none, \
+                starting, healthy, unhealthy";
+    expect_error(&output, 1, said)?;
     for (check, said) in [
         (r#"{"Test":["HTTP","/"]}"#, "Unknown healthcheck type 'HTTP' (expected 'CMD')"),
         (

@@ -74,7 +74,10 @@ fn drivers_and_options_that_are_not_honoured_are_refused_by_name() -> anyhow::Re
             "--log-driver fluentd",
             "not supported by this engine yet: --log-driver fluentd (json-file, local and none are)",
         ),
-        ("--log-driver nosuch", "logger: no log driver named 'nosuch' is registered"),
+        (
+            "--log-driver nosuch",
+            "error looking up logging plugin nosuch: plugin \"nosuch\" not found",
+        ),
         ("--log-opt colour=red", "unknown log opt 'colour' for json-file log driver"),
         ("--log-driver local --log-opt labels=a", "unknown log opt 'labels' for local log driver"),
         (

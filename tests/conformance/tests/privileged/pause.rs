@@ -74,16 +74,16 @@ fn a_paused_container_stands_still_until_it_is_unpaused() -> anyhow::Result<()> 
 fn what_is_paused_refuses_in_dockers_words() -> anyhow::Result<()> {
     let engine = Engine::with_busybox()?;
     let id = paused(&engine)?;
-    let said = format!("container {id} is already paused");
+    let said = format!("Container {id} is already paused");
     expect_error(&engine.docker(&["pause", "still"])?, 1, &said)?;
     let said = "cannot start a paused container, try unpause instead";
     expect_error(&engine.docker(&["start", "still"])?, 1, said)?;
-    let said = "cannot remove container \"/still\": container is paused and must be unpaused first";
+    let said = "cannot remove container \"still\": container is paused and must be unpaused first";
     expect_error(&engine.docker(&["rm", "still"])?, 1, said)?;
 
     let mut exec = post(&engine, "/v1.45/containers/still/exec", r#"{"Cmd":["true"]}"#)?;
     assert_eq!(exec.status, 409);
-    let said = format!("Container {id} is paused, unpause the container before exec");
+    let said = "Container still is paused, unpause the container before exec";
     assert_eq!(exec.message()?, said);
     let mut attach = ask(&engine, "POST", "/v1.45/containers/still/attach?stream=1&stdout=1")?;
     assert_eq!(attach.status, 409);

@@ -171,6 +171,37 @@ fn an_exec_is_created_run_and_inspected() -> anyhow::Result<()> {
 }
 
 #[test]
+fn an_exec_writes_into_the_answer_of_a_client_that_does_not_upgrade() -> anyhow::Result<()> {
+    let engine = Engine::with_busybox()?;
+    engine.docker(&["run", "-d", "--name", "host", "busybox", "sleep", "1000"])?.success()?;
+    let start = |wanted: &str| -> anyhow::Result<(String, Vec<u8>)> {
+        let made = post(&engine, "/v1.45/containers/host/exec", wanted)?.json()?;
+        let id = made["Id"].as_str().unwrap_or_default().to_owned();
+        let mut started = post(&engine, &format!("/v1.45/exec/{id}/start"), "{}")?;
+        assert_eq!(started.status, 200);
+        assert_eq!(
+            started.header("content-type"),
+            Some("application/vnd.docker.multiplexed-stream")
+        );
+        Ok((id, started.body()?))
+    };
+    let wanted =
+        r#"{"AttachStdin":true,"AttachStdout":true,"Cmd":["sh","-c","cat; echo hi; exit 3"]}"#;
+    let (id, said) = start(wanted)?;
+    assert_eq!(said, b"\x01\0\0\0\0\0\0\x03hi\n");
+    // Settled by the time the body has ended.
+    let shown = ask(&engine, "GET", &format!("/v1.45/exec/{id}/json"))?.json()?;
+    assert_eq!((shown["Running"].as_bool(), shown["ExitCode"].as_i64()), (Some(false), Some(3)));
+
+    let (id, said) = start(r#"{"AttachStderr":true,"Cmd":["nosuch"]}"#)?;
+    let said = String::from_utf8_lossy(&said);
+    assert!(said.contains("OCI runtime exec failed") && said.contains("nosuch"), "{said}");
+    let shown = ask(&engine, "GET", &format!("/v1.45/exec/{id}/json"))?.json()?;
+    assert_eq!(shown["ExitCode"], 127);
+    Ok(())
+}
+
+#[test]
 fn what_is_already_so_is_not_modified() -> anyhow::Result<()> {
     let engine = Engine::with_busybox()?;
     engine.docker(&["run", "-d", "--name", "runs", "busybox", "sleep", "1000"])?.success()?;

@@ -61,7 +61,7 @@ fn a_name_that_cannot_be_had_changes_nothing() -> anyhow::Result<()> {
     assert_eq!(rename("")?, (400, "Neither old nor new names may be empty".to_owned()));
     let said = "Renaming a container with the same name as its current name";
     assert_eq!(rename("/second")?, (400, said.to_owned()));
-    let said = "Error when allocating new name: Invalid container name (-x), only \
+    let said = "Error when allocating new name: Invalid container name (/-x), only \
                 [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed";
     assert_eq!(rename("-x")?, (400, said.to_owned()));
     assert_eq!(names(&engine)?, ["second", "first"]);

@@ -96,7 +96,7 @@ fn a_wait_for_a_restart_refuses_what_needs_a_process() -> anyhow::Result<()> {
     assert_eq!(ask(&engine, "POST", "/v1.45/containers/waits/start")?.status, 304);
     let mut remove = ask(&engine, "DELETE", "/v1.45/containers/waits")?;
     assert_eq!(remove.status, 409);
-    let said = "cannot remove container \"/waits\": container is restarting: stop the container \
+    let said = "cannot remove container \"waits\": container is restarting: stop the container \
                 before removing or force remove";
     assert_eq!(remove.message()?, said);
     assert_eq!(ask(&engine, "DELETE", "/v1.45/containers/waits?force=1")?.status, 204);

@@ -96,9 +96,6 @@ fn a_policy_that_cannot_be_is_refused() -> anyhow::Result<()> {
     assert_eq!(inspect(&engine, "{{.HostConfig.RestartPolicy.Name}}")?, "no");
 
     let mut nothing = post(&engine, "/v1.45/containers/changes/update", "{}")?;
-    assert_eq!(
-        (nothing.status, nothing.json()?["Warnings"].as_array().map(Vec::len)),
-        (200, Some(0))
-    );
+    assert_eq!((nothing.status, nothing.json()?["Warnings"].is_null()), (200, true));
     Ok(())
 }

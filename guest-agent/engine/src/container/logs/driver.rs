@@ -41,7 +41,7 @@ impl LogDriver {
                  none are)"
             ))),
             other => Err(EngineError::Invalid(format!(
-                "logger: no log driver named '{other}' is registered"
+                "error looking up logging plugin {other}: plugin \"{other}\" not found"
             ))),
         }
     }
@@ -237,7 +237,7 @@ mod tests {
     fn what_is_not_honoured_is_refused_by_name() {
         for (driver, options, message) in [
             ("syslog", &[][..], "--log-driver syslog"),
-            ("nosuch", &[], "logger: no log driver named 'nosuch' is registered"),
+            ("nosuch", &[], "error looking up logging plugin nosuch: plugin \"nosuch\" not found"),
             (
                 "json-file",
                 &[("colour", "red")],

@@ -1,0 +1,140 @@
+//! `POST /containers/create`.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::post;
+use axum::{Extension, Json, Router};
+use bollard_stubs::models::ContainerCreateBody;
+use hyper::StatusCode;
+use naru_image_store::PlatformError;
+use naru_protocol::version::ApiVersion;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::error::ApiError;
+use super::query::Query;
+use super::{read_json, whole_body};
+use crate::container::{CreateRequest, refuse_endpoints};
+use crate::engine::Engine;
+
+pub(super) fn routes() -> Router<Engine> {
+    Router::new().route("/containers/create", post(create))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct CreateQuery {
+    name: Option<String>,
+    platform: String,
+}
+
+async fn create(
+    State(engine): State<Engine>,
+    Extension(version): Extension<ApiVersion>,
+    Query(query): Query<CreateQuery>,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let mut body = read(&whole_body(body).await?)?;
+    forget_what_came_later(&mut body, version);
+    refuse_endpoints(body.networking_config.as_ref())?;
+    let host_config = body.host_config.clone().unwrap_or_default();
+    let config = serde_json::to_value(&body)
+        .and_then(serde_json::from_value)
+        .map_err(|error| ApiError::invalid(format!("invalid container config: {error}")))?;
+    let name = query.name.filter(|name| !name.is_empty());
+    let name = name.map(|name| name.strip_prefix('/').map_or_else(|| name.clone(), str::to_owned));
+    let platform = match query.platform.as_str() {
+        _ if version < HAS_PLATFORM => None,
+        "" => None,
+        text => Some(
+            text.parse().map_err(|error: PlatformError| ApiError::invalid(error.to_string()))?,
+        ),
+    };
+    let request = CreateRequest { name, config, host_config, platform };
+    let container = engine.create_container(request).await?;
+    let answer = json!({ "Id": container.id, "Warnings": [] });
+    Ok((StatusCode::CREATED, Json(answer)).into_response())
+}
+
+/// Docker tells no body from an empty one.
+fn read(bytes: &[u8]) -> Result<ContainerCreateBody, ApiError> {
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Err(ApiError::invalid("invalid JSON: got EOF while reading request body"));
+    }
+    let body: Option<ContainerCreateBody> = read_json(bytes)?;
+    let body = body.filter(|body| *body != ContainerCreateBody::default());
+    body.ok_or_else(|| ApiError::invalid("config cannot be empty in order to create a container"))
+}
+
+/// From this version on a container goes by itself; before, its client removed it.
+const HAS_AUTO_REMOVE: ApiVersion = ApiVersion::new(1, 25);
+/// From this version on a container keeps its IPC namespace to itself.
+const HAS_PRIVATE_IPC: ApiVersion = ApiVersion::new(1, 40);
+const HAS_PLATFORM: ApiVersion = ApiVersion::new(1, 41);
+const HAS_CONSOLE_SIZE: ApiVersion = ApiVersion::new(1, 42);
+const HAS_ANNOTATIONS: ApiVersion = ApiVersion::new(1, 43);
+const HAS_START_INTERVAL: ApiVersion = ApiVersion::new(1, 44);
+
+/// What an older client cannot have meant is ignored, and what it expects is so.
+fn forget_what_came_later(body: &mut ContainerCreateBody, version: ApiVersion) {
+    let host_config = body.host_config.get_or_insert_default();
+    if version < HAS_AUTO_REMOVE {
+        host_config.auto_remove = None;
+    }
+    let ipc = host_config.ipc_mode.as_deref().unwrap_or_default();
+    if version < HAS_PRIVATE_IPC && ipc.is_empty() {
+        host_config.ipc_mode = Some("shareable".to_owned());
+    }
+    if version < HAS_CONSOLE_SIZE {
+        host_config.console_size = None;
+    }
+    if version < HAS_ANNOTATIONS {
+        host_config.annotations = None;
+    }
+    if version < HAS_START_INTERVAL
+        && let Some(check) = &mut body.healthcheck
+    {
+        check.start_interval = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_older_client_gets_what_it_knows() {
+        let asked = || {
+            let asked = r#"{"HostConfig":{"AutoRemove":true,"Annotations":{"a":"b"}},
+                "Healthcheck":{"StartInterval":1}}"#;
+            read(asked.as_bytes()).unwrap()
+        };
+        let at = |minor| {
+            let mut body = asked();
+            forget_what_came_later(&mut body, ApiVersion::new(1, minor));
+            (body.host_config.unwrap(), body.healthcheck.unwrap().start_interval)
+        };
+        let (old, interval) = at(24);
+        assert_eq!((old.auto_remove, old.annotations, interval), (None, None, None));
+        assert_eq!(old.ipc_mode.as_deref(), Some("shareable"));
+        let (new, interval) = at(44);
+        assert_eq!((new.auto_remove, new.ipc_mode, interval), (Some(true), None, Some(1)));
+        assert!(new.annotations.is_some());
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_field() {
+        for (body, message) in [
+            ("", "invalid JSON: got EOF while reading request body"),
+            ("{}", "config cannot be empty in order to create a container"),
+            ("null", "config cannot be empty in order to create a container"),
+            (r#"{"Image":7}"#, "invalid JSON: Image: invalid type: integer `7`"),
+            (r#"{"HostConfig":{"Binds":[7]}}"#, "invalid JSON: HostConfig.Binds[0]: invalid type"),
+            ("{} x", "invalid JSON: trailing characters"),
+        ] {
+            let error = read(body.as_bytes()).unwrap_err();
+            assert!(error.message().starts_with(message), "{body}: {}", error.message());
+        }
+    }
+}

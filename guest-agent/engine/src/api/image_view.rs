@@ -1,0 +1,183 @@
+//! Images as Docker's clients see them, which is not the same at every version.
+
+use bollard_stubs::models::ImageConfig;
+use jiff::Timestamp;
+use naru_image_store::{Image, ImageReference};
+use naru_protocol::version::ApiVersion;
+use serde_json::{Value, json};
+
+use super::container_view::overlay;
+use super::error::ApiError;
+use crate::container::{Record, image_config};
+
+/// Before it, an image without a name is shown as `<none>:<none>`.
+const WITHOUT_NONE: ApiVersion = ApiVersion::new(1, 43);
+/// From this version on a list says how many containers have an image.
+const COUNTS_CONTAINERS: ApiVersion = ApiVersion::new(1, 51);
+/// From this version on `ContainerConfig`, long without content, is gone.
+const WITHOUT_CONTAINER_CONFIG: ApiVersion = ApiVersion::new(1, 45);
+/// From this version on an image's configuration has no fields of containers only.
+const WITHOUT_CONTAINER_FIELDS: ApiVersion = ApiVersion::new(1, 50);
+/// From this version on `VirtualSize` is gone.
+const WITHOUT_VIRTUAL_SIZE: ApiVersion = ApiVersion::new(1, 44);
+
+/// An image in few words; `records` are all containers.
+pub(super) fn summary(
+    image: &Image,
+    records: &[Record],
+    version: ApiVersion,
+) -> Result<Value, ApiError> {
+    let id = image.id.to_string();
+    let tags: Vec<String> = image.tags.iter().map(ImageReference::familiar).collect();
+    let mut row = json!({
+        "Id": id,
+        "ParentId": "",
+        "RepoTags": Some(tags).filter(|tags| !tags.is_empty()),
+        "RepoDigests": Some(&image.repo_digests).filter(|digests| !digests.is_empty()),
+        "Created": created(image),
+        "Size": image.size,
+        "SharedSize": -1,
+        "Labels": image_config(&image.raw_config)?.labels,
+        "Containers": records.iter().filter(|record| record.image_id == id).count(),
+    });
+    if version < WITHOUT_VIRTUAL_SIZE {
+        row["VirtualSize"] = image.size.into();
+    }
+    Ok(row)
+}
+
+/// The same where a list of images is asked for.
+pub(super) fn listed(
+    image: &Image,
+    records: &[Record],
+    version: ApiVersion,
+) -> Result<Value, ApiError> {
+    let mut row = summary(image, records, version)?;
+    name_the_nameless(&mut row, version);
+    if version < COUNTS_CONTAINERS {
+        row["Containers"] = json!(-1);
+    }
+    Ok(row)
+}
+
+/// Newer versions have empty lists where older ones have `<none>`, or null.
+fn name_the_nameless(row: &mut Value, version: ApiVersion) {
+    let lists = [("RepoTags", "<none>:<none>"), ("RepoDigests", "<none>@<none>")];
+    let is_nameless = lists.iter().all(|(list, _)| row[list].is_null());
+    for (list, none) in lists {
+        if row[list].is_null() && version >= WITHOUT_NONE {
+            row[list] = json!([]);
+        } else if is_nameless {
+            row[list] = json!([none]);
+        }
+    }
+}
+
+pub(super) fn created(image: &Image) -> i64 {
+    let text = image.config.created().as_deref();
+    text.and_then(|text| text.parse::<Timestamp>().ok()).map_or(0, Timestamp::as_second)
+}
+
+pub(super) fn inspect(image: &Image, version: ApiVersion) -> Result<Value, ApiError> {
+    let config = image_config(&image.raw_config)?;
+    let tags: Vec<String> = image.tags.iter().map(ImageReference::familiar).collect();
+    let diff_ids: Vec<String> =
+        image.layers.iter().map(|layer| layer.diff_id.to_string()).collect();
+    let mut paths = image.layers.iter().rev().map(|layer| layer.path.display().to_string());
+    let upper = paths.next().unwrap_or_default();
+    let lower = paths.collect::<Vec<_>>().join(":");
+    let mut value = json!({
+        "Id": image.id.to_string(),
+        "RepoTags": tags,
+        "RepoDigests": image.repo_digests,
+        "Parent": "",
+        "Comment": "",
+        "Created": image.config.created().as_deref().unwrap_or("0001-01-01T00:00:00Z"),
+        "Author": image.config.author().as_deref().unwrap_or_default(),
+        "DockerVersion": "",
+        "Config": config_view(&config, version),
+        "Architecture": image.config.architecture().to_string(),
+        "Os": image.config.os().to_string(),
+        "Size": image.size,
+        "GraphDriver": {
+            "Name": "overlay2",
+            // Strings all: typed clients read nothing else here.
+            "Data": { "UpperDir": upper, "LowerDir": lower },
+        },
+        "RootFS": { "Type": "layers", "Layers": diff_ids },
+        "Metadata": { "LastTagTime": Timestamp::from_nanosecond(image.tagged_at_ns.into())
+            .map(|at| at.to_string()).unwrap_or_default() },
+    });
+    if version < WITHOUT_VIRTUAL_SIZE {
+        value["VirtualSize"] = image.size.into();
+    }
+    if version < WITHOUT_CONTAINER_CONFIG {
+        value["ContainerConfig"] = config_view(&ImageConfig::default(), version);
+    }
+    Ok(value)
+}
+
+/// With Docker's nulls where the image says nothing.
+fn config_view(config: &ImageConfig, version: ApiVersion) -> Value {
+    let mut view = json!({
+        "Cmd": null, "Entrypoint": null, "Env": null, "Labels": null, "OnBuild": null, "User": "",
+        "Volumes": null, "WorkingDir": "",
+    });
+    if version < WITHOUT_CONTAINER_FIELDS {
+        let of_containers = json!({
+            "AttachStderr": false, "AttachStdin": false, "AttachStdout": false, "Domainname": "",
+            "Hostname": "", "Image": "", "OpenStdin": false, "StdinOnce": false, "Tty": false,
+        });
+        overlay(&mut view, of_containers);
+    }
+    overlay(&mut view, json!(config));
+    view
+}
+
+/// Newest first; the size stands with the entry that made a layer.
+pub(super) fn history(image: &Image) -> Vec<Value> {
+    let mut layers = image.layers.iter();
+    let entries = image.config.history().iter().flatten();
+    let mut rows: Vec<Value> = entries
+        .map(|entry| {
+            let empty = entry.empty_layer().unwrap_or_default();
+            let size = if empty { 0 } else { layers.next().map_or(0, |layer| layer.size) };
+            let created = entry.created().as_deref();
+            json!({
+                "Id": "<missing>",
+                "Created": created.and_then(|text| text.parse::<Timestamp>().ok())
+                    .map_or(0, Timestamp::as_second),
+                "CreatedBy": entry.created_by().as_deref().unwrap_or_default(),
+                "Tags": null,
+                "Size": size,
+                "Comment": entry.comment().as_deref().unwrap_or_default(),
+            })
+        })
+        .collect();
+    rows.reverse();
+    if let Some(newest) = rows.first_mut() {
+        newest["Id"] = image.id.to_string().into();
+        if !image.tags.is_empty() {
+            newest["Tags"] = image.tags.iter().map(ImageReference::familiar).collect();
+        }
+    }
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_no_name_is_shown_as_each_version_knows_it() {
+        let shown = |tags: Value, minor| {
+            let mut row = json!({ "RepoTags": tags, "RepoDigests": null });
+            name_the_nameless(&mut row, ApiVersion::new(1, minor));
+            (row["RepoTags"].clone(), row["RepoDigests"].clone())
+        };
+        assert_eq!(shown(Value::Null, 43), (json!([]), json!([])));
+        assert_eq!(shown(Value::Null, 42), (json!(["<none>:<none>"]), json!(["<none>@<none>"])));
+        assert_eq!(shown(json!(["x:1"]), 43), (json!(["x:1"]), json!([])));
+        assert_eq!(shown(json!(["x:1"]), 42), (json!(["x:1"]), Value::Null));
+    }
+}
