@@ -2,6 +2,7 @@
 
 pub mod busybox;
 mod docker_host;
+mod dockerd;
 mod engine;
 pub mod images;
 mod native_engine;
@@ -10,6 +11,7 @@ mod registry;
 pub mod vm;
 
 pub use docker_host::{DockerHost, Output, Running, Terminal};
+pub use dockerd::Dockerd;
 pub use engine::{Engine, TEST_HOST};
 pub use native_engine::NativeEngine;
 pub use registry::Registry;

@@ -12,6 +12,7 @@ mod attach;
 mod attach_raw;
 mod changes;
 mod commands;
+mod compare;
 mod containers;
 mod copy;
 mod copy_hostile;

@@ -38,8 +38,9 @@ pub(crate) fn request_at(
     method: &str,
     path: &str,
     headers: &[&str],
-    body: &str,
+    body: impl AsRef<[u8]>,
 ) -> anyhow::Result<Connection> {
+    let body = body.as_ref();
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(DEADLINE))?;
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: docker\r\n");
@@ -47,8 +48,8 @@ pub(crate) fn request_at(
         head.push_str(header);
         head.push_str("\r\n");
     }
-    write!(head, "Content-Length: {}\r\n\r\n{body}", body.len())?;
-    stream.write_all(head.as_bytes())?;
+    write!(head, "Content-Length: {}\r\n\r\n", body.len())?;
+    stream.write_all(&[head.as_bytes(), body].concat())?;
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line)?;

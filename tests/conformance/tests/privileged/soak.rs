@@ -53,7 +53,7 @@ impl Soak {
     fn call_once(&self, method: &str, path: &str, body: &Value) -> anyhow::Result<(u16, Vec<u8>)> {
         let headers = ["Connection: close", "Content-Type: application/json"];
         let path = format!("/v1.45{path}");
-        let mut answer = request_at(&self.socket, method, &path, &headers, &body.to_string())?;
+        let mut answer = request_at(&self.socket, method, &path, &headers, body.to_string())?;
         Ok((answer.status, answer.body()?))
     }
 
