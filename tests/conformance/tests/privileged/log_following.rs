@@ -111,7 +111,8 @@ fn the_end_of_a_line_follows_its_beginning_that_was_not_logged_yet() -> anyhow::
     assert_eq!(first.line()?, "whole");
     let path = "/v1.45/containers/slow/attach?logs=1&stream=1&stdout=1";
     let mut attached = upgrade(&engine, path, "")?;
-    engine.docker(&["exec", "slow", "touch", "/go"])?.success()?;
+    // The container's end may be its own too.
+    engine.docker(&["exec", "slow", "touch", "/go"])?;
     let text: Vec<u8> = attached.frames()?.into_iter().flat_map(|(_, content)| content).collect();
     assert_eq!(String::from_utf8(text)?, "whole\nbegun\n");
     assert_eq!(first.finish()?.success()?, "begun");
