@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use naru_test_framework::{DockerHost, Engine};
 
 use crate::expect_error;
+use crate::raw::ask;
 
 const CATCHES: &str = "trap 'echo term; exit 3' TERM; trap 'echo usr' USR1; echo ready; \
                        while :; do usleep 20000; done";
@@ -110,4 +111,19 @@ fn wait_gives_the_code_of_each_container() -> anyhow::Result<()> {
     engine.docker_with_input(&["attach", "asks"], b"8\n")?.failure(8)?;
     assert_eq!(waits.finish()?.success()?, "8");
     expect_error(&engine.docker(&["wait", "nosuch"])?, 1, "No such container: nosuch")
+}
+
+#[test]
+fn a_stop_that_comes_with_the_first_output_is_not_too_early() -> anyhow::Result<()> {
+    let engine = Engine::with_busybox()?;
+    let shell = "trap 'exit 3' TERM; echo up; while :; do sleep 0.1; done";
+    for _ in 0..10 {
+        let run = ["run", "--rm", "--name", "quick", "busybox", "sh", "-c", shell];
+        let mut attached = engine.spawn(&run)?;
+        assert_eq!(attached.line()?, "up");
+        // 304 would say that nothing runs.
+        assert_eq!(ask(&engine, "POST", "/v1.45/containers/quick/stop?t=60")?.status, 204);
+        attached.finish()?.failure(3)?;
+    }
+    Ok(())
 }
