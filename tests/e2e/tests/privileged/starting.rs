@@ -25,11 +25,12 @@ impl Held {
         let start = vm.naru_command(&["start"]).stdout(Stdio::null()).spawn()?;
         let end = Instant::now() + BEGUN;
         loop {
-            // Those that run before this step only say what QEMU can do.
+            // Those that run before this step only say what QEMU can do. One whose accelerator
+            // does not work ends by itself, and another takes its place.
             if boots(vm)?
                 && let Ok(qemu) = vm.qemu()
+                && signal(qemu, "STOP").is_ok()
             {
-                signal(qemu, "STOP")?;
                 return Ok(Self { start, qemu });
             }
             ensure!(Instant::now() < end, "the machine does not boot: {}", vm.status()?);
