@@ -176,6 +176,8 @@ impl Driver {
     pub(super) async fn run(mut self) {
         loop {
             tokio::select! {
+                // What was said before the machine's turn is known when it comes.
+                biased;
                 message = self.inbox.recv() => match message {
                     Some(message) => self.handle(message),
                     None => return,

@@ -1,5 +1,7 @@
 //! Takes out of an answer what no two engines have in common: ids, times, addresses, counters.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 /// Fields whose number is the moment's. That it is one is compared, and whether it is zero.
@@ -50,7 +52,7 @@ impl Names {
             Value::Array(items) if IN_ANY_ORDER.contains(&key) => {
                 let items = items.into_iter().map(|item| self.at("", counted, item));
                 let mut items: Vec<Value> = items.collect();
-                items.sort_by_key(Value::to_string);
+                items.sort_by_cached_key(canonical);
                 items.into()
             }
             // How many probes there were by now is the moment's too.
@@ -94,6 +96,19 @@ impl Names {
                 [common(end).unwrap_or(end), &word[end.len()..]]
             })
             .collect()
+    }
+}
+
+/// One text for one value, in whichever order its fields came.
+fn canonical(value: &Value) -> String {
+    match value {
+        Value::Object(fields) => {
+            let fields: BTreeMap<_, _> =
+                fields.iter().map(|(key, value)| (key, canonical(value))).collect();
+            format!("{fields:?}")
+        }
+        Value::Array(items) => format!("{:?}", items.iter().map(canonical).collect::<Vec<_>>()),
+        other => other.to_string(),
     }
 }
 
