@@ -1,9 +1,10 @@
 //! What the engine is told when it starts.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{PathBuf, absolute};
 
 use clap::Args;
+use clap::builder::{PathBufValueParser, TypedValueParser};
 
 /// QEMU's user-mode network shows the host's loopback to the guest at this address.
 const HOST_LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 2, 2));
@@ -12,10 +13,10 @@ const HOST_LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 2, 2));
 #[derive(Args, Clone, Debug)]
 pub struct EngineArgs {
     /// Where images, containers and the database are kept.
-    #[arg(long, default_value = "/var/lib/naru")]
+    #[arg(long, default_value = "/var/lib/naru", value_parser = directory())]
     pub root: PathBuf,
     /// Where sockets and namespaces are; `ROOT/run` unless given, and best on a tmpfs.
-    #[arg(long)]
+    #[arg(long, value_parser = directory())]
     pub run: Option<PathBuf>,
     /// Listen here, as `unix:PATH`.
     #[arg(long)]
@@ -32,6 +33,11 @@ pub struct EngineArgs {
     /// A file of certificates (PEM) that are trusted besides the system's.
     #[arg(long = "registry-ca")]
     pub registry_cas: Vec<PathBuf>,
+}
+
+/// Takes a directory from where the engine is started; a shim works elsewhere.
+fn directory() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(absolute)
 }
 
 impl EngineArgs {
@@ -62,5 +68,26 @@ impl Mode {
             Self::Vm => Some(HOST_LOOPBACK),
             Self::Native => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        engine: EngineArgs,
+    }
+
+    #[test]
+    fn directories_are_those_of_whoever_starts_the_engine() {
+        let command = Command::parse_from(["engine", "--root", "here", "--run", "run"]);
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(command.engine.root, here.join("here"));
+        assert_eq!(command.engine.run_dir(), here.join("run"));
     }
 }

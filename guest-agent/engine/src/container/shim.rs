@@ -184,6 +184,8 @@ impl ShimAddress {
             .stderr(Stdio::inherit())
             .process_group(0);
         let spawned = tracing::debug_span!("spawn").in_scope(|| command.spawn());
+        // It has the shim's end of the pair, whose closing is how a shim's death is noticed.
+        drop(command);
         let mut child = spawned.map_err(|error| self.failed(error.to_string()))?;
         let id = self.id.clone();
         tasks.spawn(async move {

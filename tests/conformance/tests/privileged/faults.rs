@@ -130,3 +130,15 @@ fn the_output_of_a_process_that_ends_at_once_is_never_lost() -> anyhow::Result<(
     }
     Ok(())
 }
+
+#[test]
+fn a_shim_that_cannot_begin_fails_the_start() -> anyhow::Result<()> {
+    let engine = NativeEngine::with_busybox()?;
+    let id = engine.docker(&["create", "--name", "mute", "busybox", "true"])?.success()?.to_owned();
+    fs::create_dir(engine.root().join(format!("containers/{id}/{id}-json.log")))?;
+    let refused = engine.docker(&["start", "mute"])?;
+    let said = refused.failure(1)?;
+    assert!(said.contains("it ended without a word"), "{said}");
+    assert_eq!(engine.docker(&["ps", "-q"])?.success()?, "");
+    Ok(())
+}
