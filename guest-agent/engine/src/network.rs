@@ -10,8 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bollard_stubs::models::{ContainerConfig, HostConfig};
 use naru_network::{
-    BridgeConfig, Ipam, MacAddress, NetworkError, Networks, NetworksConfig, PortMapping, Protocol,
-    Publication,
+    BridgeConfig, Ipam, MacAddress, Networks, NetworksConfig, PortMapping, Protocol, Publication,
 };
 
 use crate::container::{Endpoint, PublishedPort, Record, random_id};
@@ -274,8 +273,23 @@ impl ContainerNetwork {
         Ok(())
     }
 
-    /// Takes a container off the bridge. What fails is logged: the container is gone,
-    /// and the next start of the engine sweeps.
+    /// Closes a container's published ports. What fails is logged.
+    pub(crate) async fn unpublish(&self, record: &Record) {
+        if record.endpoint.as_ref().is_none_or(|endpoint| endpoint.ports.is_empty()) {
+            return;
+        }
+        match &self.publisher {
+            Publisher::Kernel => {
+                if let Err(error) = self.networks.unpublish(&record.id).await {
+                    tracing::warn!(container_id = record.id, %error, "unpublishing failed");
+                }
+            }
+            Publisher::Host(host) => host.unpublish(&record.id),
+        }
+    }
+
+    /// Takes a container off the bridge, once its ports are closed. What fails is logged: the
+    /// container is gone, and the next start of the engine sweeps.
     pub(crate) async fn detach(&self, record: &Record) {
         match &record.endpoint {
             Some(endpoint) => self.release(&record.id, endpoint).await,
@@ -287,19 +301,10 @@ impl ContainerNetwork {
     }
 
     async fn release(&self, container_id: &str, endpoint: &Endpoint) {
-        let logged = |what: &'static str, result: Result<(), NetworkError>| {
-            if let Err(error) = result {
-                tracing::warn!(container_id, %error, "{what} failed");
-            }
-        };
-        match &self.publisher {
-            Publisher::Kernel => {
-                logged("unpublishing", self.networks.unpublish(container_id).await);
-            }
-            Publisher::Host(host) => host.unpublish(container_id),
-        }
-        if !endpoint.host_interface.is_empty() {
-            logged("disconnecting", self.networks.disconnect(&endpoint.host_interface).await);
+        if !endpoint.host_interface.is_empty()
+            && let Err(error) = self.networks.disconnect(&endpoint.host_interface).await
+        {
+            tracing::warn!(container_id, %error, "disconnecting failed");
         }
         self.remove_namespace(container_id).await;
         self.addresses().release(endpoint.address);

@@ -108,8 +108,15 @@ impl Engine {
 
     #[tracing::instrument(level = "debug", skip_all, fields(container_id = container.id))]
     async fn exited(&self, container: &Arc<Container>, exit: Exit) {
-        // The network first: whoever sees the container exited may start it again.
-        self.release(&container.record()).await;
+        let as_running = container.record();
+        // Its ports first: whoever sees the container exited may want them.
+        self.give_up(&as_running).await;
+        let leaving = Arc::clone(&container.leaving).lock_owned().await;
+        let (engine, left) = (self.clone(), as_running.clone());
+        self.tasks().spawn(async move {
+            engine.network().detach(&left).await;
+            drop(leaving);
+        });
         let Ok(mut change) = self.change(container).await else { return };
         let record = &mut change.record;
         let ran = record.state.started_at.map_or(Duration::ZERO, |started| {

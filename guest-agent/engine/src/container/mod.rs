@@ -88,6 +88,9 @@ pub(crate) struct Container {
     /// Held over `start` and `remove`, and while its files are written from outside. An async
     /// lock: all of them wait for others in between.
     lifecycle: Arc<AsyncMutex<()>>,
+    /// Held from an end until the network that it had is gone. An async lock: the kernel takes
+    /// its time.
+    leaving: Arc<AsyncMutex<()>>,
     /// Held over a change of the record. An async lock: a change waits for the database,
     /// and some for the shim.
     changing: AsyncMutex<()>,
@@ -117,6 +120,7 @@ impl Container {
             shim,
             record: watch::Sender::new(record),
             lifecycle: Arc::default(),
+            leaving: Arc::default(),
             changing: AsyncMutex::new(()),
             waiting: Mutex::new(Vec::new()),
             removing: AtomicBool::new(false),

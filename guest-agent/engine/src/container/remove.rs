@@ -52,9 +52,16 @@ impl Engine {
         self.database().delete_container(&container.id).await?;
         self.execs().forget_container(&container.id);
         let directory = self.paths().container(&container.id);
-        release_shm(&directory);
-        remove_directory(&directory);
-        remove_directory(container.shim.directory());
+        let run_directory = container.shim.directory().to_owned();
+        let files = self.run_blocking(move || {
+            release_shm(&directory);
+            remove_directory(&directory);
+            remove_directory(&run_directory);
+            Ok(())
+        });
+        if let Err(error) = files.await {
+            tracing::error!(container_id = container.id, %error, "files were left behind");
+        }
         self.containers().remove(container);
         self.container_event(container, "destroy", []);
         container.removed.cancel();

@@ -93,6 +93,8 @@ impl Engine {
         by: StartedBy,
     ) -> Result<()> {
         let mut joined = self.join_others(&mut record)?;
+        // What it had at its last end is taken down meanwhile.
+        drop(container.leaving.lock().await);
         record.endpoint = match self.network().attach(&record).await {
             Ok(endpoint) => endpoint,
             Err(error) => {
@@ -124,8 +126,16 @@ impl Engine {
     /// Takes away what was made for a container to run.
     #[tracing::instrument(level = "debug", skip_all)]
     pub(super) async fn release(&self, record: &Record) {
-        release_shm(&self.paths().container(&record.id));
+        self.give_up(record).await;
         self.network().detach(record).await;
+    }
+
+    /// Takes away what others could want as well. The rest of [`Engine::release`] is in nobody's
+    /// way, and takes the kernel much longer.
+    #[tracing::instrument(level = "debug", skip_all)]
+    pub(super) async fn give_up(&self, record: &Record) {
+        release_shm(&self.paths().container(&record.id));
+        self.network().unpublish(record).await;
         self.network_event("disconnect", record);
     }
 
