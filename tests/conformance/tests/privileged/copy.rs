@@ -242,7 +242,9 @@ fn a_container_is_free_again_when_the_client_goes_away() -> anyhow::Result<()> {
 fn an_engine_that_dies_in_a_copy_leaves_nothing_mounted() -> anyhow::Result<()> {
     let mut engine = NativeEngine::with_busybox()?;
     let shell = "head -c 64000000 /dev/zero > /big";
-    engine.docker(&["run", "--name", "box", "busybox", "sh", "-c", shell])?.success()?;
+    // A network of its own would go a moment after its end, and is a mount too.
+    let run = ["run", "--name", "box", "--network", "host", "busybox", "sh", "-c", shell];
+    engine.docker(&run)?.success()?;
     let before = mounts(&engine)?;
     let mut answer = ask(&engine, "GET", "/containers/box/archive?path=/big")?;
     drop(answer.read_some(1000)?);
