@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::stream;
+use futures::{SinkExt as _, StreamExt as _, stream};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, UPGRADE};
@@ -18,9 +18,9 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use naru_protocol::handshake::Handshake;
 use naru_protocol::{CLOCK_PATH, PROTOCOL_VERSION, Port, SetClock, TUNNEL_PATH, handshake, ports};
-use naru_transport::{BoxedStream, Carrier, Dialer, TransportError};
+use naru_transport::{BoxedStream, Carrier, Dialer, TransportError, datagrams};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional, duplex, join, sink};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::mpsc;
 use tokio_util::io::StreamReader;
 use tokio_util::task::TaskTracker;
@@ -94,7 +94,11 @@ impl FakeEngine {
                 ports::PATH => engine.ports.send(stream).unwrap(),
                 TUNNEL_PATH => {
                     let address = uri.query().unwrap().strip_prefix("address=").unwrap();
+                    let (address, protocol) = address.split_once("&protocol=").unwrap();
                     let address: SocketAddr = address.parse().unwrap();
+                    if protocol == "udp" {
+                        return relay_datagrams(stream, address).await;
+                    }
                     let mut target = TcpStream::connect(address).await.unwrap();
                     copy_bidirectional(&mut stream, &mut target).await.unwrap();
                 }
@@ -110,6 +114,25 @@ impl FakeEngine {
         response.headers_mut().insert(CONNECTION, "Upgrade".parse().unwrap());
         response.headers_mut().insert(UPGRADE, protocol);
         response
+    }
+}
+
+async fn relay_datagrams(stream: RawStream, address: SocketAddr) {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    socket.connect(address).await.unwrap();
+    let mut stream = datagrams(stream);
+    let mut buffer = [0; 2048];
+    loop {
+        tokio::select! {
+            sent = stream.next() => match sent {
+                Some(datagram) => drop(socket.send(&datagram.unwrap()).await.unwrap()),
+                None => return,
+            },
+            received = socket.recv(&mut buffer) => {
+                let datagram = Bytes::copy_from_slice(&buffer[..received.unwrap()]);
+                stream.send(datagram).await.unwrap();
+            }
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hyper::Method;
 use naru_protocol::handshake::{self, Handshake};
+use naru_protocol::ports::PortProtocol;
 use naru_protocol::{CLOCK_PATH, POWER_OFF_PATH, Port, SetClock, TUNNEL_PATH, ports};
 use naru_transport::{BoxedStream, Dialer};
 use tokio::time::timeout;
@@ -73,8 +74,23 @@ impl Guest {
 
     /// Opens a byte stream to `address` as the guest sees it.
     pub(crate) async fn tunnel(&self, address: SocketAddr) -> Result<RawStream, AppError> {
-        let path = format!("{TUNNEL_PATH}?address={address}");
-        let request = http::request(Method::POST, &path, Some("tcp"), Vec::new())?;
+        self.tunnel_for(PortProtocol::Tcp, address).await
+    }
+
+    /// Opens a stream of datagrams (see [`naru_transport::datagrams`]) to and from `address`
+    /// as the guest sees it.
+    pub(crate) async fn datagrams(&self, address: SocketAddr) -> Result<RawStream, AppError> {
+        self.tunnel_for(PortProtocol::Udp, address).await
+    }
+
+    async fn tunnel_for(
+        &self,
+        protocol: PortProtocol,
+        address: SocketAddr,
+    ) -> Result<RawStream, AppError> {
+        let protocol = protocol.as_str();
+        let path = format!("{TUNNEL_PATH}?address={address}&protocol={protocol}");
+        let request = http::request(Method::POST, &path, Some(protocol), Vec::new())?;
         http::upgrade(self.dial().await?, &self.tasks, request).await
     }
 

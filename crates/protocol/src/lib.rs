@@ -51,6 +51,7 @@ pub const CLOCK_PATH: &str = "/naru/clock";
 /// Path of `POST`, no body → 202. Stops all containers, unmounts, powers off.
 pub const POWER_OFF_PATH: &str = "/naru/power-off";
 
-/// Path of `POST` with `Upgrade: tcp`: a raw byte stream to an address as the guest
-/// sees it, given as `?address=IP:PORT` (an IPv6 address in brackets).
+/// Path of `POST` with `Upgrade`: a stream to an address as the guest sees it, given as
+/// `?address=IP:PORT` (an IPv6 address in brackets). With `&protocol=udp` it carries
+/// datagrams, each with its length before it (two bytes, big-endian).
 pub const TUNNEL_PATH: &str = "/naru/tunnel";

@@ -14,6 +14,27 @@ use serde::{Deserialize, Serialize};
 /// Path of `POST` with `Upgrade: naru-ports`.
 pub const PATH: &str = "/naru/ports";
 
+/// What is spoken on a published port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PortProtocol {
+    /// Connections.
+    #[default]
+    Tcp,
+    /// Datagrams.
+    Udp,
+}
+
+impl PortProtocol {
+    /// As it is written in a tunnel's query.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
+}
+
 /// What the engine asks of the host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case")]
@@ -22,8 +43,8 @@ pub enum PortRequest {
     Bind {
         /// Chosen by the engine; names the listener from now on.
         id: u64,
-        /// `tcp` (others are refused for now).
-        protocol: String,
+        /// What is spoken on it.
+        protocol: PortProtocol,
         /// The host's address to listen on; unspecified means all.
         host_ip: IpAddr,
         /// The host's port; 0 means any free one.

@@ -13,6 +13,7 @@
 //!
 //! Nothing here knows what the streams say, nor how the machine is started.
 
+mod datagrams;
 mod endpoint;
 mod error;
 #[cfg(unix)]
@@ -33,6 +34,7 @@ use async_trait::async_trait;
 pub use naru_protocol::Port;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+pub use crate::datagrams::{MAX_DATAGRAM, datagrams};
 pub use crate::endpoint::{Endpoint, GuestCid, connect};
 pub use crate::error::TransportError;
 

@@ -16,6 +16,7 @@
 mod api;
 mod args;
 mod container;
+mod datagrams;
 mod drained;
 mod engine;
 mod error;

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use naru_network::{NetworkError, PortMapping};
-use naru_protocol::ports::{PortReply, PortRequest};
+use naru_protocol::ports::{PortProtocol, PortReply, PortRequest};
 use tokio::io::{
     AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader, split,
 };
@@ -241,7 +241,7 @@ impl State {
         let mapping = &self.bindings[&id].mapping;
         PortRequest::Bind {
             id,
-            protocol: "tcp".to_owned(),
+            protocol: PortProtocol::Tcp,
             host_ip: mapping.host_ip,
             host_port: mapping.host_port,
             target: target(mapping),

@@ -7,6 +7,7 @@
 
 mod holder;
 mod table;
+mod udp;
 
 use std::time::Duration;
 
@@ -99,7 +100,8 @@ async fn send<W: AsyncWrite + Unpin>(write: &mut W, reply: &PortReply) -> std::i
 mod tests {
     use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-    use tokio::net::{TcpListener, TcpStream};
+    use naru_protocol::ports::PortProtocol;
+    use tokio::net::{TcpListener, TcpStream, UdpSocket};
     use tokio::sync::mpsc;
 
     use super::*;
@@ -117,7 +119,16 @@ mod tests {
         }
 
         async fn bind(&mut self, id: u64, host_port: u16, target: SocketAddr) -> PortReply {
-            let protocol = "tcp".to_owned();
+            self.bind_for(PortProtocol::Tcp, id, host_port, target).await
+        }
+
+        async fn bind_for(
+            &mut self,
+            protocol: PortProtocol,
+            id: u64,
+            host_port: u16,
+            target: SocketAddr,
+        ) -> PortReply {
             let bind = PortRequest::Bind { id, protocol, host_ip: LOOPBACK, host_port, target };
             self.send(&bind).await;
             let mut line = String::new();
@@ -194,15 +205,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_released_port_is_free_again() {
+    async fn a_released_port_is_free_for_the_next() {
         let (mut channels, _running) = start();
         let mut channel = Channel::opened(&mut channels).await;
-        let address = bound(&channel.bind(1, 0, SocketAddr::new(LOOPBACK, 1)).await);
-        channel.send(&PortRequest::Release { id: 1 }).await;
-        // The next reply shows that the release was heard; the listener's task then ends.
-        bound(&channel.bind(2, 0, SocketAddr::new(LOOPBACK, 1)).await);
-        while TcpStream::connect(address).await.is_ok() {
-            tokio::task::yield_now().await;
+        let nowhere = SocketAddr::new(LOOPBACK, 1);
+        for protocol in [PortProtocol::Tcp, PortProtocol::Udp] {
+            let port = bound(&channel.bind_for(protocol, 1, 0, nowhere).await).port();
+            channel.send(&PortRequest::Release { id: 1 }).await;
+            let again = bound(&channel.bind_for(protocol, 2, port, nowhere).await).port();
+            assert_eq!(again, port);
+            channel.send(&PortRequest::Release { id: 2 }).await;
         }
     }
 
@@ -232,16 +244,58 @@ mod tests {
         }
     }
 
+    /// A server that answers each datagram with the address it came from and itself.
+    async fn udp_echo() -> SocketAddr {
+        let socket = UdpSocket::bind((LOOPBACK, 0)).await.unwrap();
+        let address = socket.local_addr().unwrap();
+        TaskTracker::new().spawn(async move {
+            let mut buffer = [0; 2048];
+            loop {
+                let (length, from) = socket.recv_from(&mut buffer).await.unwrap();
+                let text = String::from_utf8_lossy(&buffer[..length]);
+                let answer = format!("{} {text}", from.port());
+                socket.send_to(answer.as_bytes(), from).await.unwrap();
+            }
+        });
+        address
+    }
+
+    async fn ask(socket: &UdpSocket, address: SocketAddr, text: &str) -> (String, String) {
+        socket.send_to(text.as_bytes(), address).await.unwrap();
+        let mut buffer = [0; 2048];
+        let (length, from) = socket.recv_from(&mut buffer).await.unwrap();
+        assert_eq!(from, address, "the answer comes from elsewhere");
+        let answer = String::from_utf8_lossy(&buffer[..length]).into_owned();
+        let (port, text) = answer.split_once(' ').unwrap();
+        (port.to_owned(), text.to_owned())
+    }
+
     #[tokio::test]
-    async fn other_protocols_are_refused() {
+    async fn datagrams_go_both_ways_and_clients_are_told_apart() {
         let (mut channels, _running) = start();
         let mut channel = Channel::opened(&mut channels).await;
-        let target = SocketAddr::new(LOOPBACK, 1);
-        let protocol = "udp".to_owned();
-        let bind = PortRequest::Bind { id: 3, protocol, host_ip: LOOPBACK, host_port: 0, target };
-        channel.send(&bind).await;
-        let mut line = String::new();
-        channel.0.read_line(&mut line).await.unwrap();
-        assert!(line.contains("refused") && line.contains("udp"), "{line}");
+        let reply = channel.bind_for(PortProtocol::Udp, 1, 0, udp_echo().await).await;
+        let address = bound(&reply);
+        let one = UdpSocket::bind((LOOPBACK, 0)).await.unwrap();
+        let other = UdpSocket::bind((LOOPBACK, 0)).await.unwrap();
+        let (ones, text) = ask(&one, address, "first").await;
+        assert_eq!(text, "first");
+        let (others, text) = ask(&other, address, "").await;
+        assert_eq!(text, "");
+        assert_ne!(ones, others, "two clients look like one");
+        assert_eq!(ask(&one, address, "second").await, (ones, "second".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn one_number_can_be_a_port_of_both_protocols() {
+        let (mut channels, _running) = start();
+        let mut channel = Channel::opened(&mut channels).await;
+        let tcp = bound(&channel.bind(1, 0, echo_at_end().await).await);
+        let target = udp_echo().await;
+        let udp = bound(&channel.bind_for(PortProtocol::Udp, 2, tcp.port(), target).await);
+        assert_eq!(tcp, udp);
+        assert_eq!(exchange(tcp, "tcp").await, "tcp");
+        let client = UdpSocket::bind((LOOPBACK, 0)).await.unwrap();
+        assert_eq!(ask(&client, udp, "udp").await.1, "udp");
     }
 }

@@ -4,16 +4,16 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use naru_protocol::ports::{PortReply, PortRequest};
+use naru_protocol::ports::{PortProtocol, PortReply, PortRequest};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::watch;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::holder;
+use super::{holder, udp};
 use crate::guest::Guest;
 
 /// As many connections may wait to be accepted as Docker's own proxy lets wait.
@@ -34,11 +34,30 @@ pub(super) struct PortTable {
 #[derive(Debug)]
 struct OpenPort {
     /// As it was asked for, port 0 included.
-    asked: SocketAddr,
+    asked: Asked,
     /// The port it got.
     port: u16,
     target: watch::Sender<SocketAddr>,
     listening: CancellationToken,
+    /// Ends when it is closed.
+    task: JoinHandle<Option<()>>,
+}
+
+/// What a port is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Asked {
+    protocol: PortProtocol,
+    address: SocketAddr,
+}
+
+impl OpenPort {
+    /// Closes it; another may listen there when this returns.
+    async fn close(mut self) {
+        self.listening.cancel();
+        if let Err(error) = (&mut self.task).await {
+            tracing::error!(%error, "a published port's task failed");
+        }
+    }
 }
 
 impl Drop for OpenPort {
@@ -67,33 +86,26 @@ impl PortTable {
     pub(super) async fn answer(&mut self, request: PortRequest) -> Option<PortReply> {
         match request {
             PortRequest::Bind { id, protocol, host_ip, host_port, target } => {
-                let asked = SocketAddr::new(host_ip, host_port);
-                let bound = self.bind(id, &protocol, asked, target).await;
+                let asked = Asked { protocol, address: SocketAddr::new(host_ip, host_port) };
+                let bound = self.bind(id, asked, target).await;
                 Some(match bound {
                     Ok(host_port) => PortReply::Bound { id, host_port },
                     Err(message) => {
-                        tracing::info!(%asked, message, "port refused");
+                        tracing::info!(?asked, message, "port refused");
                         PortReply::Refused { id, message }
                     }
                 })
             }
             PortRequest::Release { id } => {
-                self.open.remove(&id);
+                if let Some(port) = self.open.remove(&id) {
+                    port.close().await;
+                }
                 None
             }
         }
     }
 
-    async fn bind(
-        &mut self,
-        id: u64,
-        protocol: &str,
-        asked: SocketAddr,
-        target: SocketAddr,
-    ) -> Result<u16, String> {
-        if protocol != "tcp" {
-            return Err(format!("ports of protocol {protocol:?} cannot be published yet"));
-        }
+    async fn bind(&mut self, id: u64, asked: Asked, target: SocketAddr) -> Result<u16, String> {
         if let Some(index) = self.stale.iter().position(|port| port.asked == asked) {
             let port = self.stale.swap_remove(index);
             port.target.send_replace(target);
@@ -102,45 +114,75 @@ impl PortTable {
             return Ok(number);
         }
         // A bind of an id that is open moves it.
-        self.open.remove(&id);
-        let listener = match listen(asked) {
-            Ok(listener) => listener,
+        if let Some(port) = self.open.remove(&id) {
+            port.close().await;
+        }
+        let opened = self.open_port(asked, target);
+        let port = match opened {
+            Ok(port) => port,
             Err(error) => return Err(explain(asked, error).await),
         };
-        let port = listener.local_addr().map_err(|error| error.to_string())?.port();
-        let listening = self.cancel.child_token();
+        let number = port.port;
+        self.open.insert(id, port);
+        tracing::info!(?asked, port = number, "port open");
+        Ok(number)
+    }
+
+    fn open_port(&self, asked: Asked, target: SocketAddr) -> io::Result<OpenPort> {
+        let until = self.cancel.child_token();
+        let listening = until.clone();
         let (target, aim) = watch::channel(target);
-        let accepting =
-            accept(listener, aim, self.guest.clone(), self.tasks.clone(), self.cancel.clone());
-        let until = listening.clone();
-        self.tasks.spawn(async move { until.run_until_cancelled(accepting).await });
-        self.open.insert(id, OpenPort { asked, port, target, listening });
-        tracing::info!(%asked, port, "port open");
-        Ok(port)
+        let (guest, tasks) = (self.guest.clone(), self.tasks.clone());
+        let socket = bind(asked)?;
+        let (port, task) = match asked.protocol {
+            PortProtocol::Tcp => {
+                socket.listen(BACKLOG)?;
+                let listener = TcpListener::from_std(socket.into())?;
+                let port = listener.local_addr()?.port();
+                let accepting = accept(listener, aim, guest, tasks, self.cancel.clone());
+                let task = async move { until.run_until_cancelled(accepting).await };
+                (port, self.tasks.spawn(task))
+            }
+            PortProtocol::Udp => {
+                let socket = UdpSocket::from_std(socket.into())?;
+                let port = socket.local_addr()?.port();
+                let forwarding = udp::forward(socket, aim, guest, tasks);
+                let task = async move { until.run_until_cancelled(forwarding).await };
+                (port, self.tasks.spawn(task))
+            }
+        };
+        Ok(OpenPort { asked, port, target, listening, task })
     }
 }
 
-/// Listens as Docker does: `::` is IPv6 alone, so that `0.0.0.0` may stand beside it.
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    if address.is_ipv6() {
+/// A socket at the address that is asked for. As with Docker `::` is IPv6 alone, so that
+/// `0.0.0.0` may stand beside it.
+fn bind(asked: Asked) -> io::Result<Socket> {
+    let domain = Domain::for_address(asked.address);
+    let socket = match asked.protocol {
+        PortProtocol::Tcp => Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?,
+        PortProtocol::Udp => Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?,
+    };
+    if asked.address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
-    // On Windows this would let two programs have one port.
+    // On Windows, and for datagrams, this would let two programs have one port.
     #[cfg(not(windows))]
-    socket.set_reuse_address(true)?;
+    if asked.protocol == PortProtocol::Tcp {
+        socket.set_reuse_address(true)?;
+    }
     socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
+    socket.bind(&asked.address.into())?;
+    Ok(socket)
 }
 
-/// Why `address` cannot be listened on, for a person.
-async fn explain(address: SocketAddr, error: io::Error) -> String {
+/// Why a port cannot be opened, for a person.
+async fn explain(asked: Asked, error: io::Error) -> String {
+    let Asked { protocol, address } = asked;
     let port = address.port();
     match error.kind() {
         io::ErrorKind::AddrInUse => {
-            let found = spawn_blocking(move || holder::of_port(address)).await;
+            let found = spawn_blocking(move || holder::of_port(protocol, port)).await;
             match found.ok().flatten() {
                 Some(holder) => format!("port {port} is already in use by {holder}"),
                 None => format!("port {port} is already in use"),

@@ -11,6 +11,7 @@ use hyper::StatusCode;
 use hyper_util::rt::TokioIo;
 use naru_error::ErrorKind;
 use naru_protocol::handshake::Handshake;
+use naru_protocol::ports::PortProtocol;
 use naru_protocol::{CLOCK_PATH, POWER_OFF_PATH, PROTOCOL_VERSION, SetClock, TUNNEL_PATH};
 use naru_protocol::{handshake, ports};
 use nix::sys::time::TimeSpec;
@@ -24,6 +25,7 @@ use super::hijack::{RAW_STREAM, hijack};
 use super::json_body;
 use super::query::Query;
 use crate::args::Mode;
+use crate::datagrams;
 use crate::engine::Engine;
 
 /// How long a container may take to accept a connection.
@@ -97,6 +99,8 @@ async fn serve_ports(State(engine): State<Engine>, mut request: Request) -> Answ
 #[derive(Debug, Deserialize)]
 struct TunnelQuery {
     address: SocketAddr,
+    #[serde(default)]
+    protocol: PortProtocol,
 }
 
 /// Connected before the answer, so that the host can refuse its own client.
@@ -106,10 +110,22 @@ async fn tunnel(
     mut request: Request,
 ) -> Answer {
     in_vm(&engine)?;
-    let address = query.address;
+    let TunnelQuery { address, protocol } = query;
     let unreachable = |why: String| {
         ApiError::new(ErrorKind::Unavailable, format!("{address} cannot be reached: {why}"))
     };
+    if protocol == PortProtocol::Udp {
+        let socket = datagrams::connected(address).await;
+        let socket = socket.map_err(|error| unreachable(error.to_string()))?;
+        let (response, upgrade) = hijack(&mut request, RAW_STREAM)?;
+        engine.tasks().spawn(async move {
+            let Ok(client) = upgrade.await else { return };
+            if let Err(error) = datagrams::relay(TokioIo::new(client), &socket).await {
+                tracing::debug!(%address, %error, "a tunnel for datagrams ended early");
+            }
+        });
+        return Ok(response);
+    }
     let mut stream = timeout(TUNNEL_TIMEOUT, TcpStream::connect(address))
         .await
         .map_err(|_| unreachable("it does not answer".to_owned()))?
