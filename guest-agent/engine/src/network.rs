@@ -10,7 +10,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bollard_stubs::models::{ContainerConfig, HostConfig};
 use naru_network::{
-    BridgeConfig, Ipam, MacAddress, Networks, NetworksConfig, PortMapping, Protocol, Publication,
+    AddressPool, Attachment, BridgeAddress, BridgeConfig, Interface, InterfaceAddress, MacAddress,
+    Networks, NetworksConfig, PortMapping, Protocol, Publication,
 };
 
 use crate::container::{Endpoint, PublishedPort, Record, random_id};
@@ -115,7 +116,8 @@ enum Publisher {
 pub(crate) struct ContainerNetwork {
     networks: Networks,
     bridge: BridgeConfig,
-    addresses: Mutex<Ipam>,
+    place: BridgeAddress,
+    addresses: Mutex<AddressPool>,
     publisher: Publisher,
     /// Where namespaces are mounted.
     directory: PathBuf,
@@ -144,15 +146,17 @@ impl ContainerNetwork {
         let subnet = subnet.ok_or_else(|| {
             EngineError::Invalid("no private subnet is free for the containers' bridge".to_owned())
         })?;
+        let place = BridgeAddress { subnet, gateway: subnet.first_host() };
         let bridge = BridgeConfig {
             name: bridge.to_owned(),
-            subnet,
-            gateway: subnet.first_host(),
+            v4: Some(place),
+            v6: None,
             mtu: BRIDGE_MTU,
             masquerade: true,
             inter_container: true,
+            internal: false,
         };
-        let mut addresses = Ipam::new(subnet, bridge.gateway);
+        let mut addresses = AddressPool::new(subnet, None, [place.gateway]);
         let mut publications = Vec::new();
         for record in running {
             let Some(endpoint) = &record.endpoint else { continue };
@@ -170,7 +174,8 @@ impl ContainerNetwork {
             tracing::warn!(container_id = key, %error, "a port is no longer published");
         }
         let directory = run_dir.join("netns");
-        Ok(Self { networks, bridge, addresses: Mutex::new(addresses), publisher, directory })
+        let addresses = Mutex::new(addresses);
+        Ok(Self { networks, bridge, place, addresses, publisher, directory })
     }
 
     /// The host's side of published ports, in VM mode.
@@ -220,8 +225,8 @@ impl ContainerNetwork {
         let mut endpoint = Endpoint {
             id: random_id(),
             address,
-            prefix_len: self.bridge.subnet.prefix_len(),
-            gateway: self.bridge.gateway,
+            prefix_len: self.place.subnet.prefix_len(),
+            gateway: self.place.gateway,
             mac: MacAddress::for_address(address).to_string(),
             host_interface: String::new(),
             ports: Vec::new(),
@@ -238,12 +243,18 @@ impl ContainerNetwork {
     async fn connect(&self, record: &Record, endpoint: &mut Endpoint) -> Result<()> {
         let path = self.namespace_path(&record.id);
         self.networks.create_namespace(&path).await?;
-        let mac = MacAddress::for_address(endpoint.address);
-        let connected = self
-            .networks
-            .connect(&path, &self.bridge, CONTAINER_INTERFACE, endpoint.address, mac)
-            .await?;
-        endpoint.host_interface = connected.host_interface;
+        let attachment = Attachment::Bridge(self.bridge.clone());
+        let interface = Interface {
+            name: CONTAINER_INTERFACE.to_owned(),
+            addresses: vec![InterfaceAddress {
+                address: endpoint.address,
+                prefix_len: endpoint.prefix_len,
+            }],
+            mac: MacAddress::for_address(endpoint.address),
+            mtu: self.bridge.mtu,
+            default_routes: vec![endpoint.gateway],
+        };
+        endpoint.host_interface = self.networks.connect(&path, &attachment, &interface).await?;
         let wanted = published_ports(&record.config, &record.host_config)?;
         if wanted.is_empty() {
             return Ok(());
@@ -342,7 +353,7 @@ impl ContainerNetwork {
         self.directory.join(container_id)
     }
 
-    fn addresses(&self) -> MutexGuard<'_, Ipam> {
+    fn addresses(&self) -> MutexGuard<'_, AddressPool> {
         self.addresses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -360,7 +371,7 @@ fn mappings_of(endpoint: &Endpoint) -> Vec<PortMapping> {
 
 /// Where a tunnel to this mapping leads, as the VM sees it.
 pub(crate) fn target(mapping: &PortMapping) -> SocketAddr {
-    SocketAddr::new(IpAddr::V4(mapping.container_address), mapping.container_port)
+    SocketAddr::new(mapping.container_address, mapping.container_port)
 }
 
 #[cfg(test)]

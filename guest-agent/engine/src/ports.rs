@@ -272,7 +272,7 @@ mod tests {
         PortMapping {
             host_ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             host_port,
-            container_address: Ipv4Addr::new(172, 17, 0, 2),
+            container_address: Ipv4Addr::new(172, 17, 0, 2).into(),
             container_port: 80,
             protocol: Protocol::Tcp,
         }

@@ -1,12 +1,12 @@
 //! What can go wrong here, and of what kind it is.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use naru_error::ErrorKind;
 
-use crate::address::Ipv4Subnet;
+use crate::subnet::Subnet;
 
 /// Why a network operation failed.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +34,7 @@ pub enum NetworkError {
     /// No thread could be started for the work, or it ended early.
     #[error("network thread failed")]
     Thread(#[source] io::Error),
-    /// The text is no IPv4 subnet.
+    /// The text is no subnet.
     #[error("invalid subnet {0:?}")]
     InvalidSubnet(String),
     /// The text is no MAC address.
@@ -47,18 +47,18 @@ pub enum NetworkError {
     #[error("network namespace {0} already exists")]
     NamespaceExists(PathBuf),
     /// Every address of the subnet is in use.
-    #[error("no available IPv4 addresses in subnet {0}")]
-    SubnetExhausted(Ipv4Subnet),
+    #[error("no available {family} addresses in subnet {0}", family = family_name(*.0))]
+    SubnetExhausted(Subnet),
     /// The address is in use.
     #[error("address {0} already in use")]
-    AddressTaken(Ipv4Addr),
+    AddressTaken(IpAddr),
     /// The address is not one that an endpoint of the subnet can have.
     #[error("address {address} is not usable in subnet {subnet}")]
     AddressUnusable {
         /// The address asked for.
-        address: Ipv4Addr,
+        address: IpAddr,
         /// The subnet it would have to lie in.
-        subnet: Ipv4Subnet,
+        subnet: Subnet,
     },
     /// Another of Naru's containers publishes this port. Docker's words.
     #[error("Bind for {host_ip}:{port} failed: port is already allocated")]
@@ -87,6 +87,9 @@ pub enum NetworkError {
         /// The system's answer.
         source: io::Error,
     },
+    /// IPv6 was asked for.
+    #[error("the kernel of this host does not speak IPv6")]
+    NoIpv6,
     /// Ports are published on IPv4 addresses only.
     #[error("cannot publish a port on the IPv6 address {0}")]
     HostAddressUnsupported(IpAddr),
@@ -116,7 +119,11 @@ impl NetworkError {
             | Self::PortAllocated { .. }
             | Self::PortInUse { .. }
             | Self::AlreadyPublished(_) => ErrorKind::Conflict,
-            Self::HostAddressUnsupported(_) => ErrorKind::Unsupported,
+            Self::NoIpv6 | Self::HostAddressUnsupported(_) => ErrorKind::Unsupported,
         }
     }
+}
+
+fn family_name(subnet: Subnet) -> &'static str {
+    if subnet.is_ipv6() { "IPv6" } else { "IPv4" }
 }

@@ -14,18 +14,20 @@
 //! [`Networks`] is the whole of it for the engine (feature `engine`, on by
 //! default). Without that feature only [`uplink`] remains, which needs no tokio.
 
-mod address;
 mod error;
 mod netlink;
 mod route;
+mod subnet;
 pub mod uplink;
 
 #[cfg(feature = "engine")]
+mod attachment;
+#[cfg(feature = "engine")]
 mod bridge;
 #[cfg(feature = "engine")]
-mod endpoint;
+mod connection;
 #[cfg(feature = "engine")]
-mod ipam;
+mod mac;
 #[cfg(feature = "engine")]
 mod namespace;
 #[cfg(feature = "engine")]
@@ -33,19 +35,29 @@ mod networks;
 #[cfg(feature = "engine")]
 mod nftables;
 #[cfg(feature = "engine")]
+mod pool;
+#[cfg(feature = "engine")]
 mod port;
 #[cfg(feature = "engine")]
+mod routing;
+#[cfg(feature = "engine")]
 mod sys;
+#[cfg(feature = "engine")]
+mod sysctl;
 
-pub use address::{Ipv4Subnet, MacAddress};
 #[cfg(feature = "engine")]
-pub use bridge::BridgeConfig;
+pub use attachment::{Attachment, Interface, InterfaceAddress, IpvlanMode, MacvlanMode};
 #[cfg(feature = "engine")]
-pub use endpoint::Endpoint;
+pub use bridge::{BridgeAddress, BridgeConfig};
 pub use error::NetworkError;
 #[cfg(feature = "engine")]
-pub use ipam::Ipam;
+pub use mac::MacAddress;
 #[cfg(feature = "engine")]
 pub use networks::{Networks, NetworksConfig, Publication};
 #[cfg(feature = "engine")]
+pub use pool::AddressPool;
+#[cfg(feature = "engine")]
 pub use port::{PortMapping, Protocol};
+#[cfg(feature = "engine")]
+pub use routing::DefaultRoute;
+pub use subnet::Subnet;

@@ -1,22 +1,19 @@
 //! The engine's handle on all of it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::address::{Ipv4Subnet, MacAddress};
+use crate::attachment::{Attachment, Interface};
 use crate::bridge::BridgeConfig;
-use crate::endpoint::{Connection, Endpoint, delete_link};
+use crate::connection::{self, Connection};
 use crate::error::NetworkError;
 use crate::namespace::{self, on_own_thread};
 use crate::nftables::{Ruleset, Table};
 use crate::port::{PortMapping, PublishedPort};
-use crate::route;
-
-/// Prefixes shorter than this are ways of writing "everything", as VPNs do, and not
-/// networks that a container's could collide with.
-const SHORTEST_NETWORK_PREFIX: u8 = 8;
+use crate::routing::{self, DefaultRoute};
+use crate::subnet::Subnet;
 
 /// How a set of networks differs from another engine's on the same host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,7 +111,7 @@ impl Networks {
         self.locked(move |table, state| {
             state.bridges.remove(&name);
             table.replace(&state.ruleset())?;
-            delete_link(&name)
+            connection::delete_link(&name)
         })
         .await
     }
@@ -143,28 +140,20 @@ impl Networks {
         on_own_thread(move || namespace::remove(&path)).await
     }
 
-    /// Gives the namespace at `netns` an interface on the bridge, with address and
-    /// default route, all up. The bridge must be there.
+    /// Gives the namespace at `netns` an interface with addresses and default routes, all
+    /// up. The bridge or the parent must be there. Returns the name of the host's end,
+    /// for `disconnect`; it is empty where there is none.
     #[tracing::instrument(level = "debug", skip_all)]
     pub async fn connect(
         &self,
         netns: &Path,
-        bridge: &BridgeConfig,
-        interface: &str,
-        address: Ipv4Addr,
-        mac: MacAddress,
-    ) -> Result<Endpoint, NetworkError> {
+        attachment: &Attachment,
+        interface: &Interface,
+    ) -> Result<String, NetworkError> {
         let connection = Connection {
             netns: netns.to_owned(),
-            bridge: bridge.clone(),
-            interface: interface.to_owned(),
-            endpoint: Endpoint {
-                address,
-                prefix_len: bridge.subnet.prefix_len(),
-                gateway: bridge.gateway,
-                mac,
-                host_interface: format!("veth{:08x}", rand::random::<u32>()),
-            },
+            attachment: attachment.clone(),
+            interface: interface.clone(),
         };
         on_own_thread(move || connection.make()).await
     }
@@ -174,7 +163,31 @@ impl Networks {
     #[tracing::instrument(level = "debug", skip_all)]
     pub async fn disconnect(&self, host_interface: &str) -> Result<(), NetworkError> {
         let name = host_interface.to_owned();
-        on_own_thread(move || delete_link(&name)).await
+        on_own_thread(move || connection::delete_link(&name)).await
+    }
+
+    /// Deletes an interface of a namespace from inside, as those need it that have no end
+    /// on the host. One that is not there is no error.
+    #[tracing::instrument(level = "debug", skip_all)]
+    pub async fn remove_interface(
+        &self,
+        netns: &Path,
+        interface: &str,
+    ) -> Result<(), NetworkError> {
+        let (netns, name) = (netns.to_owned(), interface.to_owned());
+        on_own_thread(move || connection::remove_interface(&netns, &name)).await
+    }
+
+    /// Makes these the default routes of a namespace, at most one of each family, in
+    /// place of those there are. A family that is not named has none any more.
+    #[tracing::instrument(level = "debug", skip_all)]
+    pub async fn set_default_routes(
+        &self,
+        netns: &Path,
+        routes: &[DefaultRoute],
+    ) -> Result<(), NetworkError> {
+        let (netns, routes) = (netns.to_owned(), routes.to_vec());
+        on_own_thread(move || routing::set_default_routes(&netns, &routes)).await
     }
 
     /// Publishes ports under a key and returns them with the host ports that were
@@ -218,30 +231,40 @@ impl Networks {
     /// `bridge` itself does not count: after a restart it is there already.
     pub async fn free_subnet(
         &self,
-        candidates: &[Ipv4Subnet],
+        candidates: &[Subnet],
         bridge: &str,
-    ) -> Result<Option<Ipv4Subnet>, NetworkError> {
+    ) -> Result<Option<Subnet>, NetworkError> {
         let (candidates, bridge) = (candidates.to_vec(), bridge.to_owned());
         on_own_thread(move || {
-            let own = route::interface_index(&bridge).ok();
-            let routed = route::routed_subnets(&route::open()?, own)?;
-            let is_free = |candidate: &Ipv4Subnet| {
-                !routed.iter().any(|subnet| {
-                    subnet.prefix_len() >= SHORTEST_NETWORK_PREFIX && subnet.overlaps(*candidate)
-                })
-            };
+            let routed = routing::networks_beside(&bridge)?;
+            let is_free =
+                |candidate: &Subnet| !routed.iter().any(|subnet| subnet.overlaps(*candidate));
             Ok(candidates.into_iter().find(is_free))
         })
         .await
     }
 
+    /// A network of this host that `subnet` overlaps, other than that of `bridge`.
+    pub async fn routed_overlap(
+        &self,
+        subnet: Subnet,
+        bridge: &str,
+    ) -> Result<Option<Subnet>, NetworkError> {
+        let bridge = bridge.to_owned();
+        on_own_thread(move || {
+            let routed = routing::networks_beside(&bridge)?;
+            Ok(routed.into_iter().find(|other| other.overlaps(subnet)))
+        })
+        .await
+    }
+
     /// The subnets Docker tries for its bridges, in its order.
-    pub fn default_subnets() -> Vec<Ipv4Subnet> {
+    pub fn default_subnets() -> Vec<Subnet> {
         let large = (17..32).map(|second| (Ipv4Addr::new(172, second, 0, 0), 16));
         let small = (0..16).map(|third| (Ipv4Addr::new(192, 168, third * 16, 0), 20));
         large
             .chain(small)
-            .map(|(network, prefix)| Ipv4Subnet::containing(network, prefix))
+            .map(|(network, prefix)| Subnet::containing(IpAddr::V4(network), prefix))
             .collect()
     }
 

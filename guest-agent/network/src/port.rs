@@ -36,8 +36,8 @@ pub struct PortMapping {
     pub host_ip: IpAddr,
     /// The host's port; 0 asks for a free one.
     pub host_port: u16,
-    /// The container's address.
-    pub container_address: Ipv4Addr,
+    /// The container's address, of the same family.
+    pub container_address: IpAddr,
     /// The container's port.
     pub container_port: u16,
     /// What is spoken on it.
@@ -72,7 +72,7 @@ impl PublishedPort {
     /// Takes the port, choosing a free one for port 0.
     pub(crate) fn reserve(mapping: &PortMapping) -> Result<Self, NetworkError> {
         let (host_ip, port) = (mapping.host_ip, mapping.host_port);
-        let IpAddr::V4(address) = host_ip else {
+        let (IpAddr::V4(address), IpAddr::V4(_)) = (host_ip, mapping.container_address) else {
             return Err(NetworkError::HostAddressUnsupported(host_ip));
         };
         match listen_deaf(SocketAddrV4::new(address, port)) {
@@ -109,7 +109,7 @@ mod tests {
         PortMapping {
             host_ip: host_ip.parse().unwrap(),
             host_port,
-            container_address: Ipv4Addr::new(172, 17, 0, 2),
+            container_address: Ipv4Addr::new(172, 17, 0, 2).into(),
             container_port: 80,
             protocol: Protocol::Tcp,
         }

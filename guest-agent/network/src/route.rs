@@ -3,10 +3,10 @@
 //! Several go into one [`RouteRequests`], which costs one system call however many
 //! they are.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use netlink_packet_core::{Emitable, NLM_F_ACK, NLM_F_CREATE, NLM_F_REPLACE};
-use netlink_packet_route::address::{AddressAttribute, AddressMessage};
+use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
 use netlink_packet_route::link::{LinkFlags, LinkMessage};
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
@@ -14,14 +14,18 @@ use netlink_packet_route::route::{
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use nix::net::if_::if_nametoindex;
 
-use crate::address::Ipv4Subnet;
 use crate::error::NetworkError;
 use crate::netlink::{Requests, Socket};
+use crate::subnet::Subnet;
 
 #[cfg(feature = "engine")]
-mod container;
+mod link;
 #[cfg(feature = "engine")]
-pub(crate) use container::{VethPair, check_interface_name, routed_subnets};
+mod table;
+#[cfg(feature = "engine")]
+pub(crate) use link::{ChildLink, VethPair, check_interface_name};
+#[cfg(feature = "engine")]
+pub(crate) use table::{default_routes, routed_subnets};
 
 /// Requests to be sent together.
 #[derive(Debug, Default)]
@@ -36,37 +40,50 @@ impl RouteRequests {
         self.push("bring up the link", 0, &RouteNetlinkMessage::NewLink(link));
     }
 
-    /// Gives a link its IPv4 address. One that it has is no error.
-    pub(crate) fn add_address(&mut self, index: u32, address: Ipv4Addr, prefix_len: u8) {
-        let subnet = Ipv4Subnet::containing(address, prefix_len);
+    /// Gives a link an address. One that it has is no error.
+    pub(crate) fn add_address(&mut self, index: u32, address: IpAddr, prefix_len: u8) {
         let mut message = AddressMessage::default();
-        message.header.family = AddressFamily::Inet;
+        message.header.family = family(address);
         message.header.prefix_len = prefix_len;
         message.header.index = index;
-        message.attributes = vec![
-            AddressAttribute::Local(IpAddr::V4(address)),
-            AddressAttribute::Address(IpAddr::V4(address)),
-            AddressAttribute::Broadcast(subnet.broadcast()),
-        ];
+        message.attributes =
+            vec![AddressAttribute::Local(address), AddressAttribute::Address(address)];
+        message.attributes.push(match Subnet::containing(address, prefix_len).last() {
+            IpAddr::V4(broadcast) => AddressAttribute::Broadcast(broadcast),
+            // Usable at once: who else has it is known here, so that nobody need be asked.
+            IpAddr::V6(_) => AddressAttribute::Flags(AddressFlags::Nodad),
+        });
         let flags = NLM_F_CREATE | NLM_F_REPLACE;
         self.push("add the address", flags, &RouteNetlinkMessage::NewAddress(message));
     }
 
-    /// Sends what no other route covers to `gateway`. An earlier default route is
-    /// replaced.
-    pub(crate) fn add_default_route(&mut self, gateway: Ipv4Addr) {
+    /// Sends what no other route covers to `gateway`, through the interface if one is
+    /// given, or just through that if the gateway is unspecified. An earlier default route
+    /// of the family is replaced.
+    pub(crate) fn set_default_route(&mut self, gateway: IpAddr, interface: Option<u32>) {
         let mut route = RouteMessage::default();
         route.header = RouteHeader {
-            address_family: AddressFamily::Inet,
+            address_family: family(gateway),
             table: RouteHeader::RT_TABLE_MAIN,
             protocol: RouteProtocol::Boot,
             scope: RouteScope::Universe,
             kind: RouteType::Unicast,
             ..RouteHeader::default()
         };
-        route.attributes = vec![RouteAttribute::Gateway(RouteAddress::Inet(gateway))];
+        if !gateway.is_unspecified() {
+            route.attributes.push(RouteAttribute::Gateway(RouteAddress::from(gateway)));
+        } else if gateway.is_ipv4() {
+            route.header.scope = RouteScope::Link;
+        }
+        route.attributes.extend(interface.map(RouteAttribute::Oif));
         let flags = NLM_F_CREATE | NLM_F_REPLACE;
         self.push("add the default route", flags, &RouteNetlinkMessage::NewRoute(route));
+    }
+
+    /// Deletes a route as the kernel listed it.
+    #[cfg(feature = "engine")]
+    pub(crate) fn delete_route(&mut self, route: RouteMessage) {
+        self.push("delete the route", 0, &RouteNetlinkMessage::DelRoute(route));
     }
 
     /// Sends them all; `subject` names in an error what they were about.
@@ -105,6 +122,10 @@ pub(crate) fn interface_index(name: &str) -> Result<u32, NetworkError> {
         subject: name.to_owned(),
         source: errno.into(),
     })
+}
+
+fn family(address: IpAddr) -> AddressFamily {
+    if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 }
 }
 
 fn mark_up(link: &mut LinkMessage) {

@@ -29,7 +29,7 @@ pub fn configure_uplink(
     let index = route::interface_index(name)?;
     let mut requests = RouteRequests::default();
     requests.set_up(index);
-    requests.add_address(index, address, prefix_len);
-    requests.add_default_route(gateway);
+    requests.add_address(index, address.into(), prefix_len);
+    requests.set_default_route(gateway.into(), Some(index));
     requests.send(&route::open()?, name)
 }

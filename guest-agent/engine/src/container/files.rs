@@ -15,8 +15,8 @@ const FALLBACK_NAMESERVERS: [&str; 2] = ["8.8.8.8", "8.8.4.4"];
 pub(super) struct FilesRequest<'a> {
     pub(super) directory: &'a Path,
     /// None without a network of its own.
-    pub(super) address: Option<Ipv4Addr>,
-    pub(super) gateway: Option<Ipv4Addr>,
+    pub(super) address: Option<IpAddr>,
+    pub(super) gateway: Option<IpAddr>,
     /// The engine's own `/etc/resolv.conf` and `/etc/hosts`, as text.
     pub(super) host_resolv_conf: &'a str,
     pub(super) host_hosts: &'a str,

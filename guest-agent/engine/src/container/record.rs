@@ -1,7 +1,7 @@
 //! What is known of a container, as it lies in the database.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use bollard_stubs::models::{ContainerConfig, HostConfig};
 use jiff::Timestamp;
@@ -39,9 +39,9 @@ pub(crate) struct Record {
 pub(crate) struct Endpoint {
     /// Names it in `inspect`; 64 hex digits.
     pub(crate) id: String,
-    pub(crate) address: Ipv4Addr,
+    pub(crate) address: IpAddr,
     pub(crate) prefix_len: u8,
-    pub(crate) gateway: Ipv4Addr,
+    pub(crate) gateway: IpAddr,
     pub(crate) mac: String,
     pub(crate) host_interface: String,
     pub(crate) ports: Vec<PublishedPort>,
@@ -50,7 +50,7 @@ pub(crate) struct Endpoint {
 /// One published port, with the host port that it really got.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PublishedPort {
-    pub(crate) host_ip: std::net::IpAddr,
+    pub(crate) host_ip: IpAddr,
     pub(crate) host_port: u16,
     pub(crate) container_port: u16,
 }

@@ -4,8 +4,10 @@
 //! and can be addressed in words of 4 as well; the concatenation of several values
 //! is one word-aligned value after the other.
 
+use std::net::IpAddr;
+
 use super::attributes::Attributes;
-use crate::address::Ipv4Subnet;
+use crate::subnet::Subnet;
 
 /// The first word of the only register in use, and its second and third.
 pub(crate) const WORD_0: u32 = 1;
@@ -56,8 +58,8 @@ pub(crate) enum Field {
 pub(crate) enum Expression {
     /// Loads a field into a register.
     Load(Field, u32),
-    /// Keeps the bits of the first word that `0` has.
-    Mask([u8; 4]),
+    /// Keeps the bits of the register that `0` has.
+    Mask(Vec<u8>),
     /// Goes on if the register holds this value.
     Equal(Vec<u8>),
     /// Goes on if it does not.
@@ -97,12 +99,12 @@ pub(crate) fn outgoing_elsewhere(interface: &str) -> Vec<Expression> {
 }
 
 /// Packets from the subnet.
-pub(crate) fn from_subnet(subnet: Ipv4Subnet) -> Vec<Expression> {
+pub(crate) fn from_subnet(subnet: Subnet) -> Vec<Expression> {
     in_subnet(Field::SourceAddress, subnet)
 }
 
 /// Packets to the subnet.
-pub(crate) fn to_subnet(subnet: Ipv4Subnet) -> Vec<Expression> {
+pub(crate) fn to_subnet(subnet: Subnet) -> Vec<Expression> {
     in_subnet(Field::DestinationAddress, subnet)
 }
 
@@ -124,20 +126,28 @@ pub(crate) fn established_or_related() -> Vec<Expression> {
     has_bit(Field::ConnectionState, ESTABLISHED_OR_RELATED)
 }
 
-fn in_subnet(field: Field, subnet: Ipv4Subnet) -> Vec<Expression> {
+fn in_subnet(field: Field, subnet: Subnet) -> Vec<Expression> {
     vec![
         Expression::Load(field, WORD_0),
-        Expression::Mask(subnet.mask().octets()),
-        Expression::Equal(subnet.network().octets().to_vec()),
+        Expression::Mask(octets(subnet.mask())),
+        Expression::Equal(octets(subnet.network())),
     ]
 }
 
 fn has_bit(field: Field, bits: u32) -> Vec<Expression> {
     vec![
         Expression::Load(field, WORD_0),
-        Expression::Mask(bits.to_ne_bytes()),
+        Expression::Mask(bits.to_ne_bytes().to_vec()),
         Expression::NotEqual(vec![0; 4]),
     ]
+}
+
+/// The address as it stands in a packet and in a register.
+pub(crate) fn octets(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
+    }
 }
 
 /// Zeros up to the register's end make the comparison one of whole names.
@@ -155,9 +165,9 @@ impl Expression {
             Self::Mask(mask) => expression(element, "bitwise", |bitwise| {
                 bitwise.number(1, WORD_0);
                 bitwise.number(2, WORD_0);
-                bitwise.number(3, 4);
+                bitwise.number(3, u32::try_from(mask.len()).unwrap_or(u32::MAX));
                 bitwise.data(4, mask);
-                bitwise.data(5, &[0; 4]);
+                bitwise.data(5, &vec![0; mask.len()]);
             }),
             Self::Equal(value) => compare(element, 0, value),
             Self::NotEqual(value) => compare(element, 1, value),

@@ -37,22 +37,21 @@
 //! - The second rule of `postrouting` makes a container's answer to one on its own
 //!   bridge, who asked through a published port, come back through the host.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::batch::{Batch, Element, Hook, Map};
 use super::expression::{
     Expression, Field, Verdict, WORD_0, WORD_1, WORD_2, destination_translated,
-    established_or_related, from_subnet, incoming, outgoing, outgoing_elsewhere, to_local_address,
-    to_subnet,
+    established_or_related, from_subnet, incoming, octets, outgoing, outgoing_elsewhere,
+    to_local_address, to_subnet,
 };
-use crate::address::Ipv4Subnet;
-use crate::bridge::BridgeConfig;
+use crate::bridge::{BridgeAddress, BridgeConfig};
 use crate::error::NetworkError;
 use crate::netlink::{Refusal, Requests, Socket};
-
 use crate::port::PublishedPort;
+use crate::subnet::Subnet;
 
-const LOOPBACK: Ipv4Subnet = Ipv4Subnet::containing(Ipv4Addr::LOCALHOST, 8);
+const LOOPBACK: Subnet = Subnet::containing(IpAddr::V4(Ipv4Addr::LOCALHOST), 8);
 
 // How `nft` names the types of what it shows; each further one of a concatenation is
 // six bits on.
@@ -232,10 +231,11 @@ fn add_bridge_rules(batch: &mut Batch<'_>, bridge: &BridgeConfig) {
     batch.add_rule(FORWARD, &[incoming(name), outgoing(name), accept].concat());
     batch.add_rule(FORWARD, &[outgoing(name), drop()].concat());
     batch.add_rule(POSTROUTING, &[outgoing(name), from_subnet(LOOPBACK), masquerade()].concat());
-    let to_neighbour = [outgoing(name), from_subnet(bridge.subnet), destination_translated()];
+    let Some(BridgeAddress { subnet, .. }) = bridge.v4 else { return };
+    let to_neighbour = [outgoing(name), from_subnet(subnet), destination_translated()];
     batch.add_rule(POSTROUTING, &[to_neighbour.concat(), masquerade()].concat());
     if bridge.masquerade {
-        let to_outside = [outgoing_elsewhere(name), from_subnet(bridge.subnet), masquerade()];
+        let to_outside = [outgoing_elsewhere(name), from_subnet(subnet), masquerade()];
         batch.add_rule(POSTROUTING, &to_outside.concat());
     }
 }
@@ -251,8 +251,11 @@ fn elements(published: &[&PublishedPort]) -> (Vec<Element>, Vec<Element>) {
             &padded_port(port.mapping.host_port),
         ]
         .concat(),
-        value: [port.mapping.container_address.octets(), padded_port(port.mapping.container_port)]
-            .concat(),
+        value: [
+            octets(port.mapping.container_address),
+            padded_port(port.mapping.container_port).to_vec(),
+        ]
+        .concat(),
     };
     let all = all.into_iter().map(|port| element(port, &[])).collect();
     let one = one.into_iter().map(|port| element(port, &port.host_ip.octets())).collect();
@@ -274,7 +277,7 @@ mod tests {
         let mapping = PortMapping {
             host_ip: host_ip.into(),
             host_port: 0,
-            container_address: Ipv4Addr::new(172, 17, 0, 2),
+            container_address: Ipv4Addr::new(172, 17, 0, 2).into(),
             container_port: 80,
             protocol: Protocol::Tcp,
         };

@@ -5,9 +5,9 @@ use std::net::Ipv4Addr;
 
 use anyhow::{Result, ensure};
 use naru_error::ErrorKind;
-use naru_network::{BridgeConfig, MacAddress, Networks};
+use naru_network::{Attachment, BridgeAddress, BridgeConfig, Networks};
 
-use crate::lab::{GATEWAY, HOST, LAN, Lab, Namespace, bridge};
+use crate::lab::{GATEWAY, HOST, LAN, Lab, Namespace, bridge, interface};
 
 #[test]
 fn namespace_has_its_interface_address_and_route() -> Result<()> {
@@ -43,7 +43,7 @@ fn bridge_without_masquerade_keeps_the_containers_address() -> Result<()> {
     let container = lab.container(&networks, &plain, 2)?;
     lab.lan.command(&format!("ip route add 172.17.0.0/16 via {HOST}"))?;
     let _server = lab.lan.serve(LAN, 8000)?;
-    ensure!(container.namespace.ask(LAN, 8000)? == container.endpoint.address.to_string());
+    ensure!(container.namespace.ask(LAN, 8000)? == container.address.to_string());
     Ok(())
 }
 
@@ -54,8 +54,8 @@ fn containers_of_one_bridge_reach_each_other_directly() -> Result<()> {
     let one = lab.container(&networks, &bridge(), 2)?;
     let two = lab.container(&networks, &bridge(), 3)?;
     let _server = two.namespace.serve(Ipv4Addr::UNSPECIFIED, 80)?;
-    let seen = one.namespace.ask(two.endpoint.address, 80)?;
-    ensure!(seen == one.endpoint.address.to_string(), "the server saw {seen}");
+    let seen = one.namespace.ask(two.address, 80)?;
+    ensure!(seen == one.address.to_string(), "the server saw {seen}");
     Ok(())
 }
 
@@ -68,9 +68,9 @@ fn isolated_containers_reach_the_outside_but_not_each_other() -> Result<()> {
     let two = lab.container(&networks, &isolating, 3)?;
     let _server = two.namespace.serve(Ipv4Addr::UNSPECIFIED, 80)?;
     let _outside = lab.lan.serve(LAN, 8000)?;
-    ensure!(one.namespace.cannot_reach(two.endpoint.address, 80), "the ports are not isolated");
+    ensure!(one.namespace.cannot_reach(two.address, 80), "the ports are not isolated");
     one.namespace.ask(LAN, 8000)?;
-    lab.host.ask(two.endpoint.address, 80)?;
+    lab.host.ask(two.address, 80)?;
     Ok(())
 }
 
@@ -80,16 +80,18 @@ fn containers_of_two_bridges_do_not_reach_each_other() -> Result<()> {
     let networks = lab.networks()?;
     let second = BridgeConfig {
         name: "naru1".to_owned(),
-        subnet: Networks::default_subnets()[1],
-        gateway: Ipv4Addr::new(172, 18, 0, 1),
+        v4: Some(BridgeAddress {
+            subnet: Networks::default_subnets()[1],
+            gateway: Ipv4Addr::new(172, 18, 0, 1).into(),
+        }),
         ..bridge()
     };
     lab.on_host(async { Ok(networks.ensure_bridge(&second).await?) })?;
     let one = lab.container(&networks, &bridge(), 2)?;
     let two = lab.container(&networks, &second, 2)?;
     let _server = two.namespace.serve(Ipv4Addr::UNSPECIFIED, 80)?;
-    ensure!(one.namespace.cannot_reach(two.endpoint.address, 80), "the bridges are connected");
-    lab.host.ask(two.endpoint.address, 80)?;
+    ensure!(one.namespace.cannot_reach(two.address, 80), "the bridges are connected");
+    lab.host.ask(two.address, 80)?;
     Ok(())
 }
 
@@ -100,8 +102,8 @@ fn neighbour_does_not_reach_an_unpublished_port() -> Result<()> {
     let container = lab.container(&networks, &bridge(), 2)?;
     let _server = container.namespace.serve(Ipv4Addr::UNSPECIFIED, 80)?;
     lab.lan.command(&format!("ip route add 172.17.0.0/16 via {HOST}"))?;
-    ensure!(lab.lan.cannot_reach(container.endpoint.address, 80), "the container is open");
-    lab.host.ask(container.endpoint.address, 80)?;
+    ensure!(lab.lan.cannot_reach(container.address, 80), "the container is open");
+    lab.host.ask(container.address, 80)?;
     Ok(())
 }
 
@@ -153,8 +155,8 @@ fn removal_leaves_nothing_behind() -> Result<()> {
     let container = lab.container(&networks, &bridge(), 2)?;
     let path = container.path.clone();
     lab.on_host(async {
-        networks.disconnect(&container.endpoint.host_interface).await?;
-        networks.disconnect(&container.endpoint.host_interface).await?;
+        networks.disconnect(&container.host_interface).await?;
+        networks.disconnect(&container.host_interface).await?;
         networks.remove_namespace(&container.path).await?;
         networks.remove_namespace(&container.path).await?;
         networks.remove_bridge("naru0").await?;
@@ -178,17 +180,21 @@ fn failed_connect_leaves_no_interface() -> Result<()> {
     let networks = lab.networks()?;
     let container = lab.container(&networks, &bridge(), 2)?;
     let links_before = lab.host.interfaces()?;
-    let address = Ipv4Addr::new(172, 17, 0, 3);
-    let mac = MacAddress::for_address(address);
+    let inside_before = container.namespace.interfaces()?;
+    let attachment = Attachment::Bridge(bridge());
+    let second = interface(&bridge(), 3)?;
     // A gateway out of reach fails after the pair has been made.
-    let unreachable = BridgeConfig { gateway: Ipv4Addr::new(10, 9, 8, 7), ..bridge() };
+    let mut unreachable = second.clone();
+    "eth1".clone_into(&mut unreachable.name);
+    unreachable.default_routes = vec![Ipv4Addr::new(10, 9, 8, 7).into()];
     lab.on_host(async {
-        let connected = networks.connect(&container.path, &unreachable, "eth1", address, mac).await;
+        let connected = networks.connect(&container.path, &attachment, &unreachable).await;
         ensure!(connected.is_err(), "it connected");
-        let connected = networks.connect(&container.path, &bridge(), "eth0", address, mac).await;
+        let connected = networks.connect(&container.path, &attachment, &second).await;
         ensure!(connected.is_err(), "a second eth0 was made");
         Ok(())
     })?;
+    ensure!(container.namespace.interfaces()? == inside_before, "it is left inside");
     let links_after = lab.host.interfaces()?;
     ensure!(links_before == links_after, "{links_before:?} {links_after:?}");
     Ok(())

@@ -7,16 +7,17 @@
 use std::fs::{self, File};
 use std::future::Future;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::{self, Command};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use naru_network::{
-    BridgeConfig, Endpoint, MacAddress, Networks, NetworksConfig, PortMapping, Protocol,
+    Attachment, BridgeAddress, BridgeConfig, Interface, InterfaceAddress, MacAddress, Networks,
+    NetworksConfig, PortMapping, Protocol, Subnet,
 };
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::socket::{Shutdown, shutdown};
@@ -79,18 +80,18 @@ impl Namespace {
     }
 
     /// Connects and returns what the server says, which is whom it sees.
-    pub(crate) fn ask(&self, address: Ipv4Addr, port: u16) -> Result<String> {
-        self.ask_within(address, port, CONNECT_DEADLINE)
+    pub(crate) fn ask(&self, address: impl Into<IpAddr>, port: u16) -> Result<String> {
+        self.ask_within(address.into(), port, CONNECT_DEADLINE)
     }
 
     /// Whether a connection is refused or comes to nothing.
-    pub(crate) fn cannot_reach(&self, address: Ipv4Addr, port: u16) -> bool {
-        self.ask_within(address, port, REFUSAL_DEADLINE).is_err()
+    pub(crate) fn cannot_reach(&self, address: impl Into<IpAddr>, port: u16) -> bool {
+        self.ask_within(address.into(), port, REFUSAL_DEADLINE).is_err()
     }
 
-    fn ask_within(&self, address: Ipv4Addr, port: u16, deadline: Duration) -> Result<String> {
+    fn ask_within(&self, address: IpAddr, port: u16, deadline: Duration) -> Result<String> {
         self.run(|| {
-            let address = SocketAddr::V4(SocketAddrV4::new(address, port));
+            let address = SocketAddr::new(address, port);
             let mut stream = TcpStream::connect_timeout(&address, deadline)?;
             stream.set_read_timeout(Some(deadline))?;
             let mut answer = String::new();
@@ -100,8 +101,9 @@ impl Namespace {
     }
 
     /// Serves on a port of this namespace until dropped.
-    pub(crate) fn serve(&self, address: Ipv4Addr, port: u16) -> Result<Server> {
-        let listener = self.run(|| Ok(TcpListener::bind((address, port))?))?;
+    pub(crate) fn serve(&self, address: impl Into<IpAddr>, port: u16) -> Result<Server> {
+        let address = SocketAddr::new(address.into(), port);
+        let listener = self.run(|| Ok(TcpListener::bind(address)?))?;
         let accepting = listener.try_clone()?;
         let thread = thread::spawn(move || {
             while let Ok((mut stream, peer)) = accepting.accept() {
@@ -132,7 +134,8 @@ impl Drop for Server {
 /// A connected namespace.
 pub(crate) struct Container {
     pub(crate) namespace: Namespace,
-    pub(crate) endpoint: Endpoint,
+    pub(crate) address: Ipv4Addr,
+    pub(crate) host_interface: String,
     pub(crate) path: PathBuf,
 }
 
@@ -194,14 +197,18 @@ impl Lab {
         bridge: &BridgeConfig,
         host_part: u32,
     ) -> Result<Container> {
-        let address = Ipv4Addr::from_bits(bridge.subnet.network().to_bits() + host_part);
+        let interface = interface(bridge, host_part)?;
+        let [InterfaceAddress { address: IpAddr::V4(address), .. }, ..] = interface.addresses[..]
+        else {
+            bail!("the bridge has no IPv4 address");
+        };
         let path = self.directory.path().join(address.to_string());
-        let endpoint = self.on_host(async {
+        let host_interface = self.on_host(async {
             networks.create_namespace(&path).await?;
-            let mac = MacAddress::for_address(address);
-            Ok(networks.connect(&path, bridge, "eth0", address, mac).await?)
+            let attachment = Attachment::Bridge(bridge.clone());
+            Ok(networks.connect(&path, &attachment, &interface).await?)
         })?;
-        Ok(Container { namespace: Namespace::at(&path)?, endpoint, path })
+        Ok(Container { namespace: Namespace::at(&path)?, address, host_interface, path })
     }
 }
 
@@ -223,11 +230,40 @@ impl Drop for Lab {
 pub(crate) fn bridge() -> BridgeConfig {
     BridgeConfig {
         name: "naru0".to_owned(),
-        subnet: Networks::default_subnets()[0],
-        gateway: GATEWAY,
+        v4: Some(BridgeAddress { subnet: Networks::default_subnets()[0], gateway: GATEWAY.into() }),
+        v6: None,
         mtu: 1500,
         masquerade: true,
         inter_container: true,
+        internal: false,
+    }
+}
+
+/// `eth0` on a bridge, with the addresses that end in `host_part`.
+pub(crate) fn interface(bridge: &BridgeConfig, host_part: u32) -> Result<Interface> {
+    let places: Vec<_> = bridge.v4.into_iter().chain(bridge.v6).collect();
+    let addresses: Vec<_> = places
+        .iter()
+        .map(|place| InterfaceAddress {
+            address: nth_address(place.subnet, host_part),
+            prefix_len: place.subnet.prefix_len(),
+        })
+        .collect();
+    Ok(Interface {
+        name: "eth0".to_owned(),
+        mac: MacAddress::for_address(addresses.first().context("no address")?.address),
+        addresses,
+        mtu: bridge.mtu,
+        default_routes: places.iter().map(|place| place.gateway).collect(),
+    })
+}
+
+fn nth_address(subnet: Subnet, host_part: u32) -> IpAddr {
+    match subnet.network() {
+        IpAddr::V4(network) => Ipv4Addr::from_bits(network.to_bits() + host_part).into(),
+        IpAddr::V6(network) => {
+            Ipv6Addr::from_bits(network.to_bits() + u128::from(host_part)).into()
+        }
     }
 }
 
@@ -236,7 +272,7 @@ pub(crate) fn mapping(host_ip: Ipv4Addr, host_port: u16, container: &Container) 
     PortMapping {
         host_ip: host_ip.into(),
         host_port,
-        container_address: container.endpoint.address,
+        container_address: container.address.into(),
         container_port: 80,
         protocol: Protocol::Tcp,
     }

@@ -56,7 +56,7 @@ fn reach_published_port_from_its_bridge(lab: &Lab) -> Result<()> {
     let networks = lab.networks()?;
     let (web, _server) = published(lab, &networks, Ipv4Addr::UNSPECIFIED)?;
     let other = lab.container(&networks, &bridge(), 3)?;
-    other.namespace.ask(web.endpoint.address, 80).context("direct")?;
+    other.namespace.ask(web.address, 80).context("direct")?;
     for address in [HOST, GATEWAY] {
         other.namespace.ask(address, 8080).with_context(|| format!("other to {address}"))?;
         web.namespace.ask(address, 8080).with_context(|| format!("itself to {address}"))?;

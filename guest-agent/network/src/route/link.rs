@@ -1,21 +1,19 @@
-//! The requests that only the engine makes: bridges, veth pairs, what is routed.
+//! The requests about links that only the engine makes: bridges, veth pairs, macvlan and
+//! ipvlan.
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use netlink_packet_core::{
-    Emitable, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NetlinkMessage, NetlinkPayload,
-};
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
-    InfoBridgePort, InfoData, InfoKind, InfoPortData, InfoPortKind, InfoVeth, LinkAttribute,
-    LinkInfo, LinkMessage,
+    InfoBridgePort, InfoData, InfoIpVlan, InfoKind, InfoMacVlan, InfoPortData, InfoPortKind,
+    InfoVeth, IpVlanMode, LinkAttribute, LinkInfo, LinkMessage, MacVlanMode,
 };
-use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteType};
-use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use super::{RouteRequests, mark_up};
-use crate::address::{Ipv4Subnet, MacAddress};
+use crate::attachment::{Attachment, IpvlanMode, MacvlanMode};
 use crate::error::NetworkError;
-use crate::netlink::{Requests, Socket};
+use crate::mac::MacAddress;
 
 /// The longest interface name, without the terminating zero (`IFNAMSIZ`).
 const INTERFACE_NAME_LEN: usize = 15;
@@ -35,19 +33,30 @@ pub(crate) struct VethPair<'a> {
     pub(crate) hairpin: bool,
 }
 
+/// A macvlan or ipvlan link in another namespace, whose parent is here.
+#[derive(Debug)]
+pub(crate) struct ChildLink<'a> {
+    pub(crate) attachment: &'a Attachment,
+    pub(crate) parent_index: u32,
+    pub(crate) namespace: BorrowedFd<'a>,
+    pub(crate) interface: &'a str,
+    pub(crate) mac: MacAddress,
+    pub(crate) mtu: u32,
+}
+
 impl RouteRequests {
     /// Creates a bridge and brings it up, or adjusts the one that is there.
-    pub(crate) fn ensure_bridge(&mut self, name: &str, mac: MacAddress, mtu: u32) {
+    pub(crate) fn ensure_bridge(&mut self, name: &str, mac: Option<MacAddress>, mtu: u32) {
         let mut link = LinkMessage::default();
         mark_up(&mut link);
         link.attributes = vec![
             LinkAttribute::IfName(name.to_owned()),
-            // Without one of its own a bridge takes the lowest of its ports', and so
-            // changes it as containers come and go.
-            LinkAttribute::Address(mac.0.to_vec()),
             LinkAttribute::Mtu(mtu),
             LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Bridge)]),
         ];
+        // Without one of its own a bridge takes the lowest of its ports', and so changes
+        // it as containers come and go.
+        link.attributes.extend(mac.map(|mac| LinkAttribute::Address(mac.0.to_vec())));
         self.push("create the bridge", NLM_F_CREATE, &RouteNetlinkMessage::NewLink(link));
     }
 
@@ -95,6 +104,34 @@ impl RouteRequests {
         self.push("configure the bridge port", 0, &RouteNetlinkMessage::NewLink(link));
     }
 
+    /// Creates a macvlan or ipvlan link.
+    pub(crate) fn add_child(&mut self, child: &ChildLink<'_>) {
+        let mut link = LinkMessage::default();
+        link.attributes = vec![
+            LinkAttribute::IfName(child.interface.to_owned()),
+            LinkAttribute::Link(child.parent_index),
+            LinkAttribute::Mtu(child.mtu),
+            LinkAttribute::NetNsFd(child.namespace.as_raw_fd()),
+        ];
+        let (kind, data) = match child.attachment {
+            Attachment::Macvlan { mode, .. } => {
+                link.attributes.push(LinkAttribute::Address(child.mac.0.to_vec()));
+                let mode = InfoMacVlan::Mode(macvlan_mode(*mode));
+                (InfoKind::MacVlan, InfoData::MacVlan(vec![mode]))
+            }
+            Attachment::Ipvlan { mode, .. } => {
+                let mode = InfoIpVlan::Mode(ipvlan_mode(*mode));
+                (InfoKind::IpVlan, InfoData::IpVlan(vec![mode]))
+            }
+            // A bridge's ports are veth pairs.
+            Attachment::Bridge(_) => return,
+        };
+        let info = vec![LinkInfo::Kind(kind), LinkInfo::Data(data)];
+        link.attributes.push(LinkAttribute::LinkInfo(info));
+        let flags = NLM_F_CREATE | NLM_F_EXCL;
+        self.push("create a link on", flags, &RouteNetlinkMessage::NewLink(link));
+    }
+
     /// Deletes a link, and with a veth end its peer.
     pub(crate) fn delete_link(&mut self, name: &str) {
         let mut link = LinkMessage::default();
@@ -103,49 +140,21 @@ impl RouteRequests {
     }
 }
 
-/// The IPv4 networks that this namespace has unicast routes to, other than through
-/// the interface `except`.
-pub(crate) fn routed_subnets(
-    socket: &Socket,
-    except: Option<u32>,
-) -> Result<Vec<Ipv4Subnet>, NetworkError> {
-    let mut query = RouteMessage::default();
-    query.header.address_family = AddressFamily::Inet;
-    let query = RouteNetlinkMessage::GetRoute(query);
-    let mut requests = Requests::default();
-    requests.push("list the routes", query.message_type(), NLM_F_DUMP, |bytes| {
-        let start = bytes.len();
-        bytes.resize(start + query.buffer_len(), 0);
-        if let Some(body) = bytes.get_mut(start..) {
-            query.emit(body);
-        }
-    });
-    let mut subnets = Vec::new();
-    socket.dump(&requests, |message| subnets.extend(routed_subnet(message, except))).map_err(
-        |refusal| NetworkError::Netlink {
-            operation: refusal.operation,
-            subject: "main table".to_owned(),
-            source: refusal.source,
-        },
-    )?;
-    Ok(subnets)
+fn macvlan_mode(mode: MacvlanMode) -> MacVlanMode {
+    match mode {
+        MacvlanMode::Bridge => MacVlanMode::Bridge,
+        MacvlanMode::Private => MacVlanMode::Private,
+        MacvlanMode::Vepa => MacVlanMode::Vepa,
+        MacvlanMode::Passthru => MacVlanMode::Passthrough,
+    }
 }
 
-fn routed_subnet(message: &[u8], except: Option<u32>) -> Option<Ipv4Subnet> {
-    let message = NetlinkMessage::<RouteNetlinkMessage>::deserialize(message).ok()?;
-    let NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewRoute(route)) = message.payload else {
-        return None;
-    };
-    let excepted =
-        except.is_some_and(|index| route.attributes.contains(&RouteAttribute::Oif(index)));
-    if excepted || route.header.kind != RouteType::Unicast {
-        return None;
+fn ipvlan_mode(mode: IpvlanMode) -> IpVlanMode {
+    match mode {
+        IpvlanMode::L2 => IpVlanMode::L2,
+        IpvlanMode::L3 => IpVlanMode::L3,
+        IpvlanMode::L3s => IpVlanMode::L3S,
     }
-    let destination = route.attributes.iter().find_map(|attribute| match attribute {
-        RouteAttribute::Destination(RouteAddress::Inet(address)) => Some(*address),
-        _ => None,
-    })?;
-    Ipv4Subnet::new(destination, route.header.destination_prefix_length).ok()
 }
 
 /// Refuses what the kernel would not take as an interface's name, and `%`, which it
