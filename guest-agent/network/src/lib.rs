@@ -23,9 +23,13 @@ pub mod uplink;
 #[cfg(feature = "engine")]
 mod attachment;
 #[cfg(feature = "engine")]
+mod attributes;
+#[cfg(feature = "engine")]
 mod bridge;
 #[cfg(feature = "engine")]
 mod connection;
+#[cfg(feature = "engine")]
+mod conntrack;
 #[cfg(feature = "engine")]
 mod mac;
 #[cfg(feature = "engine")]
@@ -40,6 +44,8 @@ mod pool;
 mod port;
 #[cfg(feature = "engine")]
 mod routing;
+#[cfg(feature = "engine")]
+mod state;
 #[cfg(feature = "engine")]
 mod sys;
 #[cfg(feature = "engine")]

@@ -1,6 +1,5 @@
 //! The engine's handle on all of it.
 
-use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,11 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::attachment::{Attachment, Interface};
 use crate::bridge::BridgeConfig;
 use crate::connection::{self, Connection};
+use crate::conntrack;
 use crate::error::NetworkError;
 use crate::namespace::{self, on_own_thread};
-use crate::nftables::{Ruleset, Table};
-use crate::port::{PortMapping, PublishedPort};
+use crate::nftables::Table;
+use crate::port::PortMapping;
 use crate::routing::{self, DefaultRoute};
+use crate::state::State;
 use crate::subnet::Subnet;
 
 /// How a set of networks differs from another engine's on the same host.
@@ -53,13 +54,6 @@ pub struct Networks {
 struct Shared {
     table: Table,
     state: State,
-}
-
-/// What the table says.
-#[derive(Debug, Default)]
-struct State {
-    bridges: BTreeMap<String, BridgeConfig>,
-    published: HashMap<String, Vec<PublishedPort>>,
 }
 
 impl Networks {
@@ -201,20 +195,22 @@ impl Networks {
         let (key, mappings) = (key.to_owned(), mappings.to_vec());
         self.locked(move |table, state| {
             let ports = state.reserve(&key, &mappings)?;
-            let filled = ports.iter().map(|port| port.mapping).collect();
+            let filled: Vec<_> = ports.iter().map(|port| port.mapping).collect();
             let added = table.add_ports(&ports.iter().collect::<Vec<_>>());
             state.published.insert(key.clone(), ports);
             if let Err(error) = added.or_else(|error| state.replace(table, &error)) {
                 state.published.remove(&key);
                 return Err(error);
             }
+            forget_udp(&filled);
             Ok(filled)
         })
         .await
     }
 
-    /// Ends what `publish` did for this key. New connections are refused from then on;
-    /// those that stand are left alone. An unknown key is no error.
+    /// Ends what `publish` did for this key. New connections are refused from then on, and
+    /// packets of UDP too; connections of TCP that stand are left alone. An unknown key is
+    /// no error.
     #[tracing::instrument(level = "debug", skip_all)]
     pub async fn unpublish(&self, key: &str) -> Result<(), NetworkError> {
         let key = key.to_owned();
@@ -222,7 +218,9 @@ impl Networks {
             let Some(ports) = state.published.remove(&key) else { return Ok(()) };
             table
                 .delete_ports(&ports.iter().collect::<Vec<_>>())
-                .or_else(|error| state.replace(table, &error))
+                .or_else(|error| state.replace(table, &error))?;
+            forget_udp(ports.iter().map(|port| &port.mapping));
+            Ok(())
         })
         .await
     }
@@ -284,41 +282,10 @@ impl Networks {
     }
 }
 
-impl State {
-    fn ruleset(&self) -> Ruleset<'_> {
-        Ruleset {
-            bridges: self.bridges.values().collect(),
-            ports: self.published.values().flatten().collect(),
-        }
-    }
-
-    /// Writes the whole table after a change to it was refused: somebody has flushed
-    /// the host's rules, ours among them.
-    fn replace(&self, table: &mut Table, refusal: &NetworkError) -> Result<(), NetworkError> {
-        tracing::warn!(table = table.name(), error = %refusal, "writing the nftables table anew");
-        table.replace(&self.ruleset())
-    }
-
-    fn reserve(
-        &self,
-        key: &str,
-        mappings: &[PortMapping],
-    ) -> Result<Vec<PublishedPort>, NetworkError> {
-        if self.published.contains_key(key) {
-            return Err(NetworkError::AlreadyPublished(key.to_owned()));
-        }
-        let mut ports: Vec<PublishedPort> = Vec::with_capacity(mappings.len());
-        for mapping in mappings {
-            let mut taken = self.published.values().flatten().chain(&ports);
-            if taken.any(|port| port.mapping.clashes_with(mapping)) {
-                return Err(NetworkError::PortAllocated {
-                    host_ip: mapping.host_ip,
-                    port: mapping.host_port,
-                });
-            }
-            ports.push(PublishedPort::reserve(mapping)?);
-        }
-        Ok(ports)
+/// Where the kernel cannot forget, senders that never pause are led as they were.
+fn forget_udp<'a>(mappings: impl IntoIterator<Item = &'a PortMapping>) {
+    if let Err(error) = conntrack::forget_udp(mappings) {
+        tracing::warn!(%error, "what was sent to a UDP port before may go its old way");
     }
 }
 

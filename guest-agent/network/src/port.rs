@@ -1,13 +1,13 @@
 //! Ports of the host that lead to containers, and keeping others off them.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::sockopt::ReuseAddr;
 use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, bind, getsockname, listen, setsockopt,
-    socket,
+    AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, SockaddrStorage, bind, getsockname,
+    listen, setsockopt, socket,
 };
 
 use crate::error::NetworkError;
@@ -18,13 +18,16 @@ use crate::sys;
 pub enum Protocol {
     /// TCP.
     Tcp,
+    /// UDP.
+    Udp,
 }
 
 impl Protocol {
     /// Its number in an IP header.
-    pub(crate) fn number(self) -> u8 {
+    pub(crate) const fn number(self) -> u8 {
         match self {
             Self::Tcp => 6,
+            Self::Udp => 17,
         }
     }
 }
@@ -55,16 +58,14 @@ impl PortMapping {
     }
 }
 
-/// A published port. As long as it lives no other process can listen there.
+/// A published port. As long as it lives no other process can have it.
 ///
-/// A socket listens on the port though nftables leads every connection past it: one
-/// that is only bound would not keep a process off that sets `SO_REUSEADDR`, as
-/// nearly all do. It drops all packets, so that none is accepted between the moment
-/// it listens and the moment the rules stand.
+/// A socket holds the port though nftables leads all packets past it. It drops what
+/// reaches it, so that nobody is answered between the moment it is there and the moment
+/// the rules stand.
 #[derive(Debug)]
 pub(crate) struct PublishedPort {
     pub(crate) mapping: PortMapping,
-    pub(crate) host_ip: Ipv4Addr,
     _reservation: OwnedFd,
 }
 
@@ -72,13 +73,12 @@ impl PublishedPort {
     /// Takes the port, choosing a free one for port 0.
     pub(crate) fn reserve(mapping: &PortMapping) -> Result<Self, NetworkError> {
         let (host_ip, port) = (mapping.host_ip, mapping.host_port);
-        let (IpAddr::V4(address), IpAddr::V4(_)) = (host_ip, mapping.container_address) else {
+        if host_ip.is_ipv6() || mapping.container_address.is_ipv6() {
             return Err(NetworkError::HostAddressUnsupported(host_ip));
-        };
-        match listen_deaf(SocketAddrV4::new(address, port)) {
+        }
+        match hold(SocketAddr::new(host_ip, port), mapping.protocol) {
             Ok((reservation, host_port)) => Ok(Self {
                 mapping: PortMapping { host_port, ..*mapping },
-                host_ip: address,
                 _reservation: reservation,
             }),
             Err(Errno::EADDRINUSE) => Err(NetworkError::PortInUse { host_ip, port }),
@@ -87,21 +87,31 @@ impl PublishedPort {
     }
 }
 
-fn listen_deaf(address: SocketAddrV4) -> Result<(OwnedFd, u16), Errno> {
-    let socket = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
-    // Connections of an earlier listener that linger in TIME_WAIT are no obstacle.
-    setsockopt(&socket, ReuseAddr, &true)?;
+fn hold(address: SocketAddr, protocol: Protocol) -> Result<(OwnedFd, u16), Errno> {
+    let kind = match protocol {
+        Protocol::Tcp => SockType::Stream,
+        Protocol::Udp => SockType::Datagram,
+    };
+    let socket = socket(AddressFamily::Inet, kind, SockFlag::SOCK_CLOEXEC, None)?;
+    if protocol == Protocol::Tcp {
+        // Connections of an earlier listener that linger in TIME_WAIT are no obstacle.
+        setsockopt(&socket, ReuseAddr, &true)?;
+    }
     sys::drop_all_packets(socket.as_fd())
         .map_err(|error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))?;
-    bind(socket.as_raw_fd(), &SockaddrIn::from(address))?;
-    listen(&socket, Backlog::new(1)?)?;
+    bind(socket.as_raw_fd(), &SockaddrStorage::from(address))?;
+    if protocol == Protocol::Tcp {
+        // One that is only bound would not keep a process off that sets `SO_REUSEADDR`, as
+        // nearly all do.
+        listen(&socket, Backlog::new(1)?)?;
+    }
     let bound: SockaddrIn = getsockname(socket.as_raw_fd())?;
     Ok((socket, bound.port()))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::TcpListener;
+    use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 
     use super::*;
 
@@ -128,6 +138,17 @@ mod tests {
         assert!(TcpListener::bind(address).is_err(), "another could listen on a reserved port");
         drop(port);
         assert!(TcpListener::bind(address).is_ok(), "the port was not given back");
+    }
+
+    #[test]
+    fn reserved_udp_port_is_kept_from_others_and_not_from_tcp() {
+        let udp = PortMapping { protocol: Protocol::Udp, ..mapping("127.0.0.1", 0) };
+        let port = PublishedPort::reserve(&udp).unwrap();
+        let address = ("127.0.0.1", port.mapping.host_port);
+        assert!(UdpSocket::bind(address).is_err(), "another could have a reserved port");
+        assert!(!port.mapping.clashes_with(&mapping("127.0.0.1", address.1)));
+        drop(port);
+        assert!(UdpSocket::bind(address).is_ok(), "the port was not given back");
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use netlink_packet_core::{NLM_F_APPEND, NLM_F_CREATE};
 
-use super::attributes::Attributes;
 use super::expression::{Expression, Verdict};
+use crate::attributes::Attributes;
 use crate::netlink::Requests;
 
 /// `NFPROTO_IPV4`: the table sees IPv4 packets only.

@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 
-use super::attributes::Attributes;
+use crate::attributes::Attributes;
 use crate::subnet::Subnet;
 
 /// The first word of the only register in use, and its second and third.

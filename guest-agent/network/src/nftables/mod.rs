@@ -5,7 +5,6 @@
 //! Naru's table says. Constants and layouts are those of
 //! `linux/netfilter/nf_tables.h`; `nft --debug=netlink` prints the same expressions.
 
-mod attributes;
 mod batch;
 mod expression;
 mod ruleset;

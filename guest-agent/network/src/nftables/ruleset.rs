@@ -243,7 +243,7 @@ fn add_bridge_rules(batch: &mut Batch<'_>, bridge: &BridgeConfig) {
 /// The elements of the two maps.
 fn elements(published: &[&PublishedPort]) -> (Vec<Element>, Vec<Element>) {
     let (all, one): (Vec<&PublishedPort>, Vec<&PublishedPort>) =
-        published.iter().copied().partition(|port| port.host_ip.is_unspecified());
+        published.iter().copied().partition(|port| port.mapping.host_ip.is_unspecified());
     let element = |port: &PublishedPort, address: &[u8]| Element {
         key: [
             address,
@@ -258,7 +258,7 @@ fn elements(published: &[&PublishedPort]) -> (Vec<Element>, Vec<Element>) {
         .concat(),
     };
     let all = all.into_iter().map(|port| element(port, &[])).collect();
-    let one = one.into_iter().map(|port| element(port, &port.host_ip.octets())).collect();
+    let one = one.into_iter().map(|port| element(port, &octets(port.mapping.host_ip))).collect();
     (all, one)
 }
 

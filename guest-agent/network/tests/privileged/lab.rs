@@ -7,7 +7,7 @@
 use std::fs::{self, File};
 use std::future::Future;
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::{self, Command};
@@ -100,6 +100,43 @@ impl Namespace {
         })
     }
 
+    /// A UDP socket here that speaks with one port of one address.
+    pub(crate) fn udp(&self, address: impl Into<IpAddr>, port: u16) -> Result<UdpSocket> {
+        let to = SocketAddr::new(address.into(), port);
+        self.run(|| {
+            let any: IpAddr = if to.is_ipv4() {
+                Ipv4Addr::UNSPECIFIED.into()
+            } else {
+                Ipv6Addr::UNSPECIFIED.into()
+            };
+            let socket = UdpSocket::bind((any, 0))?;
+            socket.connect(to)?;
+            Ok(socket)
+        })
+    }
+
+    /// Answers what is sent to a UDP port of this namespace by `name` and the address of
+    /// the sender, until dropped.
+    pub(crate) fn serve_udp(
+        &self,
+        address: impl Into<IpAddr>,
+        port: u16,
+        name: &'static str,
+    ) -> Result<UdpServer> {
+        let address = SocketAddr::new(address.into(), port);
+        let socket = self.run(|| Ok(UdpSocket::bind(address)?))?;
+        let answering = socket.try_clone()?;
+        let thread = thread::spawn(move || {
+            let mut buffer = [0; 16];
+            while let Ok((1.., peer)) = answering.recv_from(&mut buffer) {
+                let answer = format!("{name} to {}", peer.ip());
+                // Nobody may be there any more.
+                let _gone = answering.send_to(answer.as_bytes(), peer).is_err();
+            }
+        });
+        Ok(UdpServer { socket, thread: Some(thread) })
+    }
+
     /// Serves on a port of this namespace until dropped.
     pub(crate) fn serve(&self, address: impl Into<IpAddr>, port: u16) -> Result<Server> {
         let address = SocketAddr::new(address.into(), port);
@@ -129,6 +166,50 @@ impl Drop for Server {
             let _panicked = thread.join().is_err();
         }
     }
+}
+
+/// A UDP server that answers with its name and the address of whoever sends.
+pub(crate) struct UdpServer {
+    socket: UdpSocket,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for UdpServer {
+    fn drop(&mut self) {
+        // Wakes the receiver with an empty packet although it says that it could not.
+        let _not_connected = shutdown(self.socket.as_raw_fd(), Shutdown::Both).is_err();
+        if let Some(thread) = self.thread.take() {
+            let _panicked = thread.join().is_err();
+        }
+    }
+}
+
+/// Sends until an answer comes, and returns it. What is sent while the way is being made
+/// may be lost.
+pub(crate) fn ask_udp(socket: &UdpSocket) -> Result<String> {
+    answer_within(socket, CONNECT_DEADLINE)
+}
+
+/// Whether no answer comes to what is sent.
+pub(crate) fn is_silent(socket: &UdpSocket) -> bool {
+    answer_within(socket, REFUSAL_DEADLINE).is_err()
+}
+
+fn answer_within(socket: &UdpSocket, deadline: Duration) -> Result<String> {
+    const ATTEMPTS: u32 = 10;
+    socket.set_read_timeout(Some(deadline / ATTEMPTS))?;
+    let mut buffer = [0; 128];
+    let mut failure = None;
+    for _ in 0..ATTEMPTS {
+        // A port that nobody has is told by an error on either call.
+        match socket.send(&[1]).and_then(|_| socket.recv(&mut buffer)) {
+            Ok(length) => {
+                return Ok(String::from_utf8_lossy(buffer.get(..length).unwrap_or_default()).into());
+            }
+            Err(error) => failure = Some(error),
+        }
+    }
+    Err(failure.context("no attempt was made")?.into())
 }
 
 /// A connected namespace.

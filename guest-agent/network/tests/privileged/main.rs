@@ -1,4 +1,4 @@
-//! Container networks in the kernel, proven by TCP connections. Needs root.
+//! Container networks in the kernel, proven by connections and packets. Needs root.
 //!
 //! Nothing of the machine's own network is touched: each test makes a host and a
 //! neighbour of it, two network namespaces.
@@ -8,5 +8,5 @@ mod lab;
 mod many;
 mod publish;
 mod restart;
-
+mod udp;
 mod uplink;

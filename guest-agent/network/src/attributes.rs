@@ -23,16 +23,26 @@ impl<'a> Attributes<'a> {
         });
     }
 
+    /// Bytes as they are.
+    pub(crate) fn bytes(&mut self, kind: u16, value: &[u8]) {
+        self.attribute(kind, |bytes| bytes.extend_from_slice(value));
+    }
+
     /// Bytes as registers hold them.
     pub(crate) fn data(&mut self, kind: u16, value: &[u8]) {
         const VALUE: u16 = 1;
-        self.nest(kind, |data| data.attribute(VALUE, |bytes| bytes.extend_from_slice(value)));
+        self.nest(kind, |data| data.bytes(VALUE, value));
     }
 
     /// Attributes within an attribute.
     pub(crate) fn nest(&mut self, kind: u16, write: impl FnOnce(&mut Attributes<'_>)) {
         const NESTED: u16 = 0x8000;
         self.attribute(kind | NESTED, |bytes| write(&mut Attributes::new(bytes)));
+    }
+
+    /// Attributes that were written already, within an attribute.
+    pub(crate) fn nest_bytes(&mut self, kind: u16, value: &[u8]) {
+        self.nest(kind, |nested| nested.0.extend_from_slice(value));
     }
 
     fn attribute(&mut self, kind: u16, write: impl FnOnce(&mut Vec<u8>)) {
@@ -46,5 +56,43 @@ impl<'a> Attributes<'a> {
             field.copy_from_slice(&length.to_ne_bytes());
         }
         self.0.resize(self.0.len().next_multiple_of(4), 0);
+    }
+}
+
+/// The value of the first attribute of this kind. What is cut short is not there.
+pub(crate) fn find(mut bytes: &[u8], kind: u16) -> Option<&[u8]> {
+    /// The upper two bits say of a kind how its value is written.
+    const KIND: u16 = 0x3fff;
+    loop {
+        let length = usize::from(u16::from_ne_bytes(*bytes.first_chunk()?));
+        let found = u16::from_ne_bytes(*bytes.get(2..)?.first_chunk()?) & KIND;
+        let value = bytes.get(4..length)?;
+        if found == kind {
+            return Some(value);
+        }
+        bytes = bytes.get(length.next_multiple_of(4)..)?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_found() {
+        let mut bytes = Vec::new();
+        let mut attributes = Attributes::new(&mut bytes);
+        attributes.number(1, 7);
+        attributes.nest(2, |nested| nested.bytes(3, &[1, 2, 3]));
+        assert_eq!(find(&bytes, 1), Some([0, 0, 0, 7].as_slice()));
+        assert_eq!(find(find(&bytes, 2).unwrap(), 3), Some([1, 2, 3].as_slice()));
+        assert_eq!(find(&bytes, 3), None);
+    }
+
+    #[test]
+    fn attribute_that_is_cut_short_or_claims_no_length_ends_the_search() {
+        for bytes in [&[][..], &[8, 0], &[8, 0, 1, 0, 1], &[0; 64], &[3, 0, 1, 0]] {
+            assert_eq!(find(bytes, 1), None, "{bytes:?}");
+        }
     }
 }
