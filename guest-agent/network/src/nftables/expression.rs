@@ -90,12 +90,25 @@ pub(crate) fn outgoing(interface: &str) -> Vec<Expression> {
     ]
 }
 
+/// Packets that come in by any other interface.
+pub(crate) fn incoming_elsewhere(interface: &str) -> Vec<Expression> {
+    vec![
+        Expression::Load(Field::IncomingInterface, WORD_0),
+        Expression::NotEqual(interface_name(interface)),
+    ]
+}
+
 /// Packets that leave by any other interface.
 pub(crate) fn outgoing_elsewhere(interface: &str) -> Vec<Expression> {
     vec![
         Expression::Load(Field::OutgoingInterface, WORD_0),
         Expression::NotEqual(interface_name(interface)),
     ]
+}
+
+/// Packets to any address but this.
+pub(crate) fn to_others_than(address: IpAddr) -> Vec<Expression> {
+    vec![Expression::Load(Field::DestinationAddress, WORD_0), Expression::NotEqual(octets(address))]
 }
 
 /// Packets from the subnet.

@@ -12,8 +12,12 @@
 //!   chain prerouting  { nat, dstnat;  ip daddr 127.0.0.0/8 return
 //!                                     fib daddr type local jump publish }
 //!   chain output      { nat, dstnat;  fib daddr type local jump publish }
-//!   chain guard       { filter, raw;  iifname BRIDGE ip daddr 127.0.0.0/8 drop }
-//!   chain forward     { filter;       ct state established,related accept
+//!   chain guard       { filter, raw;  iifname BRIDGE ip daddr 127.0.0.0/8 drop
+//!                                     iifname INTERNAL fib daddr type local
+//!                                       ip daddr != GATEWAY drop }
+//!   chain forward     { filter;       iifname INTERNAL oifname != INTERNAL drop
+//!                                     iifname != INTERNAL oifname INTERNAL drop
+//!                                     ct state established,related accept
 //!                                     ct status dnat accept
 //!                                     iifname BRIDGE oifname BRIDGE accept
 //!                                     oifname BRIDGE drop }
@@ -23,15 +27,19 @@
 //! }
 //! ```
 //!
-//! The rules that name a bridge stand once per bridge. Publishing a port only adds an
-//! element to a map, so its cost does not grow with the number of ports.
+//! The rules that name a bridge stand once per bridge, those that name an internal one once
+//! for each of these, which are not masqueraded either. Where endpoints are not to reach
+//! each other directly, the rule from a bridge to itself drops. Publishing a port only adds
+//! an element to a map, so its cost does not grow with the number of ports.
 //!
 //! - `prerouting` leaves 127.0.0.0/8 alone: by it, a neighbour on the LAN could reach
 //!   a port that is published on 127.0.0.1 only.
 //! - `guard` closes what `route_localnet` on the bridge opens: containers could reach
 //!   the host's own loopback services. `raw` comes before connection tracking, where
-//!   answers still carry the bridge's address.
-//! - `forward` keeps others, other bridges among them, from unpublished ports. It
+//!   answers still carry the bridge's address. Members of an internal network reach the
+//!   host by its address there and by no other.
+//! - `forward` lets nothing into or out of an internal network, not even what belongs to a
+//!   connection or goes to a published port. It keeps others, other bridges among them, from unpublished ports. It
 //!   accepts nothing on behalf of other tables: a host whose own rules drop forwarded
 //!   packets, as Docker's do, drops these too.
 //! - The second rule of `postrouting` makes a container's answer to one on its own
@@ -42,8 +50,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::batch::{Batch, Element, Hook, Map};
 use super::expression::{
     Expression, Field, Verdict, WORD_0, WORD_1, WORD_2, destination_translated,
-    established_or_related, from_subnet, incoming, octets, outgoing, outgoing_elsewhere,
-    to_local_address, to_subnet,
+    established_or_related, from_subnet, incoming, incoming_elsewhere, octets, outgoing,
+    outgoing_elsewhere, to_local_address, to_others_than, to_subnet,
 };
 use crate::bridge::{BridgeAddress, BridgeConfig};
 use crate::error::NetworkError;
@@ -131,6 +139,9 @@ impl Table {
         batch.add_chain(PUBLISH, None);
         for (name, hook) in HOOKS {
             batch.add_chain(name, Some(hook));
+        }
+        for bridge in ruleset.bridges.iter().filter(|bridge| bridge.internal) {
+            add_internal_rules(&mut batch, bridge);
         }
         add_general_rules(&mut batch);
         for bridge in &ruleset.bridges {
@@ -222,19 +233,34 @@ fn add_general_rules(batch: &mut Batch<'_>) {
     batch.add_rule(FORWARD, &[destination_translated(), accept()].concat());
 }
 
+/// What sets an internal network apart, ahead of all that accepts.
+fn add_internal_rules(batch: &mut Batch<'_>, bridge: &BridgeConfig) {
+    let name = bridge.name.as_str();
+    let drop = || vec![Expression::Verdict(Verdict::Drop)];
+    batch.add_rule(FORWARD, &[incoming(name), outgoing_elsewhere(name), drop()].concat());
+    batch.add_rule(FORWARD, &[incoming_elsewhere(name), outgoing(name), drop()].concat());
+    if let Some(BridgeAddress { gateway, .. }) = bridge.v4 {
+        let to_host = [incoming(name), to_local_address(), to_others_than(gateway)];
+        batch.add_rule(GUARD, &[to_host.concat(), drop()].concat());
+    }
+}
+
 fn add_bridge_rules(batch: &mut Batch<'_>, bridge: &BridgeConfig) {
     let name = bridge.name.as_str();
     let masquerade = || vec![Expression::Masquerade];
-    let accept = vec![Expression::Verdict(Verdict::Accept)];
     let drop = || vec![Expression::Verdict(Verdict::Drop)];
     batch.add_rule(GUARD, &[incoming(name), to_subnet(LOOPBACK), drop()].concat());
-    batch.add_rule(FORWARD, &[incoming(name), outgoing(name), accept].concat());
+    // Ports of the bridge that are isolated from each other still reach it, and by it all
+    // that is routed to it.
+    let within = if bridge.inter_container { Verdict::Accept } else { Verdict::Drop };
+    let within = vec![Expression::Verdict(within)];
+    batch.add_rule(FORWARD, &[incoming(name), outgoing(name), within].concat());
     batch.add_rule(FORWARD, &[outgoing(name), drop()].concat());
     batch.add_rule(POSTROUTING, &[outgoing(name), from_subnet(LOOPBACK), masquerade()].concat());
     let Some(BridgeAddress { subnet, .. }) = bridge.v4 else { return };
     let to_neighbour = [outgoing(name), from_subnet(subnet), destination_translated()];
     batch.add_rule(POSTROUTING, &[to_neighbour.concat(), masquerade()].concat());
-    if bridge.masquerade {
+    if bridge.masquerade && !bridge.internal {
         let to_outside = [outgoing_elsewhere(name), from_subnet(subnet), masquerade()];
         batch.add_rule(POSTROUTING, &to_outside.concat());
     }

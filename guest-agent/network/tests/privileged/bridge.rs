@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use anyhow::{Result, ensure};
 use naru_error::ErrorKind;
-use naru_network::{Attachment, BridgeAddress, BridgeConfig, Networks};
+use naru_network::{Attachment, BridgeConfig, Networks};
 
 use crate::lab::{GATEWAY, HOST, LAN, Lab, Namespace, bridge, interface};
 
@@ -56,42 +56,6 @@ fn containers_of_one_bridge_reach_each_other_directly() -> Result<()> {
     let _server = two.namespace.serve(Ipv4Addr::UNSPECIFIED, 80)?;
     let seen = one.namespace.ask(two.address, 80)?;
     ensure!(seen == one.address.to_string(), "the server saw {seen}");
-    Ok(())
-}
-
-#[test]
-fn isolated_containers_reach_the_outside_but_not_each_other() -> Result<()> {
-    let lab = Lab::new()?;
-    let networks = lab.networks()?;
-    let isolating = BridgeConfig { inter_container: false, ..bridge() };
-    let one = lab.container(&networks, &isolating, 2)?;
-    let two = lab.container(&networks, &isolating, 3)?;
-    let _server = two.namespace.serve(Ipv4Addr::UNSPECIFIED, 80)?;
-    let _outside = lab.lan.serve(LAN, 8000)?;
-    ensure!(one.namespace.cannot_reach(two.address, 80), "the ports are not isolated");
-    one.namespace.ask(LAN, 8000)?;
-    lab.host.ask(two.address, 80)?;
-    Ok(())
-}
-
-#[test]
-fn containers_of_two_bridges_do_not_reach_each_other() -> Result<()> {
-    let lab = Lab::new()?;
-    let networks = lab.networks()?;
-    let second = BridgeConfig {
-        name: "naru1".to_owned(),
-        v4: Some(BridgeAddress {
-            subnet: Networks::default_subnets()[1],
-            gateway: Ipv4Addr::new(172, 18, 0, 1).into(),
-        }),
-        ..bridge()
-    };
-    lab.on_host(async { Ok(networks.ensure_bridge(&second).await?) })?;
-    let one = lab.container(&networks, &bridge(), 2)?;
-    let two = lab.container(&networks, &second, 2)?;
-    let _server = two.namespace.serve(Ipv4Addr::UNSPECIFIED, 80)?;
-    ensure!(one.namespace.cannot_reach(two.address, 80), "the bridges are connected");
-    lab.host.ask(two.address, 80)?;
     Ok(())
 }
 

@@ -28,6 +28,9 @@ pub(crate) const LAN: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
 pub(crate) const HOST: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 pub(crate) const HOST_SECOND: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 3);
 pub(crate) const GATEWAY: Ipv4Addr = Ipv4Addr::new(172, 17, 0, 1);
+pub(crate) const SECOND_GATEWAY: Ipv4Addr = Ipv4Addr::new(172, 18, 0, 1);
+
+const EAR_PORT: u16 = 9;
 
 /// How long a connection that must not come about is given to do so.
 const REFUSAL_DEADLINE: Duration = Duration::from_millis(1500);
@@ -100,6 +103,20 @@ impl Namespace {
         })
     }
 
+    /// Hears what reaches a UDP port of this namespace.
+    pub(crate) fn listen(&self) -> Result<Ear> {
+        let socket = self.run(|| Ok(UdpSocket::bind((Ipv6Addr::UNSPECIFIED, EAR_PORT))?))?;
+        socket.set_read_timeout(Some(CONNECT_DEADLINE))?;
+        Ok(Ear(socket))
+    }
+
+    /// Says something to the ear at an address, and whether that could be sent matters not.
+    pub(crate) fn say(&self, to: impl Into<IpAddr>, what: &str) -> Result<()> {
+        let socket = self.udp(to, EAR_PORT)?;
+        let _refused = socket.send(what.as_bytes()).is_err();
+        Ok(())
+    }
+
     /// A UDP socket here that speaks with one port of one address.
     pub(crate) fn udp(&self, address: impl Into<IpAddr>, port: u16) -> Result<UdpSocket> {
         let to = SocketAddr::new(address.into(), port);
@@ -164,6 +181,32 @@ impl Drop for Server {
         let woken = shutdown(self.listener.as_raw_fd(), Shutdown::Both).is_ok();
         if let Some(thread) = self.thread.take().filter(|_| woken) {
             let _panicked = thread.join().is_err();
+        }
+    }
+}
+
+/// Hears every packet that arrives.
+pub(crate) struct Ear(UdpSocket);
+
+impl Ear {
+    /// What has arrived up to and without the word that `friend`, who certainly reaches
+    /// `address`, says to it now. What was sent before and is not among it does not arrive.
+    pub(crate) fn heard(
+        &self,
+        friend: &Namespace,
+        address: impl Into<IpAddr>,
+    ) -> Result<Vec<String>> {
+        const LAST_WORD: &str = "that was all";
+        friend.say(address, LAST_WORD)?;
+        let mut heard = Vec::new();
+        let mut buffer = [0; 128];
+        loop {
+            let length = self.0.recv(&mut buffer)?;
+            let word = String::from_utf8_lossy(buffer.get(..length).unwrap_or_default());
+            if word == LAST_WORD {
+                return Ok(heard);
+            }
+            heard.push(word.into());
         }
     }
 }
@@ -271,6 +314,11 @@ impl Lab {
         Ok(networks)
     }
 
+    /// Brings up a bridge beside the default one.
+    pub(crate) fn ensure_bridge(&self, networks: &Networks, bridge: &BridgeConfig) -> Result<()> {
+        self.on_host(async { Ok(networks.ensure_bridge(bridge).await?) })
+    }
+
     /// A namespace on `bridge` with the address that ends in `host_part`.
     pub(crate) fn container(
         &self,
@@ -317,6 +365,18 @@ pub(crate) fn bridge() -> BridgeConfig {
         masquerade: true,
         inter_container: true,
         internal: false,
+    }
+}
+
+/// Another bridge beside it.
+pub(crate) fn second_bridge() -> BridgeConfig {
+    BridgeConfig {
+        name: "naru1".to_owned(),
+        v4: Some(BridgeAddress {
+            subnet: Networks::default_subnets()[1],
+            gateway: SECOND_GATEWAY.into(),
+        }),
+        ..bridge()
     }
 }
 

@@ -4,6 +4,7 @@
 //! neighbour of it, two network namespaces.
 
 mod bridge;
+mod isolation;
 mod lab;
 mod many;
 mod publish;
