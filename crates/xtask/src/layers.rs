@@ -9,7 +9,7 @@ use crate::{process, workspace};
 
 /// Which of Naru's crates a crate may use in what it ships. `naru-error` is everybody's.
 /// Tests may use anything: `dev-dependencies` are not looked at.
-const ALLOWED: [(&str, &[&str]); 17] = [
+const ALLOWED: [(&str, &[&str]); 18] = [
     ("naru-error", &[]),
     ("naru-protocol", &[]),
     ("naru-ipc", &[]),
@@ -19,6 +19,7 @@ const ALLOWED: [(&str, &[&str]); 17] = [
     ("naru-cli", &["naru-app", "naru-ipc"]),
     ("naru-desktop", &["naru-app", "naru-ipc"]),
     ("naru-image-store", &[]),
+    ("naru-dns", &[]),
     ("naru-network", &[]),
     ("naru-runtime", &[]),
     ("naru-oci", &["naru-runtime"]),
@@ -26,7 +27,14 @@ const ALLOWED: [(&str, &[&str]); 17] = [
     ("naru-init", &[]),
     (
         "naru-engine",
-        &["naru-image-store", "naru-network", "naru-protocol", "naru-shim", "naru-transport"],
+        &[
+            "naru-dns",
+            "naru-image-store",
+            "naru-network",
+            "naru-protocol",
+            "naru-shim",
+            "naru-transport",
+        ],
     ),
     ("naru-agent", &["naru-engine", "naru-init", "naru-oci", "naru-shim"]),
     ("xtask", &[]),
