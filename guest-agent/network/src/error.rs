@@ -93,6 +93,14 @@ pub enum NetworkError {
     /// Ports are published on IPv4 addresses only.
     #[error("cannot publish a port on the IPv6 address {0}")]
     HostAddressUnsupported(IpAddr),
+    /// The sockets of a container's name server cannot be opened.
+    #[error("cannot open the name server's sockets in {path}")]
+    ResolverSocket {
+        /// The network namespace.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
     /// The key publishes ports already.
     #[error("{0} publishes ports already")]
     AlreadyPublished(String),
@@ -107,7 +115,7 @@ impl NetworkError {
                 io::ErrorKind::Unsupported => ErrorKind::Unsupported,
                 _ => ErrorKind::Internal,
             },
-            Self::Thread(_) => ErrorKind::Internal,
+            Self::Thread(_) | Self::ResolverSocket { .. } => ErrorKind::Internal,
             Self::InvalidSubnet(_)
             | Self::InvalidMac(_)
             | Self::InvalidInterface(_)

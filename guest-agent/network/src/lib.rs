@@ -43,6 +43,8 @@ mod pool;
 #[cfg(feature = "engine")]
 mod port;
 #[cfg(feature = "engine")]
+mod resolver;
+#[cfg(feature = "engine")]
 mod routing;
 #[cfg(feature = "engine")]
 mod state;
@@ -64,6 +66,8 @@ pub use networks::{Networks, NetworksConfig, Publication};
 pub use pool::AddressPool;
 #[cfg(feature = "engine")]
 pub use port::{PortMapping, Protocol};
+#[cfg(feature = "engine")]
+pub use resolver::{RESOLVER_ADDRESS, ResolverSockets};
 #[cfg(feature = "engine")]
 pub use routing::DefaultRoute;
 pub use subnet::Subnet;

@@ -1,6 +1,6 @@
 //! One nftables transaction: all of it happens, or nothing.
 
-use netlink_packet_core::{NLM_F_APPEND, NLM_F_CREATE};
+use netlink_packet_core::{NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL};
 
 use super::expression::{Expression, Verdict};
 use crate::attributes::Attributes;
@@ -69,6 +69,12 @@ impl<'a> Batch<'a> {
             write_family(bytes, 0, SUBSYSTEM);
         });
         Self { table, requests, is_empty: true }
+    }
+
+    /// Makes the table. One that is there refuses the transaction.
+    pub(crate) fn create_table(&mut self) {
+        let flags = NLM_F_CREATE | NLM_F_EXCL;
+        self.push("create the nftables table", NEW_TABLE, flags, |_| {});
     }
 
     /// Makes the table exist and be empty, whatever it was before.

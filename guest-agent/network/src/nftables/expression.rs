@@ -44,6 +44,7 @@ impl Verdict {
 pub(crate) enum Field {
     SourceAddress,
     DestinationAddress,
+    SourcePort,
     DestinationPort,
     TransportProtocol,
     IncomingInterface,
@@ -66,8 +67,12 @@ pub(crate) enum Expression {
     NotEqual(Vec<u8>),
     /// Goes on if the map of this name has the register as key; loads the value.
     Lookup(&'static str),
+    /// Loads a value into a register.
+    Value(Vec<u8>, u32),
     /// Sends the packet to the address in the first word and the port in the second.
     TranslateDestination,
+    /// Gives the packet the port in the first word as source.
+    TranslateSourcePort,
     /// Gives the packet the outgoing interface's address as source.
     Masquerade,
     /// Ends the rule.
@@ -189,6 +194,10 @@ impl Expression {
                 lookup.number(2, WORD_0);
                 lookup.number(3, WORD_0);
             }),
+            Self::Value(value, register) => expression(element, "immediate", |immediate| {
+                immediate.number(1, *register);
+                immediate.data(2, value);
+            }),
             Self::TranslateDestination => expression(element, "nat", |nat| {
                 const DESTINATION: u32 = 1;
                 const IPV4: u32 = 2;
@@ -196,6 +205,13 @@ impl Expression {
                 nat.number(2, IPV4);
                 nat.number(3, WORD_0);
                 nat.number(5, WORD_1);
+            }),
+            Self::TranslateSourcePort => expression(element, "nat", |nat| {
+                const SOURCE: u32 = 0;
+                const IPV4: u32 = 2;
+                nat.number(1, SOURCE);
+                nat.number(2, IPV4);
+                nat.number(5, WORD_0);
             }),
             Self::Masquerade => expression(element, "masq", |_| {}),
             Self::Verdict(verdict) => expression(element, "immediate", |immediate| {
@@ -220,6 +236,7 @@ impl Field {
         match self {
             Self::SourceAddress => payload(element, register, NETWORK_HEADER, (12, 4)),
             Self::DestinationAddress => payload(element, register, NETWORK_HEADER, (16, 4)),
+            Self::SourcePort => payload(element, register, TRANSPORT_HEADER, (0, 2)),
             Self::DestinationPort => payload(element, register, TRANSPORT_HEADER, (2, 2)),
             Self::IncomingInterface => load(element, "meta", register, 6),
             Self::OutgoingInterface => load(element, "meta", register, 7),

@@ -8,6 +8,7 @@ mod isolation;
 mod lab;
 mod many;
 mod publish;
+mod resolver;
 mod restart;
 mod udp;
 mod uplink;
