@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use naru_network::{NetworkError, PortMapping};
+use naru_network::{NetworkError, PortMapping, Protocol};
 use naru_protocol::ports::{PortProtocol, PortReply, PortRequest};
 use tokio::io::{
     AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader, split,
@@ -241,7 +241,10 @@ impl State {
         let mapping = &self.bindings[&id].mapping;
         PortRequest::Bind {
             id,
-            protocol: PortProtocol::Tcp,
+            protocol: match mapping.protocol {
+                Protocol::Tcp => PortProtocol::Tcp,
+                Protocol::Udp => PortProtocol::Udp,
+            },
             host_ip: mapping.host_ip,
             host_port: mapping.host_port,
             target: target(mapping),
@@ -263,7 +266,6 @@ async fn write_line(
 mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
-    use naru_network::Protocol;
     use tokio::io::{DuplexStream, Lines, ReadHalf, WriteHalf, duplex};
 
     use super::*;
