@@ -1,7 +1,8 @@
 //! Debian packages, downloaded and unpacked but never installed.
 //!
 //! apt runs over the machine's own sources with a private state folder, which has the
-//! lists of both architectures. So the machine's apt is neither changed nor locked.
+//! lists of both architectures. So the machine's apt is neither changed nor locked. A
+//! newer release of Debian is asked for where the machine's own sources are.
 
 use std::cell::Cell;
 use std::fs;
@@ -14,10 +15,14 @@ use crate::process;
 use crate::step::say;
 use crate::workspace;
 
+/// Signs every release of Debian that apt is asked for here.
+const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
 /// apt over a private state folder.
 #[derive(Debug)]
 pub(crate) struct Apt {
     state: PathBuf,
+    options: Vec<String>,
     updated: Cell<bool>,
 }
 
@@ -35,13 +40,50 @@ pub(crate) struct Candidate {
 impl Apt {
     /// Opens the private state in the cache.
     pub(crate) fn open() -> Result<Self> {
-        let state = workspace::cache()?.join("apt");
+        let both = ["amd64", "arm64"].map(|name| format!("APT::Architectures::={name}"));
+        Self::over(workspace::cache()?.join("apt"), both.to_vec())
+    }
+
+    /// Opens the private state of one release of Debian, whatever this machine's is. To this
+    /// apt nothing is installed, so that all of a package's dependencies are lacking.
+    pub(crate) fn of_release(codename: &str) -> Result<Self> {
+        let state = workspace::cache()?.join(format!("apt-{codename}"));
+        let (sources, status) = (state.join("debian.sources"), state.join("status"));
+        let options = vec![
+            format!("Dir::Etc::SourceList={}", sources.display()),
+            "Dir::Etc::SourceParts=/dev/null".to_owned(),
+            format!("Dir::State::Status={}", status.display()),
+        ];
+        let apt = Self::over(state, options)?;
+        if !sources.exists() {
+            let text = format!(
+                "Types: deb\nURIs: {}\nSuites: {codename}\nComponents: main\nSigned-By: {KEYRING}\n",
+                Self::open()?.archive()?
+            );
+            fs::write(&status, "")?;
+            fs::write(&sources, text)
+                .with_context(|| format!("cannot write {}", sources.display()))?;
+        }
+        Ok(apt)
+    }
+
+    fn over(state: PathBuf, options: Vec<String>) -> Result<Self> {
         for folder in ["lists/partial", "cache/archives/partial"] {
             let path = state.join(folder);
             fs::create_dir_all(&path)
                 .with_context(|| format!("cannot create {}", path.display()))?;
         }
-        Ok(Self { state, updated: Cell::new(false) })
+        Ok(Self { state, options, updated: Cell::new(false) })
+    }
+
+    /// Where this machine has its own release of Debian from.
+    fn archive(&self) -> Result<String> {
+        self.update()?;
+        let format = "$(ORIGIN) $(CODENAME) $(REPO_URI)";
+        let mut list = self.command("apt-get");
+        list.args(["indextargets", "--format", format, "Created-By: Packages"]);
+        let listed = process::text(&mut list)?;
+        parse_archive(&listed).context("apt has no sources of Debian's")
     }
 
     /// An apt program that uses the private state.
@@ -51,12 +93,13 @@ impl Apt {
         for option in [
             format!("Dir::State::Lists={}", folder("lists")),
             format!("Dir::Cache={}", folder("cache")),
-            "APT::Architectures::=amd64".to_owned(),
-            "APT::Architectures::=arm64".to_owned(),
             // The cache may lie where apt's own user cannot read.
             "APT::Sandbox::User=root".to_owned(),
             "Debug::NoLocking=1".to_owned(),
-        ] {
+        ]
+        .iter()
+        .chain(&self.options)
+        {
             command.arg("-o").arg(option);
         }
         command
@@ -137,9 +180,25 @@ fn parse_show(text: &str) -> Vec<Candidate> {
         .collect()
 }
 
+/// Of lines with origin, code name and address: the address of Debian's release itself, not
+/// of its updates.
+fn parse_archive(text: &str) -> Option<String> {
+    text.lines().find_map(|line| {
+        let [origin, codename, address] = line.split(' ').collect::<Vec<_>>().try_into().ok()?;
+        (origin == "Debian" && !codename.contains('-')).then(|| address.to_owned())
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_archive_is_that_of_debians_release_itself() {
+        let text = "Other one http://a/\nDebian one-security http://b/\nDebian one http://c/\n";
+        assert_eq!(parse_archive(text).as_deref(), Some("http://c/"));
+        assert_eq!(parse_archive("Other one http://a/\n"), None);
+    }
 
     #[test]
     fn every_stanza_with_an_archive_is_a_candidate() {

@@ -4,6 +4,7 @@ mod apt;
 mod bench;
 mod bindings;
 mod ci;
+mod clients;
 mod cross;
 mod image;
 mod layers;

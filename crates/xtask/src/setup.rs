@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 use crate::step::{say, step};
-use crate::{process, workspace};
+use crate::{clients, process, workspace};
 
 /// A purpose, and what it takes.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +26,8 @@ enum Sign {
     Program(&'static str),
     /// A file pkg-config knows.
     Library(&'static str),
+    /// A module of Python's, whoever installed that.
+    Module(&'static str),
     /// The package itself is installed.
     Installed,
 }
@@ -83,6 +85,8 @@ pub(crate) const TESTS: Needs = Needs {
         ("podman", Sign::Program("podman")),
         ("crun", Sign::Program("crun")),
         ("busybox-static", Sign::Installed),
+        ("python3", Sign::Program("python3")),
+        ("python3-venv", Sign::Module("ensurepip")),
         ("nftables", Sign::Program("nft")),
         ("iproute2", Sign::Program("ip")),
         ("webkit2gtk-driver", Sign::Program("WebKitWebDriver")),
@@ -96,7 +100,8 @@ pub(crate) const TESTS: Needs = Needs {
 /// Runs `cargo xtask setup`.
 pub(crate) fn everything() -> Result<()> {
     install(&[BUILD, IMAGE, WINDOW, MACHINE, CROSS, TESTS])?;
-    ui_packages()
+    ui_packages()?;
+    clients::prepare().map(drop)
 }
 
 /// Installs what is missing. Nothing is asked of apt when nothing is missing.
@@ -180,6 +185,9 @@ impl Sign {
         match self {
             Self::Program(name) => find_program(name).is_some(),
             Self::Library(name) => succeeds(Command::new("pkg-config").args(["--exists", name])),
+            Self::Module(name) => {
+                succeeds(Command::new("python3").args(["-c", &format!("import {name}")]))
+            }
             Self::Installed => succeeds(Command::new("dpkg").args(["-s", package])),
         }
     }

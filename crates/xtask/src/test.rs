@@ -16,7 +16,7 @@ use clap::{Args, ValueEnum};
 use crate::apt::Apt;
 use crate::image::{self, Arch};
 use crate::step::{Checks, say};
-use crate::{ci, process, setup, ui, workspace};
+use crate::{ci, clients, process, setup, ui, workspace};
 
 /// The packages whose every test boots the machine or drives other programs.
 const PRIVILEGED_PACKAGES: [&str; 3] = ["naru-conformance", "naru-desktop-tests", "naru-e2e"];
@@ -85,6 +85,7 @@ fn default_tier(checks: &mut Checks, filter: Option<&str>) {
 fn privileged_tier(checks: &mut Checks, filter: Option<&str>) -> Result<()> {
     setup::install(&[setup::IMAGE, setup::MACHINE, setup::TESTS])?;
     let vsock_device = setup::vsock_device()?;
+    let clients = clients::prepare()?;
     let apt = Apt::open()?;
     for arch in Arch::ALL {
         checks.run(&format!("VM image for {}", arch.name()), || image::build(&apt, arch));
@@ -98,7 +99,10 @@ fn privileged_tier(checks: &mut Checks, filter: Option<&str>) -> Result<()> {
         )
     });
     checks.run("privileged tests", || {
-        let environment = [("NARU_VHOST_DEVICE_VSOCK", vsock_device.as_os_str())];
+        let environment = [
+            ("NARU_VHOST_DEVICE_VSOCK", vsock_device.as_os_str()),
+            ("NARU_CLIENTS", clients.as_os_str()),
+        ];
         if has_nextest() {
             let selection = ["--profile", "privileged", "--filterset", &privileged_set()];
             return nextest(&selection, filter, &environment);
