@@ -5,26 +5,31 @@
 //! unpublish ──release──► host
 //! ```
 //!
-//! The host may go and come back; all that is published is then asked for again. One
-//! host is connected at a time: a new one takes the place of the old.
+//! The host may go and come back; all that is published is then asked for again, and what
+//! another program has taken meanwhile every few seconds, until it is free. One host is
+//! connected at a time: a new one takes the place of the old.
 
-use std::collections::BTreeMap;
+mod state;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use naru_network::{NetworkError, PortMapping, Protocol};
-use naru_protocol::ports::{PortProtocol, PortReply, PortRequest};
+use naru_network::PortMapping;
+use naru_protocol::ports::{PortReply, PortRequest};
 use tokio::io::{
     AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader, split,
 };
 use tokio::sync::{Notify, mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::{interval, timeout};
 
 use crate::error::{EngineError, Result};
-use crate::network::target;
+use state::State;
 
 /// How long the host may take to say whether it listens.
 const BIND_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How soon a port is asked for again that was lost to another program.
+const RETRY_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Requests that may wait for a slow host.
 const QUEUE: usize = 1024;
@@ -41,23 +46,6 @@ struct Shared {
     state: Mutex<State>,
     /// Tells that a host has come.
     arrivals: Notify,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    next_id: u64,
-    bindings: BTreeMap<u64, Binding>,
-    /// The connected host, and which connection it is.
-    host: Option<(u64, mpsc::Sender<PortRequest>)>,
-    connections: u64,
-}
-
-#[derive(Debug)]
-struct Binding {
-    key: String,
-    mapping: PortMapping,
-    /// Waits for the first answer.
-    answer: Option<oneshot::Sender<PortReply>>,
 }
 
 impl PortHost {
@@ -166,10 +154,21 @@ impl PortHost {
             for request in known {
                 write_line(&mut write, &request).await?;
             }
-            while let Some(request) = requests.recv().await {
-                write_line(&mut write, &request).await?;
+            let mut retry = interval(RETRY_INTERVAL);
+            loop {
+                tokio::select! {
+                    request = requests.recv() => match request {
+                        Some(request) => write_line(&mut write, &request).await?,
+                        None => return Ok::<_, std::io::Error>(()),
+                    },
+                    _ = retry.tick() => {
+                        let lost = self.state().lost();
+                        for request in lost {
+                            write_line(&mut write, &request).await?;
+                        }
+                    }
+                }
             }
-            Ok::<_, std::io::Error>(())
         };
         let ended = tokio::select! {
             ended = send => ended,
@@ -201,54 +200,13 @@ impl PortHost {
             match binding.answer.take() {
                 // An error only says that the asker gave up.
                 Some(answer) => drop(answer.send(reply)),
-                None => {
-                    if let PortReply::Refused { message, .. } = reply {
-                        tracing::warn!(container_id = binding.key, message, "a port is lost");
-                    }
-                }
+                None => binding.note(&reply),
             }
         }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn add(
-        &mut self,
-        key: &str,
-        mapping: PortMapping,
-        answer: Option<oneshot::Sender<PortReply>>,
-    ) -> u64 {
-        self.next_id += 1;
-        self.bindings.insert(self.next_id, Binding { key: key.to_owned(), mapping, answer });
-        self.next_id
-    }
-
-    /// Refuses in Docker's words what another container has: the host would name its own program.
-    fn check_free(&self, wanted: &PortMapping) -> Result<()> {
-        if self.bindings.values().any(|binding| binding.mapping.clashes_with(wanted)) {
-            let PortMapping { host_ip, host_port: port, .. } = *wanted;
-            return Err(NetworkError::PortAllocated { host_ip, port }.into());
-        }
-        Ok(())
-    }
-
-    /// The request for a binding that is known.
-    fn request(&self, id: u64) -> PortRequest {
-        let mapping = &self.bindings[&id].mapping;
-        PortRequest::Bind {
-            id,
-            protocol: match mapping.protocol {
-                Protocol::Tcp => PortProtocol::Tcp,
-                Protocol::Udp => PortProtocol::Udp,
-            },
-            host_ip: mapping.host_ip,
-            host_port: mapping.host_port,
-            target: target(mapping),
-        }
     }
 }
 
@@ -266,6 +224,7 @@ async fn write_line(
 mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
+    use naru_network::Protocol;
     use tokio::io::{DuplexStream, Lines, ReadHalf, WriteHalf, duplex};
 
     use super::*;
@@ -365,6 +324,26 @@ mod tests {
             }
         }
         assert_eq!(asked, [7, 49152]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_port_that_was_lost_is_asked_for_until_it_is_free() {
+        let ports = PortHost::default();
+        let mut tasks = tokio::task::JoinSet::new();
+        ports.restore("old", &[mapping(80)]);
+        let mut host = FakeHost::connect(&ports, &mut tasks);
+        for _ in 0..3 {
+            let PortRequest::Bind { id, host_port: 80, .. } = host.request().await else {
+                panic!("expected a bind of the lost port");
+            };
+            let message = "port 80 is already in use".to_owned();
+            host.reply(PortReply::Refused { id, message }).await;
+        }
+        let PortRequest::Bind { id, .. } = host.request().await else { panic!("no bind") };
+        host.reply(PortReply::Bound { id, host_port: 80 }).await;
+        let asked_again = timeout(10 * RETRY_INTERVAL, host.request()).await;
+        assert!(asked_again.is_err(), "{asked_again:?}");
+        assert!(!ports.state().bindings.values().any(|binding| binding.lost));
     }
 
     #[tokio::test]
