@@ -291,7 +291,7 @@ impl From<AppError> for IpcError {
 
 /// The kind of this name; an unknown one is a newer Naru's and counts as internal.
 pub fn kind_named(name: &str) -> ErrorKind {
-    const ALL: [ErrorKind; 11] = [
+    const ALL: [ErrorKind; 12] = [
         ErrorKind::NotFound,
         ErrorKind::InvalidArgument,
         ErrorKind::Conflict,
@@ -299,6 +299,7 @@ pub fn kind_named(name: &str) -> ErrorKind {
         ErrorKind::Precondition,
         ErrorKind::Unavailable,
         ErrorKind::Unauthorized,
+        ErrorKind::Forbidden,
         ErrorKind::Unsupported,
         ErrorKind::Cancelled,
         ErrorKind::Deadline,
@@ -333,7 +334,8 @@ fn docker_kind(error: &bollard::errors::Error) -> ErrorKind {
 fn kind_of_status(status: u16) -> ErrorKind {
     match status {
         400 => ErrorKind::InvalidArgument,
-        401 | 403 => ErrorKind::Unauthorized,
+        401 => ErrorKind::Unauthorized,
+        403 => ErrorKind::Forbidden,
         404 => ErrorKind::NotFound,
         409 => ErrorKind::Conflict,
         501 => ErrorKind::Unsupported,

@@ -24,7 +24,7 @@ fn code(kind: ErrorKind) -> u8 {
         ErrorKind::InvalidArgument => 2,
         ErrorKind::NotFound => 3,
         ErrorKind::Conflict | ErrorKind::AlreadyExists => 4,
-        ErrorKind::Precondition => 5,
+        ErrorKind::Precondition | ErrorKind::Forbidden => 5,
         ErrorKind::Unavailable => 6,
         ErrorKind::Unauthorized => 7,
         ErrorKind::Unsupported => 8,

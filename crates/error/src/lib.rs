@@ -21,6 +21,8 @@ pub enum ErrorKind {
     Unavailable,
     /// The credentials are missing or wrong.
     Unauthorized,
+    /// It must not be, as things are and whoever asks.
+    Forbidden,
     /// Known, but not something this build or this host can do.
     Unsupported,
     /// The caller gave up.
@@ -42,6 +44,7 @@ impl ErrorKind {
             Self::Precondition => "precondition",
             Self::Unavailable => "unavailable",
             Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
             Self::Unsupported => "unsupported",
             Self::Cancelled => "cancelled",
             Self::Deadline => "deadline",

@@ -12,7 +12,7 @@ use crate::hint::Hint;
 pub struct IpcError {
     /// [`ErrorKind::as_str`]; the window chooses its wording and buttons by it.
     #[ts(
-        type = "\"not_found\" | \"invalid_argument\" | \"conflict\" | \"already_exists\" | \"precondition\" | \"unavailable\" | \"unauthorized\" | \"unsupported\" | \"cancelled\" | \"deadline\" | \"internal\""
+        type = "\"not_found\" | \"invalid_argument\" | \"conflict\" | \"already_exists\" | \"precondition\" | \"unavailable\" | \"unauthorized\" | \"forbidden\" | \"unsupported\" | \"cancelled\" | \"deadline\" | \"internal\""
     )]
     pub kind: String,
     /// One sentence, causes included, in English (the engine's or the machine's words).

@@ -69,6 +69,11 @@ impl Mode {
             Self::Native => None,
         }
     }
+
+    /// Where a container finds the host; none if by its own way out.
+    pub(crate) fn host_address(self) -> Option<IpAddr> {
+        self.registry_localhost()
+    }
 }
 
 #[cfg(test)]

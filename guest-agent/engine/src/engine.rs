@@ -21,7 +21,7 @@ use crate::container::{
 };
 use crate::error::{EngineError, Result};
 use crate::events::Events;
-use crate::network::ContainerNetwork;
+use crate::network::{ContainerNetwork, OpenRequest};
 use crate::ports::PortHost;
 
 /// Where things are kept.
@@ -101,7 +101,14 @@ impl Engine {
         let running: Vec<Record> =
             records.iter().filter(|record| record.running()).cloned().collect();
         let port_host = (mode == Mode::Vm).then(PortHost::default);
-        let network = ContainerNetwork::open(&paths.run, &args.bridge, port_host, &running).await?;
+        let network = ContainerNetwork::open(OpenRequest {
+            run_dir: &paths.run,
+            bridge: &args.bridge,
+            host: port_host,
+            networks: database.networks().await?,
+            running: &running,
+        })
+        .await?;
         network.sweep(&running).await;
         let program = AgentProgram::prepare(&paths.run)?;
         let engine = Self(Arc::new(Inner {

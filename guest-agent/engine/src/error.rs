@@ -21,6 +21,12 @@ pub enum EngineError {
     /// No network has this name.
     #[error("network {0} not found")]
     NoSuchNetwork(String),
+    /// No driver has this name.
+    #[error("plugin {0:?} not found")]
+    NoSuchPlugin(String),
+    /// Things are such that it must not be; Docker's word for much that concerns networks.
+    #[error("{0}")]
+    Forbidden(String),
     /// No exec has this id.
     #[error("No such exec instance: {0}")]
     NoSuchExec(String),
@@ -178,6 +184,7 @@ impl EngineError {
         match self {
             Self::NoSuchContainer(_)
             | Self::NoSuchNetwork(_)
+            | Self::NoSuchPlugin(_)
             | Self::NoSuchExec(_)
             | Self::NoSuchFile { .. }
             | Self::OtherPlatform { .. } => ErrorKind::NotFound,
@@ -190,6 +197,7 @@ impl EngineError {
             | Self::CannotJoinNetwork(source)
             | Self::CannotJoin { source, .. }
             | Self::Update { source, .. } => source.kind(),
+            Self::Forbidden(_) => ErrorKind::Forbidden,
             Self::Unsupported(_) => ErrorKind::Unsupported,
             // Docker blames the caller for a command that is not in the image.
             Self::Start { exit_code: 126 | 127, .. }

@@ -91,6 +91,11 @@ impl DockerHost {
         self.remove_all(&["images", "-q"], &["rmi", "-f"])
     }
 
+    /// Removes every network that users have made.
+    pub(crate) fn remove_networks(&self) -> anyhow::Result<()> {
+        self.remove_all(&["network", "ls", "-q", "--filter", "type=custom"], &["network", "rm"])
+    }
+
     fn remove_all(&self, list: &[&str], remove: &[&str]) -> anyhow::Result<()> {
         for _ in 0..REMOVALS {
             let listed = self.docker(list)?;

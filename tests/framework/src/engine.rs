@@ -75,7 +75,8 @@ impl Drop for Engine {
     fn drop(&mut self) {
         if let Self::Given(host) = self {
             // The next case finds what is left, and says so.
-            drop(host.remove_containers().and_then(|()| host.remove_images()));
+            let removed = host.remove_containers().and_then(|()| host.remove_networks());
+            drop(removed.and_then(|()| host.remove_images()));
         }
     }
 }

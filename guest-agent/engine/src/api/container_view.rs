@@ -1,15 +1,16 @@
 //! Containers as Docker's clients see them.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use bollard_stubs::models::MountType;
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use naru_protocol::version::ApiVersion;
+use serde_json::{Value, json};
+
+use super::network_settings::{network_settings, networks_listed, ports_list};
 
 use crate::container::{ContainerSize, Health, LogDriver, Record, Status};
 use crate::engine::Engine;
-use crate::network::network_id;
 use crate::spec::{MASKED_PATHS, READONLY_PATHS, WantedMounts};
 
 /// What Docker writes where there is no time yet.
@@ -35,7 +36,7 @@ pub(super) fn summary(engine: &Engine, record: &Record, now: Timestamp) -> Value
         "State": record.state.status.as_str(),
         "Status": record.status_text(now),
         "HostConfig": { "NetworkMode": mode },
-        "NetworkSettings": { "Networks": networks(record) },
+        "NetworkSettings": { "Networks": networks_listed(record) },
         "Mounts": mounts(record),
     })
 }
@@ -65,27 +66,6 @@ fn image_name(engine: &Engine, record: &Record) -> String {
     }
 }
 
-fn ports_list(record: &Record) -> Vec<Value> {
-    let mut ports: Vec<Value> = Vec::new();
-    let published = record.endpoint.iter().flat_map(|endpoint| &endpoint.ports);
-    for port in published.clone() {
-        ports.push(json!({
-            "IP": port.host_ip, "PrivatePort": port.container_port,
-            "PublicPort": port.host_port, "Type": "tcp",
-        }));
-    }
-    if record.running() {
-        for exposed in record.config.exposed_ports.iter().flatten() {
-            let (number, protocol) = exposed.split_once('/').unwrap_or((exposed, "tcp"));
-            let Ok(number) = number.parse::<u16>() else { continue };
-            if !published.clone().any(|port| port.container_port == number && protocol == "tcp") {
-                ports.push(json!({ "PrivatePort": number, "Type": protocol }));
-            }
-        }
-    }
-    ports
-}
-
 fn mounts(record: &Record) -> Vec<Value> {
     let Ok(wanted) = WantedMounts::parse(&record.host_config) else { return Vec::new() };
     let binds = wanted.binds.iter().map(|bind| {
@@ -105,84 +85,8 @@ fn mounts(record: &Record) -> Vec<Value> {
     binds.chain(tmpfs).collect()
 }
 
-fn network(record: &Record) -> Value {
-    let endpoint = record.endpoint.as_ref();
-    let had_one = endpoint.is_some() || record.state.started_at.is_some();
-    json!({
-        "IPAMConfig": null, "Links": null, "Aliases": null, "DriverOpts": null, "GwPriority": 0,
-        "MacAddress": endpoint.map_or("", |endpoint| endpoint.mac.as_str()),
-        "NetworkID": if had_one { network_id(record.network_mode()) } else { "" },
-        "EndpointID": endpoint.map_or("", |endpoint| endpoint.id.as_str()),
-        "Gateway": endpoint.map(|endpoint| endpoint.gateway.to_string()).unwrap_or_default(),
-        "IPAddress": endpoint.map(|endpoint| endpoint.address.to_string()).unwrap_or_default(),
-        "IPPrefixLen": endpoint.map_or(0, |endpoint| endpoint.prefix_len),
-        "IPv6Gateway": "", "GlobalIPv6Address": "", "GlobalIPv6PrefixLen": 0,
-        // The default bridge has no names.
-        "DNSNames": null,
-    })
-}
-
-/// A container that has another's network is in none itself.
-fn networks(record: &Record) -> Value {
-    if record.joined_network().is_some() {
-        return json!({});
-    }
-    json!({ record.network_mode(): network(record) })
-}
-
-/// `"80/tcp": [{…}]`, and null for a port that is exposed only.
-fn port_map(record: &Record) -> Value {
-    let mut map: BTreeMap<String, Option<Vec<Value>>> = BTreeMap::new();
-    if !record.running() {
-        return json!(map);
-    }
-    for exposed in record.config.exposed_ports.iter().flatten() {
-        let exposed =
-            if exposed.contains('/') { exposed.clone() } else { format!("{exposed}/tcp") };
-        map.entry(exposed).or_default();
-    }
-    for port in record.endpoint.iter().flat_map(|endpoint| &endpoint.ports) {
-        let binding = json!({ "HostIp": port.host_ip, "HostPort": port.host_port.to_string() });
-        map.entry(format!("{}/tcp", port.container_port))
-            .or_default()
-            .get_or_insert_default()
-            .push(binding);
-    }
-    json!(map)
-}
-
-fn network_settings(engine: &Engine, record: &Record) -> Value {
-    let mut settings = Map::new();
-    let on_bridge = network(record);
-    // The top-level copies are what `docker inspect` showed before networks had names.
-    for field in [
-        "EndpointID",
-        "Gateway",
-        "GlobalIPv6Address",
-        "GlobalIPv6PrefixLen",
-        "IPAddress",
-        "IPPrefixLen",
-        "IPv6Gateway",
-        "MacAddress",
-    ] {
-        settings.insert(field.to_owned(), on_bridge[field].clone());
-    }
-    let key = engine.network().namespace(record).filter(|_| record.running());
-    let sandbox = if key.is_some() { record.id.as_str() } else { "" };
-    let rest = json!({
-        "Bridge": "", "SandboxID": sandbox, "SandboxKey": key.unwrap_or_default(),
-        "Ports": port_map(record), "HairpinMode": false, "LinkLocalIPv6Address": "",
-        "LinkLocalIPv6PrefixLen": 0, "SecondaryIPAddresses": null, "SecondaryIPv6Addresses": null,
-        "Networks": networks(record),
-    });
-    if let Value::Object(rest) = rest {
-        settings.extend(rest);
-    }
-    Value::Object(settings)
-}
-
 /// `GET /containers/{id}/json`.
-pub(super) fn inspect(engine: &Engine, record: &Record) -> Value {
+pub(super) fn inspect(engine: &Engine, record: &Record, version: ApiVersion) -> Value {
     let directory = engine.paths().container(&record.id);
     let state = &record.state;
     // Docker makes them with the first start.
@@ -224,7 +128,7 @@ pub(super) fn inspect(engine: &Engine, record: &Record) -> Value {
         },
         "Mounts": mounts(record),
         "Config": config(record),
-        "NetworkSettings": network_settings(engine, record),
+        "NetworkSettings": network_settings(engine, record, version),
     });
     if let Some(health) = &state.health {
         view["State"]["Health"] = health_view(health);

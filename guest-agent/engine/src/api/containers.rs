@@ -150,7 +150,6 @@ impl Bounds {
 fn listed(filters: &Filters, bounds: &Bounds, record: &Record) -> bool {
     let labels = record.config.labels.as_ref();
     let exposed = || record.config.exposed_ports.iter().flatten();
-    let published = || record.endpoint.iter().flat_map(|endpoint| &endpoint.ports);
     let port = |wanted: &str| wanted.split('/').next().unwrap_or_default().parse::<u16>().ok();
     filters.any("id", |id| record.id.starts_with(id))
         && filters.any("name", |name| name_fits(&record.name, name))
@@ -159,10 +158,13 @@ fn listed(filters: &Filters, bounds: &Bounds, record: &Record) -> bool {
             record.state.finished_at.is_some() && code == record.state.exit_code.to_string()
         })
         && filters.any("network", |network| {
-            network == record.network_mode() || network == crate::network::BRIDGE_ID
+            record.networks.iter().any(|membership| {
+                membership.network == network
+                    || membership.network_id.as_deref().is_some_and(|id| id.starts_with(network))
+            })
         })
         && filters.any("publish", |wanted| {
-            published().any(|published| Some(published.host_port) == port(wanted))
+            record.ports.iter().any(|published| Some(published.host_port) == port(wanted))
         })
         && filters.any("expose", |wanted| exposed().any(|exposed| port(exposed) == port(wanted)))
         && filters.any("health", |wanted| {
@@ -179,7 +181,7 @@ fn listed(filters: &Filters, bounds: &Bounds, record: &Record) -> bool {
 
 /// Docker takes a name as an unanchored regular expression; anchors and plain text are
 /// what people write.
-fn name_fits(name: &str, wanted: &str) -> bool {
+pub(super) fn name_fits(name: &str, wanted: &str) -> bool {
     let wanted = wanted.strip_prefix('/').unwrap_or(wanted);
     let (start, wanted) = match wanted.strip_prefix('^') {
         // `^/?` is how programs find a name whether it has its slash or not.
@@ -208,11 +210,12 @@ struct InspectQuery {
 
 async fn inspect(
     State(engine): State<Engine>,
+    Extension(version): Extension<ApiVersion>,
     Path(id): Path<String>,
     Query(query): Query<InspectQuery>,
 ) -> Answer {
     let record = engine.containers().find(&id)?.record();
-    let mut shown = container_view::inspect(&engine, &record);
+    let mut shown = container_view::inspect(&engine, &record, version);
     if query.size.0 {
         let size = engine.container_size(&record).await?;
         shown["SizeRw"] = size.written.into();

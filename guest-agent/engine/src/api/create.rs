@@ -1,11 +1,13 @@
 //! `POST /containers/create`.
 
+use std::collections::HashMap;
+
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use axum::{Extension, Json, Router};
-use bollard_stubs::models::ContainerCreateBody;
+use bollard_stubs::models::{ContainerCreateBody, EndpointSettings, NetworkingConfig};
 use hyper::StatusCode;
 use naru_image_store::PlatformError;
 use naru_protocol::version::ApiVersion;
@@ -13,9 +15,10 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::error::ApiError;
+use super::networks::HAS_ENABLE_IPV4;
 use super::query::Query;
 use super::{read_json, whole_body};
-use crate::container::{CreateRequest, refuse_endpoints};
+use crate::container::CreateRequest;
 use crate::engine::Engine;
 
 pub(super) fn routes() -> Router<Engine> {
@@ -29,15 +32,24 @@ struct CreateQuery {
     platform: String,
 }
 
+/// What had its place elsewhere before version 1.44.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct OldFields {
+    mac_address: Option<String>,
+}
+
 async fn create(
     State(engine): State<Engine>,
     Extension(version): Extension<ApiVersion>,
     Query(query): Query<CreateQuery>,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let mut body = read(&whole_body(body).await?)?;
+    let bytes = whole_body(body).await?;
+    let mut body = read(&bytes)?;
+    let OldFields { mac_address } = read_json(&bytes)?;
     forget_what_came_later(&mut body, version);
-    refuse_endpoints(body.networking_config.as_ref())?;
+    let endpoints = endpoints(body.networking_config.take(), version)?;
     let host_config = body.host_config.clone().unwrap_or_default();
     let config = serde_json::to_value(&body)
         .and_then(serde_json::from_value)
@@ -51,10 +63,32 @@ async fn create(
             text.parse().map_err(|error: PlatformError| ApiError::invalid(error.to_string()))?,
         ),
     };
-    let request = CreateRequest { name, config, host_config, platform };
+    let request = CreateRequest { name, config, host_config, endpoints, mac_address, platform };
     let container = engine.create_container(request).await?;
     let answer = json!({ "Id": container.id, "Warnings": [] });
     Ok((StatusCode::CREATED, Json(answer)).into_response())
+}
+
+/// What is asked for in each network; an older client connects to all but one later.
+fn endpoints(
+    config: Option<NetworkingConfig>,
+    version: ApiVersion,
+) -> Result<HashMap<String, EndpointSettings>, ApiError> {
+    let mut endpoints = config.and_then(|config| config.endpoints_config).unwrap_or_default();
+    if endpoints.len() > 1 && version < HAS_MANY_ENDPOINTS {
+        let mut names: Vec<String> = endpoints.into_keys().collect();
+        names.sort();
+        return Err(ApiError::invalid(format!(
+            "Container cannot be connected to network endpoints: {}",
+            names.join(", ")
+        )));
+    }
+    if version < HAS_ENABLE_IPV4 {
+        for settings in endpoints.values_mut() {
+            settings.gw_priority = None;
+        }
+    }
+    Ok(endpoints)
 }
 
 /// Docker tells no body from an empty one.
@@ -75,6 +109,7 @@ const HAS_PLATFORM: ApiVersion = ApiVersion::new(1, 41);
 const HAS_CONSOLE_SIZE: ApiVersion = ApiVersion::new(1, 42);
 const HAS_ANNOTATIONS: ApiVersion = ApiVersion::new(1, 43);
 const HAS_START_INTERVAL: ApiVersion = ApiVersion::new(1, 44);
+const HAS_MANY_ENDPOINTS: ApiVersion = ApiVersion::new(1, 44);
 
 /// What an older client cannot have meant is ignored, and what it expects is so.
 fn forget_what_came_later(body: &mut ContainerCreateBody, version: ApiVersion) {

@@ -22,6 +22,9 @@ mod images;
 mod lifecycle;
 mod logs;
 mod naru;
+mod network_settings;
+mod network_view;
+mod networks;
 mod not_yet;
 mod prune;
 mod query;
@@ -68,6 +71,7 @@ impl Api {
             .merge(stats::routes())
             .merge(top::routes())
             .merge(naru::routes())
+            .merge(networks::routes())
             .merge(not_yet::routes())
             .fallback(async || ApiError::page_not_found())
             .method_not_allowed_fallback(async || ApiError::page_not_found())

@@ -24,9 +24,7 @@ pub(super) fn routes() -> Router<Engine> {
         router = router.route(path, post(refuse));
     }
     router = router.route("/distribution/{*name}", get(refuse));
-    for path in
-        ["/networks", "/networks/{*rest}", "/volumes", "/volumes/{*rest}", "/plugins/{*rest}"]
-    {
+    for path in ["/volumes", "/volumes/{*rest}", "/plugins/{*rest}"] {
         router = router.route(path, any(refuse));
     }
     for path in ["/swarm", "/nodes", "/services", "/tasks", "/secrets", "/configs"] {
@@ -40,7 +38,6 @@ async fn refuse(request: Request) -> ApiError {
     let path = request.uri().path();
     let what = match path.trim_start_matches('/').split('/').next().unwrap_or_default() {
         "build" | "session" | "grpc" => "building images",
-        "networks" => "networks other than bridge, host and none",
         "volumes" => "volumes",
         "auth" => "logging in to a registry",
         "plugins" => "plugins",

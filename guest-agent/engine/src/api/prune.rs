@@ -31,11 +31,7 @@ async fn prune(
     Query(query): Query<PruneQuery>,
 ) -> Result<Response, ApiError> {
     let filters = Filters::parse(query.filters.as_deref(), &FILTERS)?;
-    let until = match filters.values("until") {
-        None | Some([]) => None,
-        Some([until]) => Some(parse_until(until, Timestamp::now())?),
-        Some(_) => return Err(ApiError::invalid("more than one until filter specified")),
-    };
+    let until = until(&filters, Timestamp::now())?;
     let wanted = |record: &Record| {
         let labels = record.config.labels.as_ref();
         until.is_none_or(|until| record.created <= until)
@@ -43,6 +39,15 @@ async fn prune(
     };
     let Pruned { ids, reclaimed } = engine.prune_containers(wanted).await?;
     Ok(Json(json!({ "ContainersDeleted": ids, "SpaceReclaimed": reclaimed })).into_response())
+}
+
+/// Up to when what is pruned was made.
+pub(super) fn until(filters: &Filters, now: Timestamp) -> Result<Option<Timestamp>, ApiError> {
+    match filters.values("until") {
+        None | Some([]) => Ok(None),
+        Some([until]) => parse_until(until, now).map(Some),
+        Some(_) => Err(ApiError::invalid("more than one until filter specified")),
+    }
 }
 
 /// A time, or how long before `now` it was: `24h`, `1h30m`.

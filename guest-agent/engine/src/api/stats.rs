@@ -95,7 +95,10 @@ impl Sampler {
         if record.running() {
             let cgroup = self.engine.paths().cgroup(&record);
             // With the host's network the host's traffic would look like the container's.
-            let pid = record.endpoint.as_ref().map(|_| record.state.pid);
+            let mut own =
+                record.networks.iter().filter_map(|membership| membership.endpoint.as_ref());
+            let own = own.find_map(|endpoint| endpoint.interface.as_ref());
+            let pid = own.map(|_| record.state.pid);
             // An error says that it has ended meanwhile.
             sampled = spawn_blocking(move || sample(&cgroup, pid)).await.ok().and_then(Result::ok);
         }

@@ -126,7 +126,7 @@ async fn info(
             ["Using metacopy", "false"], ["Native Overlay Diff", "true"], ["userxattr", "false"],
         ],
         "Plugins": {
-            "Volume": ["local"], "Network": ["bridge", "host", "none"],
+            "Volume": ["local"], "Network": ["bridge", "host", "ipvlan", "macvlan", "null"],
             "Authorization": null, "Log": ["json-file", "local", "none"],
         },
         "MemoryLimit": limits.memory, "SwapLimit": limits.memory,

@@ -1,12 +1,13 @@
 //! Making a container: the request is checked whole, then kept, or nothing is.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::{Component, Path};
 use std::sync::Arc;
 
 use bollard_stubs::models::{
-    ContainerConfig, HostConfig, HostConfigLogConfig, ImageConfig, RestartPolicy as AskedPolicy,
-    RestartPolicyNameEnum,
+    ContainerConfig, EndpointSettings, HostConfig, HostConfigLogConfig, ImageConfig,
+    RestartPolicy as AskedPolicy, RestartPolicyNameEnum,
 };
 use jiff::Timestamp;
 use naru_image_store::{Image, Platform};
@@ -34,6 +35,10 @@ pub(crate) struct CreateRequest {
     pub(crate) name: Option<String>,
     pub(crate) config: ContainerConfig,
     pub(crate) host_config: HostConfig,
+    /// What is asked for in each network, by its name or id.
+    pub(crate) endpoints: HashMap<String, EndpointSettings>,
+    /// In the network of the mode, as older clients ask for it.
+    pub(crate) mac_address: Option<String>,
     /// The image must be for this one, if it is named.
     pub(crate) platform: Option<Platform>,
 }
@@ -42,7 +47,8 @@ impl Engine {
     /// Makes a container; it does not run yet.
     #[tracing::instrument(level = "debug", skip_all)]
     pub(crate) async fn create_container(&self, request: CreateRequest) -> Result<Arc<Container>> {
-        let CreateRequest { name, mut config, mut host_config, platform } = request;
+        let CreateRequest { name, mut config, mut host_config, endpoints, mac_address, platform } =
+            request;
         if let Some(name) = &name {
             names::check(name)?;
         }
@@ -60,6 +66,7 @@ impl Engine {
         fill_host_config(&mut host_config);
         let command = command_line(&config)?;
         validate(&config, &host_config)?;
+        let networks = self.memberships(&host_config, endpoints, mac_address)?;
 
         let name = self.reserve_name(name.as_deref(), &id)?;
         let record = Record {
@@ -71,7 +78,8 @@ impl Engine {
             command,
             config,
             host_config,
-            endpoint: None,
+            networks,
+            ports: Vec::new(),
             state: State::default(),
         };
         let kept = self.keep_new(record).await;

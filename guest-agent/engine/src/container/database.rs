@@ -9,11 +9,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::{Connection, params};
 use tokio::task::spawn_blocking;
 
+use super::migration;
 use super::record::Record;
 use crate::error::{EngineError, Result};
 
 /// The schema's version; a newer one in the file is refused, an older one migrated.
-const SCHEMA: i64 = 1;
+const SCHEMA: i64 = 2;
 
 /// The engine's database.
 #[derive(Clone, Debug)]
@@ -38,8 +39,13 @@ impl Database {
                 "CREATE TABLE IF NOT EXISTS container (
                     id     TEXT PRIMARY KEY,
                     record TEXT NOT NULL
+                ) STRICT;
+                CREATE TABLE IF NOT EXISTS network (
+                    id     TEXT PRIMARY KEY,
+                    record TEXT NOT NULL
                 ) STRICT;",
             )?;
+            migration::name_networks(&connection)?;
             connection.pragma_update(None, "user_version", SCHEMA)?;
         }
         Ok(Self(Arc::new(Mutex::new(connection))))
@@ -85,7 +91,7 @@ impl Database {
     }
 
     /// The one door to the connection: off the async threads, one at a time.
-    async fn with<T: Send + 'static>(
+    pub(crate) async fn with<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {

@@ -75,7 +75,7 @@ impl Engine {
         // its policy says as of all that does not run when the engine starts.
         self.release(&container.record()).await;
         let mut change = self.change(container).await?;
-        change.record.endpoint = None;
+        change.record.forget_endpoints();
         change.record.state.exit(exit);
         if let Err(error) = change.note().await {
             // On a full disk the engine must start all the same, for its user to make room.
@@ -122,7 +122,7 @@ impl Engine {
         let ran = record.state.started_at.map_or(Duration::ZERO, |started| {
             exit.at.duration_since(started).try_into().unwrap_or_default()
         });
-        record.endpoint = None;
+        record.forget_endpoints();
         record.state.exit(exit);
         drop(container.end_health_watch());
         if record.restart_policy().restarts(&record.state) && !self.closing().is_cancelled() {

@@ -1,22 +1,26 @@
 //! The three files of the network in a container: `hosts`, `hostname`, `resolv.conf`.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::path::Path;
 
-use super::Record;
+use super::{Membership, Record};
 use crate::error::{EngineError, Result};
 
 /// What a container asks when the host's only name servers are its own loopback's,
 /// which a container cannot reach; Docker's choice.
 const FALLBACK_NAMESERVERS: [&str; 2] = ["8.8.8.8", "8.8.4.4"];
 
-/// What `host-gateway` in `--add-host` means, and what the files are about.
+/// Names of the host, as containers of Docker Desktop know it.
+const HOST_NAMES: [&str; 2] = ["host.docker.internal", "gateway.docker.internal"];
+
+/// What the files are about.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FilesRequest<'a> {
     pub(super) directory: &'a Path,
-    /// None without a network of its own.
-    pub(super) address: Option<IpAddr>,
-    pub(super) gateway: Option<IpAddr>,
+    /// Where the host is, if not where the container's packets leave.
+    pub(super) host_address: Option<IpAddr>,
+    /// Lines of the containers that it is linked to.
+    pub(super) links: &'a [String],
     /// The engine's own `/etc/resolv.conf` and `/etc/hosts`, as text.
     pub(super) host_resolv_conf: &'a str,
     pub(super) host_hosts: &'a str,
@@ -49,30 +53,78 @@ fn hosts(record: &Record, request: FilesRequest<'_>) -> Result<String> {
          ff02::2\tip6-allrouters\n"
             .to_owned()
     };
+    let way_out = record.way_out(false).or_else(|| record.way_out(true));
+    let gateway = way_out.and_then(|(_, address)| request.host_address.or(address.gateway));
+    let mut extra_names = Vec::new();
     for extra in record.host_config.extra_hosts.iter().flatten() {
         let (name, address) = split_extra_host(extra)?;
-        let address = match (address, request.gateway) {
+        let address = match (address, gateway) {
             ("host-gateway", Some(gateway)) => gateway.to_string(),
-            ("host-gateway", None) => Ipv4Addr::LOCALHOST.to_string(),
+            ("host-gateway", None) => "127.0.0.1".to_owned(),
             (address, _) => address.to_owned(),
         };
         text.push_str(&format_line(&address, name));
+        extra_names.push(name);
     }
-    if let Some(address) = request.address {
-        let config = &record.config;
-        let hostname = config.hostname.as_deref().unwrap_or_default();
-        let domain = config.domainname.as_deref().unwrap_or_default();
-        let names = if domain.is_empty() {
-            hostname.to_owned()
-        } else {
-            format!("{hostname}.{domain} {hostname}")
-        };
-        text.push_str(&format_line(&address.to_string(), &names));
+    if let Some(gateway) = gateway {
+        for name in HOST_NAMES.iter().filter(|name| !extra_names.contains(name)) {
+            text.push_str(&format_line(&gateway.to_string(), name));
+        }
+    }
+    for line in request.links {
+        text.push_str(line);
+    }
+    for membership in &record.networks {
+        text.push_str(&own_lines(record, membership));
     }
     Ok(text)
 }
 
-fn format_line(address: &str, names: &str) -> String {
+/// The lines of a container's own name, one for each address in this network.
+fn own_lines(record: &Record, membership: &Membership) -> String {
+    let config = &record.config;
+    let hostname = config.hostname.as_deref().unwrap_or_default();
+    let domain = config.domainname.as_deref().unwrap_or_default();
+    let names = if domain.is_empty() {
+        hostname.to_owned()
+    } else {
+        format!("{hostname}.{domain} {hostname}")
+    };
+    let addresses = membership.endpoint.iter().flat_map(|endpoint| &endpoint.addresses);
+    addresses.map(|own| format_line(&own.address.to_string(), &names)).collect()
+}
+
+/// Adds the lines of a network that a running container has come into. The rest of the file may
+/// be its own by now.
+pub(super) fn add_host_lines(directory: &Path, record: &Record, network: &str) -> Result<()> {
+    let Some(membership) = record.membership(network) else { return Ok(()) };
+    let added = own_lines(record, membership);
+    change_hosts(directory, |text| text.push_str(&added))
+}
+
+/// Removes those of a network that it has left.
+pub(super) fn remove_host_lines(
+    directory: &Path,
+    record: &Record,
+    left: &Membership,
+) -> Result<()> {
+    let removed = own_lines(record, left);
+    change_hosts(directory, |text| {
+        let kept = text.lines().filter(|line| !removed.lines().any(|removed| removed == *line));
+        *text = kept.flat_map(|line| [line, "\n"]).collect();
+    })
+}
+
+/// Changes the file in its place: the container has it mounted.
+fn change_hosts(directory: &Path, change: impl FnOnce(&mut String)) -> Result<()> {
+    let path = directory.join("hosts");
+    let mut text =
+        std::fs::read_to_string(&path).map_err(EngineError::io("reading", path.clone()))?;
+    change(&mut text);
+    std::fs::write(&path, text).map_err(EngineError::io("writing", path))
+}
+
+pub(super) fn format_line(address: &str, names: &str) -> String {
     format!("{address}\t{names}\n")
 }
 

@@ -1,13 +1,13 @@
 //! What is known of a container, as it lies in the database.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use bollard_stubs::models::{ContainerConfig, HostConfig};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::health::HealthStatus;
+use super::membership::{Membership, PublishedPort};
 use super::state::{State, Status};
 
 /// A container: what it was made from, what was asked for, how it is.
@@ -29,30 +29,12 @@ pub(crate) struct Record {
     pub(crate) command: Vec<String>,
     pub(crate) config: ContainerConfig,
     pub(crate) host_config: HostConfig,
-    /// Where it is in the network, while it runs on a bridge.
-    pub(crate) endpoint: Option<Endpoint>,
-    pub(crate) state: State,
-}
-
-/// A running container's place in the default network.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Endpoint {
-    /// Names it in `inspect`; 64 hex digits.
-    pub(crate) id: String,
-    pub(crate) address: IpAddr,
-    pub(crate) prefix_len: u8,
-    pub(crate) gateway: IpAddr,
-    pub(crate) mac: String,
-    pub(crate) host_interface: String,
+    /// The networks that it is in, whether it runs or not; none if it has another's.
+    pub(crate) networks: Vec<Membership>,
+    /// What is published of it, while it runs.
+    #[serde(default)]
     pub(crate) ports: Vec<PublishedPort>,
-}
-
-/// One published port, with the host port that it really got.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct PublishedPort {
-    pub(crate) host_ip: IpAddr,
-    pub(crate) host_port: u16,
-    pub(crate) container_port: u16,
+    pub(crate) state: State,
 }
 
 impl Record {
@@ -79,7 +61,7 @@ impl Record {
         self.network_mode().strip_prefix("container:")
     }
 
-    /// `bridge`, `none`, `host`, `container:…`.
+    /// `bridge`, `none`, `host`, `container:…`, or a network's name or id.
     pub(crate) fn network_mode(&self) -> &str {
         match self.host_config.network_mode.as_deref() {
             None | Some("" | "default") => "bridge",
@@ -178,7 +160,8 @@ pub(crate) mod tests_support {
             command: vec!["sh".to_owned()],
             config: ContainerConfig::default(),
             host_config: HostConfig::default(),
-            endpoint: None,
+            networks: vec![Membership::plain("bridge")],
+            ports: Vec::new(),
             state: State::default(),
         }
     }

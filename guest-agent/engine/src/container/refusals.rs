@@ -1,8 +1,6 @@
 //! What is refused when a container is made, not because it is still to come.
 
-use bollard_stubs::models::{
-    ContainerConfig, HostConfig, HostConfigIsolationEnum as Isolation, NetworkingConfig,
-};
+use bollard_stubs::models::{ContainerConfig, HostConfig, HostConfigIsolationEnum as Isolation};
 
 use crate::error::{EngineError, Result};
 use crate::spec::has_host_uts;
@@ -57,34 +55,6 @@ pub(super) fn refuse_for_good(host_config: &HostConfig) -> Result<()> {
             request.driver.as_deref().unwrap_or_default(),
             capabilities.join(" ")
         )));
-    }
-    Ok(())
-}
-
-/// Refuses what an endpoint on the default network cannot have.
-pub(crate) fn refuse_endpoints(config: Option<&NetworkingConfig>) -> Result<()> {
-    let endpoints = config.and_then(|config| config.endpoints_config.as_ref());
-    for endpoint in endpoints.into_iter().flat_map(|endpoints| endpoints.values()) {
-        let is_given = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
-        let addresses = endpoint.ipam_config.as_ref();
-        if addresses
-            .is_some_and(|ipam| is_given(&ipam.ipv4_address) || is_given(&ipam.ipv6_address))
-        {
-            return Err(EngineError::Invalid(
-                "user specified IP address is supported on user defined networks only".to_owned(),
-            ));
-        }
-        if endpoint.aliases.as_ref().is_some_and(|aliases| !aliases.is_empty()) {
-            return Err(EngineError::Invalid(
-                "network-scoped alias is supported only for containers in user defined networks"
-                    .to_owned(),
-            ));
-        }
-        if is_given(&endpoint.mac_address) {
-            return Err(EngineError::Unsupported(
-                "not supported by this engine yet: --mac-address".to_owned(),
-            ));
-        }
     }
     Ok(())
 }
@@ -148,21 +118,6 @@ mod tests {
             assert!(error.starts_with(message), "{error}");
         }
         refuse_for_good(&HostConfig::default()).unwrap();
-    }
-
-    #[test]
-    fn the_default_network_gives_no_chosen_addresses() {
-        for (endpoint, said) in [
-            (r#"{"IPAMConfig":{"IPv4Address":"172.17.0.9"}}"#, "user specified IP address is"),
-            (r#"{"Aliases":["db"]}"#, "network-scoped alias is supported only"),
-            (r#"{"MacAddress":"02:42:ac:11:00:09"}"#, "not supported by this engine yet: --mac"),
-        ] {
-            let config = format!(r#"{{"EndpointsConfig":{{"bridge":{endpoint}}}}}"#);
-            let config: NetworkingConfig = serde_json::from_str(&config).unwrap();
-            let error = refuse_endpoints(Some(&config)).unwrap_err().to_string();
-            assert!(error.starts_with(said), "{error}");
-        }
-        refuse_endpoints(None).unwrap();
     }
 
     #[test]

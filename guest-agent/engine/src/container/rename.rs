@@ -35,6 +35,7 @@ impl Engine {
             // Whichever it does not have is free again; it had both until here.
             engine.containers().release_name(if kept.is_ok() { &old } else { &wanted });
             kept?;
+            engine.network().renamed(&change.record);
             engine.container_event(&container, "rename", [("oldName", format!("/{old}"))]);
             Ok(())
         })

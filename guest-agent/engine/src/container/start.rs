@@ -13,7 +13,6 @@ use super::state::Status;
 use super::{Container, Record, Waiting, release_shm};
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
-use crate::network::network_id;
 use crate::spec::{Joined, RootParts, SpecRequest, WantedMounts, container_spec};
 
 use jiff::Timestamp;
@@ -95,14 +94,11 @@ impl Engine {
         let mut joined = self.join_others(&mut record)?;
         // What it had at its last end is taken down meanwhile.
         drop(container.leaving.lock().await);
-        record.endpoint = match self.network().attach(&record).await {
-            Ok(endpoint) => endpoint,
-            Err(error) => {
-                release_shm(&self.paths().container(&record.id));
-                return Err(error);
-            }
-        };
-        self.network_event("connect", &record);
+        if let Err(error) = self.network().attach(&mut record).await {
+            release_shm(&self.paths().container(&record.id));
+            return Err(error);
+        }
+        self.network_events("connect", &record);
         joined.network = joined.network.or_else(|| self.network().namespace(&record));
         let launched = self.launch(container, &record, &joined).await;
         let (mut events, pid) = match launched {
@@ -135,20 +131,8 @@ impl Engine {
     #[tracing::instrument(level = "debug", skip_all)]
     pub(super) async fn give_up(&self, record: &Record) {
         release_shm(&self.paths().container(&record.id));
-        self.network().unpublish(record).await;
-        self.network_event("disconnect", record);
-    }
-
-    /// Tells of a container and its network; one that has another's is in none itself.
-    fn network_event(&self, action: &str, record: &Record) {
-        if record.joined_network().is_some() {
-            return;
-        }
-        let name = record.network_mode();
-        let kind = if name == "none" { "null" } else { name };
-        let attributes = [("container", record.id.as_str()), ("name", name), ("type", kind)];
-        let attributes = attributes.map(|(key, value)| (key.to_owned(), value.to_owned()));
-        self.events().publish("network", action, network_id(name), attributes.into());
+        self.network().depart(record).await;
+        self.network_events("disconnect", record);
     }
 
     /// Everything up to a process that waits for the word to run.
@@ -170,8 +154,8 @@ impl Engine {
                 record,
                 FilesRequest {
                     directory: &directory,
-                    address: record.endpoint.as_ref().map(|endpoint| endpoint.address),
-                    gateway: record.endpoint.as_ref().map(|endpoint| endpoint.gateway),
+                    host_address: self.mode().host_address(),
+                    links: &[],
                     host_resolv_conf: &read_or_empty("/etc/resolv.conf"),
                     host_hosts: &read_or_empty("/etc/hosts"),
                 },
@@ -238,7 +222,8 @@ impl Engine {
         by: StartedBy,
     ) -> Result<()> {
         let mut change = self.change(container).await?;
-        change.record.endpoint = as_started.endpoint;
+        change.record.networks = as_started.networks;
+        change.record.ports = as_started.ports;
         // Those of the container whose network it has joined, if it has.
         change.record.config.hostname = as_started.config.hostname;
         change.record.config.domainname = as_started.config.domainname;

@@ -14,7 +14,6 @@ fn what_is_not_there_yet_is_refused_in_a_sentence() -> anyhow::Result<()> {
     let before = engine.docker(&["inspect", "runs", "busybox"])?;
 
     for (command, code) in [
-        ("network create mine", 1),
         ("volume create mine", 1),
         ("volume ls", 1),
         ("build context", 1),

@@ -229,6 +229,7 @@ export const en = {
       precondition: "Something else has to be done first.",
       unavailable: "No answer for now. Try again in a moment.",
       unauthorized: "Access was refused.",
+      forbidden: "This is not permitted as things are.",
       unsupported: "This computer or this version cannot do that.",
       cancelled: "It was cancelled.",
       deadline: "It took too long and was given up.",

@@ -226,6 +226,7 @@ export const ko: Messages = {
       precondition: "먼저 해야 할 일이 있습니다.",
       unavailable: "지금은 응답이 없습니다. 잠시 후 다시 시도하세요.",
       unauthorized: "접근이 거부되었습니다.",
+      forbidden: "현재 상태에서는 허용되지 않습니다.",
       unsupported: "이 컴퓨터나 이 버전에서는 할 수 없습니다.",
       cancelled: "취소되었습니다.",
       deadline: "시간이 너무 오래 걸려 중단했습니다.",

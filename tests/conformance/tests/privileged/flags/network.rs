@@ -33,9 +33,16 @@ fn dns_is_in_resolv_conf() -> anyhow::Result<()> {
 }
 
 #[test]
-fn link_and_mac_address_are_still_to_come() -> anyhow::Result<()> {
-    let said = refused(&["--mac-address", "02:42:ac:11:22:33"], 125)?;
-    assert!(said.contains("not supported by this engine yet: --mac-address"), "{said}");
+fn mac_address_is_the_interfaces() -> anyhow::Result<()> {
+    let options = ["--mac-address", "02:42:ac:11:22:33"];
+    assert_eq!(said(&options, &["cat", "/sys/class/net/eth0/address"])?, "02:42:ac:11:22:33");
+    let said = refused(&["--mac-address", "odd"], 125)?;
+    assert!(said.contains("odd") && said.contains("valid"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn links_are_still_to_come() -> anyhow::Result<()> {
     let said = refused(&["--link", "other"], 125)?;
     assert!(said.contains("not supported by this engine yet: links"), "{said}");
     Ok(())

@@ -8,7 +8,7 @@ export type IpcError = {
 /**
  * [`ErrorKind::as_str`]; the window chooses its wording and buttons by it.
  */
-kind: "not_found" | "invalid_argument" | "conflict" | "already_exists" | "precondition" | "unavailable" | "unauthorized" | "unsupported" | "cancelled" | "deadline" | "internal", 
+kind: "not_found" | "invalid_argument" | "conflict" | "already_exists" | "precondition" | "unavailable" | "unauthorized" | "forbidden" | "unsupported" | "cancelled" | "deadline" | "internal", 
 /**
  * One sentence, causes included, in English (the engine's or the machine's words).
  */
