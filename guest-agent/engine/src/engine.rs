@@ -105,6 +105,7 @@ impl Engine {
             run_dir: &paths.run,
             bridge: &args.bridge,
             host: port_host,
+            host_address: mode.host_address(),
             networks: database.networks().await?,
             running: &running,
         })

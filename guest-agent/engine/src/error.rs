@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use naru_dns::DnsError;
 use naru_error::ErrorKind;
 use naru_image_store::ImageError;
 use naru_network::NetworkError;
@@ -152,6 +153,9 @@ pub enum EngineError {
     /// The network failed.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// A container's name server failed.
+    #[error(transparent)]
+    Dns(#[from] DnsError),
     /// The database failed.
     #[error("the engine's database failed")]
     Database(#[from] rusqlite::Error),
@@ -206,6 +210,7 @@ impl EngineError {
             Self::Files(error) => error.kind(),
             Self::Image(error) => error.kind(),
             Self::Network(error) => error.kind(),
+            Self::Dns(error) => error.kind(),
             Self::Start { .. }
             | Self::NotPaused(_)
             | Self::Shim { .. }

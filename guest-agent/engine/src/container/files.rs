@@ -3,15 +3,9 @@
 use std::net::IpAddr;
 use std::path::Path;
 
-use super::{Membership, Record};
+use super::{Membership, Record, Resolving};
 use crate::error::{EngineError, Result};
-
-/// What a container asks when the host's only name servers are its own loopback's,
-/// which a container cannot reach; Docker's choice.
-const FALLBACK_NAMESERVERS: [&str; 2] = ["8.8.8.8", "8.8.4.4"];
-
-/// Names of the host, as containers of Docker Desktop know it.
-const HOST_NAMES: [&str; 2] = ["host.docker.internal", "gateway.docker.internal"];
+use crate::network::HOST_NAMES;
 
 /// What the files are about.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +27,7 @@ pub(super) fn write(record: &Record, request: FilesRequest<'_>) -> Result<()> {
     for (name, text) in [
         ("hostname", format!("{hostname}\n")),
         ("hosts", hosts(record, request)?),
-        ("resolv.conf", resolv_conf(record, request.host_resolv_conf)),
+        ("resolv.conf", Resolving::of(record, request.host_resolv_conf).text()),
     ] {
         let path = request.directory.join(name);
         std::fs::write(&path, text).map_err(EngineError::io("writing", path))?;
@@ -78,6 +72,13 @@ fn hosts(record: &Record, request: FilesRequest<'_>) -> Result<String> {
         text.push_str(&own_lines(record, membership));
     }
     Ok(text)
+}
+
+/// Writes anew whom a running container asks for names, in its place: it has the file mounted.
+pub(super) fn write_resolv_conf(directory: &Path, record: &Record, host: &str) -> Result<()> {
+    let path = directory.join("resolv.conf");
+    let text = Resolving::of(record, host).text();
+    std::fs::write(&path, text).map_err(EngineError::io("writing", path))
 }
 
 /// The lines of a container's own name, one for each address in this network.
@@ -128,10 +129,6 @@ pub(super) fn format_line(address: &str, names: &str) -> String {
     format!("{address}\t{names}\n")
 }
 
-fn line(keyword: &str, words: &str) -> String {
-    format!("{keyword} {words}\n")
-}
-
 /// `name:address`, where the address may hold colons of its own.
 pub(super) fn split_extra_host(text: &str) -> Result<(&str, &str)> {
     let invalid = || EngineError::Invalid(format!("bad format for add-host: \"{text}\""));
@@ -141,42 +138,6 @@ pub(super) fn split_extra_host(text: &str) -> Result<(&str, &str)> {
         return Err(EngineError::Invalid(format!("invalid IP address in add-host: \"{address}\"")));
     }
     Ok((name, address))
-}
-
-fn resolv_conf(record: &Record, host: &str) -> String {
-    let host_config = &record.host_config;
-    let given = |list: &Option<Vec<String>>| list.clone().filter(|list| !list.is_empty());
-    let own_network = record.network_mode() != "host";
-    let of_host = |keyword: &str| -> Vec<String> {
-        let lines = host.lines().filter_map(|line| line.trim().strip_prefix(keyword));
-        lines
-            .flat_map(str::split_whitespace)
-            .filter(|word| keyword != "nameserver" || !own_network || !is_loopback(word))
-            .map(str::to_owned)
-            .collect()
-    };
-    let mut servers = given(&host_config.dns).unwrap_or_else(|| of_host("nameserver"));
-    if servers.is_empty() {
-        servers = FALLBACK_NAMESERVERS.map(str::to_owned).to_vec();
-    }
-    let search = given(&host_config.dns_search).unwrap_or_else(|| of_host("search"));
-    let options = given(&host_config.dns_options).unwrap_or_else(|| of_host("options"));
-
-    let mut text = String::new();
-    for server in servers {
-        text.push_str(&line("nameserver", &server));
-    }
-    if !search.is_empty() && search != ["."] {
-        text.push_str(&line("search", &search.join(" ")));
-    }
-    if !options.is_empty() {
-        text.push_str(&line("options", &options.join(" ")));
-    }
-    text
-}
-
-fn is_loopback(server: &str) -> bool {
-    server.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

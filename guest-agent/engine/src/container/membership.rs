@@ -194,22 +194,7 @@ impl Membership {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::container::tests_support::record;
-
-    fn member(network: &str, priority: i64, gateway: bool) -> Membership {
-        let gateway = gateway.then_some(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)));
-        let address = Ipv4Addr::new(10, 0, 0, 2).into();
-        let mut member = Membership::plain(network);
-        member.asked.gw_priority = Some(priority);
-        member.endpoint = Some(Endpoint {
-            id: String::new(),
-            interface: Some("eth0".to_owned()),
-            addresses: vec![EndpointAddress { address, prefix_len: 24, gateway }],
-            mac: String::new(),
-            host_interface: String::new(),
-        });
-        member
-    }
+    use crate::container::tests_support::{member, record};
 
     #[test]
     fn the_way_out_is_the_first_by_name_unless_another_is_preferred() {

@@ -37,6 +37,7 @@ mod refusals;
 mod registry;
 mod remove;
 mod rename;
+mod resolving;
 mod restart_policy;
 mod sharing;
 mod shim;
@@ -69,6 +70,7 @@ pub(crate) use record::Record;
 #[cfg(test)]
 pub(crate) use record::tests_support;
 pub(crate) use registry::Containers;
+pub(crate) use resolving::Resolving;
 pub(crate) use sharing::release_shm;
 pub(crate) use shim::{AttachStreams, ShimAddress};
 pub(crate) use start::Started;

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use bollard_stubs::models::{EndpointSettings, HostConfig};
 
-use super::files::{add_host_lines, remove_host_lines};
+use super::files::{add_host_lines, remove_host_lines, write_resolv_conf};
+use super::start::host_resolv_conf;
 use super::{Container, Membership, Record};
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
-use crate::network::{BRIDGE, HOST, NONE, Network};
+use crate::network::{BRIDGE, HOST, NONE, Network, is_predefined};
 
 impl Engine {
     /// The networks that a new container is to be in: that of its mode first, the others in the
@@ -100,6 +101,7 @@ impl Engine {
         if record.membership(name).is_some() {
             return Err(network.already_in_it(record));
         }
+        let had_names = record.networks.iter().any(|other| !is_predefined(&other.network));
         self.network().connect(record, membership).await?;
         let kept = change.keep().await;
         if kept.is_err() {
@@ -112,6 +114,9 @@ impl Engine {
         }
         let directory = self.paths().container(&container.id);
         add_host_lines(&directory, &change.record, name)?;
+        if !had_names {
+            write_resolv_conf(&directory, &change.record, &host_resolv_conf())?;
+        }
         self.network_event("connect", &network.record, Some(&container.id));
         Ok(())
     }

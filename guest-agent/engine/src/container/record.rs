@@ -147,7 +147,10 @@ mod tests {
 
 #[cfg(test)]
 pub(crate) mod tests_support {
+    use std::net::{IpAddr, Ipv4Addr};
+
     use super::*;
+    use crate::container::{Endpoint, EndpointAddress};
 
     /// A container that was made and has never run.
     pub(crate) fn record() -> Record {
@@ -164,5 +167,21 @@ pub(crate) mod tests_support {
             ports: Vec::new(),
             state: State::default(),
         }
+    }
+
+    /// A running container's membership of a network, with or without a way out.
+    pub(crate) fn member(network: &str, priority: i64, gateway: bool) -> Membership {
+        let gateway = gateway.then_some(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)));
+        let address = Ipv4Addr::new(10, 0, 0, 2).into();
+        let mut member = Membership::plain(network);
+        member.asked.gw_priority = Some(priority);
+        member.endpoint = Some(Endpoint {
+            id: String::new(),
+            interface: Some("eth0".to_owned()),
+            addresses: vec![EndpointAddress { address, prefix_len: 24, gateway }],
+            mac: String::new(),
+            host_interface: String::new(),
+        });
+        member
     }
 }

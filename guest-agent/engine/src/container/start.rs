@@ -156,7 +156,7 @@ impl Engine {
                     directory: &directory,
                     host_address: self.mode().host_address(),
                     links: &[],
-                    host_resolv_conf: &read_or_empty("/etc/resolv.conf"),
+                    host_resolv_conf: &host_resolv_conf(),
                     host_hosts: &read_or_empty("/etc/hosts"),
                 },
             )?;
@@ -287,6 +287,11 @@ pub(super) fn prepare_binds(record: &Record) -> Result<()> {
         })?;
     }
     Ok(())
+}
+
+/// Whom the host asks for names.
+pub(super) fn host_resolv_conf() -> String {
+    read_or_empty("/etc/resolv.conf")
 }
 
 fn read_or_empty(path: &str) -> String {

@@ -48,6 +48,7 @@ impl ContainerNetwork {
         for index in 0..record.networks.len() {
             self.plug(record, index).await?;
         }
+        self.serve_names(record).await?;
         record.ports = self.publish_wanted(record).await?;
         Ok(())
     }
@@ -58,6 +59,7 @@ impl ContainerNetwork {
         if !record.ports.is_empty() {
             self.unpublish(&record.id).await;
         }
+        self.name_servers.end(&record.id);
         // Of all: it may have been connected to another since the record was read.
         for network in self.all() {
             network.depart(&record.id);
@@ -165,7 +167,7 @@ impl ContainerNetwork {
     }
 
     /// Leads a running container's packets and its published ports by the way out that it has
-    /// now.
+    /// now, and has it find the names that there are now.
     async fn lead_out(&self, record: &mut Record) -> Result<()> {
         let mut routes = Vec::new();
         for v6 in [false, true] {
@@ -179,10 +181,11 @@ impl ContainerNetwork {
         let path = self.namespace_path(&record.id);
         self.kernel.set_default_routes(&path, &routes).await?;
         record.ports = self.republish(record).await?;
+        self.serve_names(record).await?;
         Ok(())
     }
 
-    fn namespace_path(&self, container_id: &str) -> PathBuf {
+    pub(super) fn namespace_path(&self, container_id: &str) -> PathBuf {
         self.directory.join(container_id)
     }
 }

@@ -176,6 +176,24 @@ impl Network {
         self.occupancy().members.clone()
     }
 
+    /// The addresses of one family of all who have this name, in small letters; none if nobody
+    /// has it.
+    pub(super) fn addresses(&self, name: &str, v6: bool) -> Option<Vec<IpAddr>> {
+        let occupancy = self.occupancy();
+        let holders = occupancy.names.get(name)?.iter();
+        let members = holders.filter_map(|id| occupancy.members.get(id));
+        Some(members.filter_map(|m| Some(m.endpoint.address(v6)?.address)).collect())
+    }
+
+    /// The name of the container that has this address.
+    pub(super) fn container_at(&self, address: IpAddr) -> Option<String> {
+        let occupancy = self.occupancy();
+        let mut members = occupancy.members.values();
+        let has_it =
+            |member: &&Member| member.endpoint.addresses.iter().any(|own| own.address == address);
+        members.find(has_it).map(|member| member.container_name.clone())
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.occupancy().members.is_empty()
     }

@@ -15,6 +15,8 @@ mod create;
 mod database;
 mod ipam;
 mod live;
+mod name_servers;
+mod names;
 mod occupancy;
 mod open;
 mod ports;
@@ -31,6 +33,7 @@ use naru_network::{BridgeConfig, Networks, Subnet};
 use tokio::sync::Mutex as AsyncMutex;
 
 pub(crate) use live::Network;
+pub(crate) use names::HOST_NAMES;
 pub(crate) use open::OpenRequest;
 pub(crate) use ports::published_ports;
 pub(crate) use publish::target;
@@ -40,6 +43,7 @@ use crate::container::{Membership, Record};
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
 use crate::ports::PortHost;
+use name_servers::NameServers;
 use registry::Registry;
 
 /// Who listens on published ports.
@@ -57,6 +61,7 @@ pub(crate) struct ContainerNetwork {
     kernel: Networks,
     networks: Registry,
     publisher: Publisher,
+    name_servers: NameServers,
     /// Where namespaces are mounted.
     directory: PathBuf,
     /// Held while a network is made or removed. An async lock: both wait for the kernel and the

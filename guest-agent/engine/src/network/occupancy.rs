@@ -29,7 +29,7 @@ pub(super) struct Occupancy {
     /// Addresses of containers that have ended, until the kernel has taken them down.
     pub(super) leaving: HashMap<String, Vec<EndpointAddress>>,
     /// Names in small letters, and who has them.
-    names: HashMap<String, Vec<String>>,
+    pub(super) names: HashMap<String, Vec<String>>,
 }
 
 /// Why somebody cannot come in.

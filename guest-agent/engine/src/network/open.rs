@@ -1,6 +1,7 @@
 //! The networks as an engine finds them when it starts, and their orderly end.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use super::attachment::{
 use super::create::subnets_of;
 use super::ipam::{candidates, found_pool};
 use super::live::Network;
+use super::name_servers::NameServers;
 use super::publish::mapping;
 use super::record::{BRIDGE, BRIDGE_ID, Driver, HOST, HOST_ID, NONE, NONE_ID, NetworkRecord};
 use super::registry::Registry;
@@ -30,6 +32,8 @@ pub(crate) struct OpenRequest<'a> {
     pub(crate) bridge: &'a str,
     /// Takes the published ports in VM mode; without it the kernel does.
     pub(crate) host: Option<PortHost>,
+    /// Where containers find the host; none if by their own way out.
+    pub(crate) host_address: Option<IpAddr>,
     /// Those that users have made.
     pub(crate) networks: Vec<NetworkRecord>,
     pub(crate) running: &'a [Record],
@@ -38,7 +42,7 @@ pub(crate) struct OpenRequest<'a> {
 impl ContainerNetwork {
     /// Brings all networks up, with what the running containers have in them.
     pub(crate) async fn open(request: OpenRequest<'_>) -> Result<Self> {
-        let OpenRequest { run_dir, bridge, host, networks, running } = request;
+        let OpenRequest { run_dir, bridge, host, host_address, networks, running } = request;
         let kernel = Networks::open(NetworksConfig { table: bridge.to_owned() });
         let subnet = default_subnet(&kernel, bridge, &networks, running).await?;
         let registry = Registry::default();
@@ -54,6 +58,7 @@ impl ContainerNetwork {
             kernel,
             networks: registry,
             publisher: host.map_or(Publisher::Kernel, Publisher::Host),
+            name_servers: NameServers::new(host_address)?,
             directory: run_dir.join("netns"),
             changing: AsyncMutex::new(()),
         };
@@ -83,6 +88,11 @@ impl ContainerNetwork {
         let bridges = self.bridges();
         for (key, error) in self.kernel.restore(bridges, publications).await? {
             tracing::warn!(container_id = key, %error, "a port is no longer published");
+        }
+        for record in running {
+            if let Err(error) = self.serve_names(record).await {
+                tracing::warn!(container_id = record.id, %error, "it finds no names");
+            }
         }
         Ok(())
     }

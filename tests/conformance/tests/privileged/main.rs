@@ -39,6 +39,7 @@ mod logs;
 mod mounts;
 mod networks;
 mod networks_connect;
+mod networks_names;
 mod networks_restart;
 mod pause;
 mod ports;
