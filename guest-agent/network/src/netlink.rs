@@ -126,6 +126,10 @@ impl Socket {
     /// refusal is returned; what stood before it has been done unless the family has
     /// transactions.
     pub(crate) fn send(&self, requests: &Requests) -> Result<(), Refusal> {
+        if requests.bytes.is_empty() {
+            // The kernel refuses to be told nothing.
+            return Ok(());
+        }
         self.transmit(requests).map_err(|source| requests.refusal(1, source))?;
         let mut missing = requests.acknowledged;
         while missing > 0 {
@@ -265,6 +269,11 @@ mod tests {
         let zeros = [0; 40];
         let (_, _, _, next) = split_message(&zeros).unwrap();
         assert_eq!(next.len(), 24);
+    }
+
+    #[test]
+    fn nothing_to_ask_is_no_error() {
+        Socket::route().unwrap().send(&Requests::default()).unwrap();
     }
 
     #[test]
