@@ -37,6 +37,7 @@ mod log_drivers;
 mod log_following;
 mod logs;
 mod mounts;
+mod names;
 mod networks;
 mod networks_connect;
 mod networks_names;
