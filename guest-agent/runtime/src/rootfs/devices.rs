@@ -129,6 +129,6 @@ pub(crate) fn create_links(root: &RootDirectory) -> Result<()> {
 pub(crate) fn bind_console(root: &RootDirectory, terminal: BorrowedFd<'_>) -> Result<()> {
     let path = Path::new("/dev/console");
     let target = root.look_or_create(path, Missing::File).context("make", "/dev/console")?;
-    let source = clone_at(terminal).context("bind", "/dev/console")?;
+    let source = clone_at(terminal, false).context("bind", "/dev/console")?;
     attach(&source, &target).context("bind", "/dev/console")
 }

@@ -23,7 +23,7 @@ pub(super) fn mask(root: &RootDirectory, paths: &[PathBuf]) -> Result<()> {
         let cover = if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
             empty_directory()
         } else {
-            clone_at(&null)
+            clone_at(&null, false)
         };
         cover.and_then(|cover| attach(cover, &target)).context("mask", path.display())?;
     }
@@ -44,7 +44,7 @@ fn empty_directory() -> std::result::Result<OwnedFd, Errno> {
 pub(super) fn make_readonly(root: &RootDirectory, paths: &[PathBuf]) -> Result<()> {
     for path in paths {
         let Some(target) = present(root, path)? else { continue };
-        let mount = clone_at(target.as_fd()).context("bind", path.display())?;
+        let mount = clone_at(target.as_fd(), false).context("bind", path.display())?;
         set_readonly(&mount, path.display())?;
         attach(&mount, &target).context("bind", path.display())?;
     }

@@ -20,7 +20,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::{Root, Spec};
-use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatxAttributes, StatxFlags, open, statx};
 use rustix::io::Errno;
 use rustix::mount::{
     MountPropagationFlags, MoveMountFlags, UnmountFlags, mount_change, move_mount, unmount,
@@ -57,7 +57,7 @@ pub(crate) struct RootfsPlan {
 
 #[derive(Debug)]
 enum RootSource {
-    Overlay(MountPlan),
+    Overlay(Box<MountPlan>),
     Directory(PathBuf),
 }
 
@@ -82,7 +82,7 @@ impl RootfsPlan {
             }
         }
         let root = match (overlay, spec.root()) {
-            (Some(overlay), _) => RootSource::Overlay(overlay),
+            (Some(overlay), _) => RootSource::Overlay(Box::new(overlay)),
             (None, Some(root)) => RootSource::Directory(bundle.join(root.path())),
             (None, None) => return Err(RuntimeError::invalid("the specification has no root")),
         };
@@ -130,7 +130,7 @@ impl RootfsPlan {
             .context("set the propagation of", "/")?;
         let root = self.attach_root()?;
         for mount in &self.mounts {
-            mount.apply(&root)?;
+            mount.apply(&root, &self.bundle)?;
         }
         for device in &self.devices {
             device.create(&root)?;
@@ -183,11 +183,15 @@ fn propagation(name: Option<&str>) -> Result<MountPropagationFlags> {
 
 /// Makes the mount at `root` the process's root and lets go of all others.
 fn change_root(root: BorrowedFd<'_>) -> Result<()> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let old_root = open("/", flags, Mode::empty()).context("open", "the old root")?;
     fchdir(root).context("change to", "the root filesystem")?;
     match pivot_root(".", ".") {
         // The old root now lies on top of the new one. It must not carry the unmounting to the
-        // host, so it stops being a peer first.
+        // host, so it stops being a peer first; those mounts of the new one that follow the
+        // host's go on to.
         Ok(()) => {
+            fchdir(&old_root).context("change to", "the old root")?;
             let flags = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
             mount_change(".", flags).context("set the propagation of", "the old root")?;
             unmount(".", UnmountFlags::DETACH).context("unmount", "the old root")?;

@@ -19,7 +19,8 @@ use rustix::mount::{
 
 use super::copy_up::copy_up;
 use super::options::MountOptions;
-use super::resolve::{Missing, RootDirectory};
+use super::overlay::mount_overlay;
+use super::resolve::{Missing, RootDirectory, look_beneath, look_on_host};
 use crate::error::{Context, Result, RuntimeError};
 use crate::id_mappings::IdMappings;
 use crate::sys::{MountAttributes, map_ids, mount_setattr};
@@ -69,29 +70,60 @@ impl MountPlan {
         if options.copies_up && kind != "tmpfs" {
             return Err(RuntimeError::invalid("tmpcopyup is an option of a tmpfs only"));
         }
+        if options.subdirectory.is_some() && options.bind.is_none() && kind != "overlay" {
+            return Err(RuntimeError::invalid("X-mount.subdir is for binds and overlays only"));
+        }
         let ids = mapped_ids(mount, &options, container)?;
         Ok(Self { destination, kind, source, options, ids, prepared: None })
     }
 
     /// Does, in the parent, what the container may have no privileges for: only who has them on
-    /// the whole file system may map its owners.
+    /// the whole file system may map its owners. And in the container's namespace no mount is the
+    /// host's any more, to share what is mounted there.
     pub(crate) fn prepare(&mut self) -> Result<()> {
-        let (Some(ids), Some(recursive)) = (&self.ids, self.options.bind) else { return Ok(()) };
-        let source = self.source.display();
-        let mount = clone_tree(&self.source, recursive).context("bind", &source)?;
-        let users = ids.namespace()?;
-        let all = self.options.id_mapped.unwrap_or(false);
-        map_ids(mount.as_fd(), all, users.as_fd()).context("map the ids of", source)?;
+        let Some(recursive) = self.options.bind else { return Ok(()) };
+        if self.ids.is_none() && !self.follows_source() {
+            return Ok(());
+        }
+        let mount = self.clone_source(recursive)?;
+        if let Some(ids) = &self.ids {
+            let users = ids.namespace()?;
+            let all = self.options.id_mapped.unwrap_or(false);
+            map_ids(mount.as_fd(), all, users.as_fd())
+                .context("map the ids of", self.source.display())?;
+        }
         self.prepared = Some(mount);
         Ok(())
     }
 
-    /// Makes the mount and puts it at its place in the root.
-    pub(crate) fn apply(&self, root: &RootDirectory) -> Result<()> {
+    /// Whether what is mounted below the source later on is to be seen in the container.
+    fn follows_source(&self) -> bool {
+        matches!(
+            self.options.propagation,
+            Some((MountPropagationFlags::SHARED | MountPropagationFlags::DOWNSTREAM, _))
+        )
+    }
+
+    fn clone_source(&self, recursive: bool) -> Result<OwnedFd> {
+        let source = self.source.display();
+        let Some(part) = &self.options.subdirectory else {
+            return clone_tree(&self.source, recursive).context("bind", source);
+        };
+        let place = look_on_host(&self.source).context("open", &source)?;
+        let place = look_beneath(place, part).context("find", part.display())?;
+        clone_at(place, recursive).context("bind", part.display())
+    }
+
+    /// Makes the mount and puts it at its place in the root. `scratch` is a directory that is
+    /// mounted on for a moment where an overlay needs it.
+    pub(crate) fn apply(&self, root: &RootDirectory, scratch: &Path) -> Result<()> {
         if let Some(recursive) = self.options.bind {
             return self.bind(root, recursive);
         }
-        let mount = self.filesystem()?;
+        let mount = match self.kind.as_str() {
+            "overlay" => mount_overlay(self, scratch)?,
+            _ => self.filesystem()?,
+        };
         let target = self.target(root, Missing::Directory)?;
         if self.options.copies_up {
             copy_up(&target, &mount).context("copy up", self.destination.display())?;
@@ -105,19 +137,21 @@ impl MountPlan {
         let mount = if let Some(prepared) = &self.prepared {
             prepared.as_fd()
         } else {
-            cloned = clone_tree(&self.source, recursive).context("bind", &source)?;
+            cloned = self.clone_source(recursive)?;
             cloned.as_fd()
         };
         let stat = fstat(mount).context("stat", &source)?;
         let is_directory = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
         let missing = if is_directory { Missing::Directory } else { Missing::File };
         let target = self.target(root, missing)?;
-        let changes = [
-            (self.options.recursive, true),
-            (self.options.attributes, false),
+        let own = if self.follows_source() {
+            MountAttributes::default()
+        } else {
             // A container's mounts are its own, whatever the source's are.
-            (propagation(MountPropagationFlags::PRIVATE), true),
-        ];
+            propagation(MountPropagationFlags::PRIVATE)
+        };
+        let changes =
+            [(self.options.recursive, true), (self.options.attributes, false), (own, true)];
         for (attributes, recursive) in changes {
             if attributes != MountAttributes::default() {
                 mount_setattr(mount, recursive, attributes)
@@ -217,11 +251,14 @@ pub(super) fn clone_tree(path: &Path, recursive: bool) -> std::result::Result<Ow
     open_tree(CWD, path, flags)
 }
 
-/// A copy of the one mount that a descriptor is on, seen from there.
-pub(super) fn clone_at(place: impl AsFd) -> std::result::Result<OwnedFd, Errno> {
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+/// A copy of the mount that a descriptor is on, or of all mounts, seen from there.
+pub(super) fn clone_at(place: impl AsFd, recursive: bool) -> std::result::Result<OwnedFd, Errno> {
+    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
         | OpenTreeFlags::AT_EMPTY_PATH;
+    if recursive {
+        flags |= OpenTreeFlags::AT_RECURSIVE;
+    }
     open_tree(place, "", flags)
 }
 

@@ -1,5 +1,7 @@
 //! Mount options as the OCI runtime specification lists them, sorted by what they act on.
 
+use std::path::PathBuf;
+
 use rustix::mount::{MountAttrFlags, MountPropagationFlags};
 
 use crate::sys::MountAttributes;
@@ -19,6 +21,8 @@ pub(crate) struct MountOptions {
     pub(crate) id_mapped: Option<bool>,
     /// Whether it begins with what it covers.
     pub(crate) copies_up: bool,
+    /// The part that is mounted, if it is not all (`X-mount.subdir=`, as `mount(8)` has it).
+    pub(crate) subdirectory: Option<PathBuf>,
     /// What is left for the file system: flags and `key=value`.
     pub(crate) data: Vec<(String, Option<String>)>,
 }
@@ -54,7 +58,9 @@ impl MountOptions {
     }
 
     fn add_by_table(&mut self, option: &str) {
-        if let Some(propagation) = propagation(option) {
+        if let Some(path) = option.strip_prefix("X-mount.subdir=") {
+            self.subdirectory = Some(path.into());
+        } else if let Some(propagation) = propagation(option) {
             self.propagation = Some(propagation);
         } else if let Some(change) = change(option) {
             apply(&mut self.attributes, change);
@@ -154,6 +160,13 @@ mod tests {
         assert_eq!(options.value("size"), Some("64k"));
         assert_eq!(options.data.len(), 3);
         assert_eq!(options.bind, None);
+    }
+
+    #[test]
+    fn a_part_may_be_named() {
+        let options = MountOptions::parse(&["rbind", "X-mount.subdir=a,b/c=d"]);
+        assert_eq!(options.subdirectory, Some("a,b/c=d".into()));
+        assert!(options.data.is_empty());
     }
 
     #[test]

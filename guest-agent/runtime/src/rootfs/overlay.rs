@@ -6,28 +6,45 @@ use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
+use rustix::fs::CWD;
 use rustix::io::Errno;
 use rustix::mount::{
-    MountFlags, UnmountFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string, mount,
-    unmount,
+    MountFlags, MoveMountFlags, UnmountFlags, fsconfig_create, fsconfig_set_flag,
+    fsconfig_set_string, mount, move_mount, unmount,
 };
 
-use super::mounts::{MountPlan, clone_tree, mount_of, open_filesystem};
+use super::mounts::{MountPlan, clone_at, clone_tree, mount_of, open_filesystem};
+use super::resolve::look_beneath;
 use crate::error::{Context, Result, RuntimeError};
 
-/// Mounts the overlay, not yet anywhere. `scratch` is a directory that the older way of
-/// mounting can use for a moment.
+/// Mounts the overlay, or the part of it that is asked for, not yet anywhere. `scratch` is a
+/// directory that is mounted on for a moment by the older way of mounting, and to take a part.
 pub(super) fn mount_overlay(plan: &MountPlan, scratch: &Path) -> Result<OwnedFd> {
     let lower = plan.options.value("lowerdir").ok_or_else(|| {
         RuntimeError::invalid("the overlay for the root filesystem has no lowerdir")
     })?;
     forget_volatile(plan)?;
-    match by_layer(plan, lower) {
+    let name = plan.destination.display();
+    let mount = match by_layer(plan, lower) {
         // Before Linux 6.8 there is no `lowerdir+`.
         Err(Errno::INVAL) => by_option_string(plan, lower, scratch),
         result => result,
     }
-    .context("mount", "the root overlay")
+    .context("mount", format_args!("the overlay at {name}"))?;
+    match &plan.options.subdirectory {
+        Some(part) => part_of(&mount, part, scratch),
+        None => Ok(mount),
+    }
+}
+
+/// A mount that is nowhere cannot be copied in part.
+fn part_of(mount: &OwnedFd, part: &Path, scratch: &Path) -> Result<OwnedFd> {
+    let name = part.display();
+    move_mount(mount, "", CWD, scratch, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+        .context("attach", scratch.display())?;
+    let found = look_beneath(mount, part).and_then(|place| clone_at(place, false));
+    unmount(scratch, UnmountFlags::DETACH).context("unmount", scratch.display())?;
+    found.context("find", name)
 }
 
 /// Names the layers one at a time, so that neither their number nor the length of all their

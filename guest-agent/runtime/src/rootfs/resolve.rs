@@ -149,6 +149,12 @@ fn look_or_make(
     Ok((found, stat))
 }
 
+/// Looks at what is at `path` in a directory; no link may be absolute or lead out of it.
+pub(crate) fn look_beneath(directory: impl AsFd, path: &Path) -> Result<OwnedFd, Errno> {
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    openat2(directory, path, LOOK, Mode::empty(), resolve)
+}
+
 /// Looks at a path of the host.
 pub(crate) fn look_on_host(path: &Path) -> Result<OwnedFd, Errno> {
     openat(CWD, path, LOOK, Mode::empty())
@@ -194,6 +200,22 @@ mod tests {
         assert_eq!(fs::read_dir(directory.path().join("outside"))?.count(), 0);
         root.look_or_create(Path::new("../../outside/up"), Missing::Directory)?;
         assert!(inside.join("outside/up").is_dir(), "dots end at the root");
+        Ok(())
+    }
+
+    #[test]
+    fn what_lies_beneath_is_not_found_elsewhere() -> anyhow::Result<()> {
+        let (directory, root) = root()?;
+        let inside = directory.path().join("root");
+        fs::create_dir_all(inside.join("a/b"))?;
+        symlink("a/../a", inside.join("stays"))?;
+        symlink("../outside", inside.join("climbs"))?;
+        symlink("/", inside.join("absolute"))?;
+        look_beneath(&root, Path::new("stays/b"))?;
+        for path in ["climbs", "absolute", "a/../../outside"] {
+            let found = look_beneath(&root, Path::new(path));
+            assert_eq!(found.map(drop), Err(Errno::XDEV), "{path}");
+        }
         Ok(())
     }
 

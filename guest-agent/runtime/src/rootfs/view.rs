@@ -111,7 +111,9 @@ fn with_binds(root: OwnedFd, request: &ViewRequest<'_>) -> Result<OwnedFd> {
         .context("attach", "the root filesystem")?;
     let root = RootDirectory::new(root);
     for bind in request.binds {
-        match MountPlan::from_spec(bind, Path::new("/"), &IdMappings::default())?.apply(&root) {
+        match MountPlan::from_spec(bind, Path::new("/"), &IdMappings::default())?
+            .apply(&root, scratch)
+        {
             Err(RuntimeError::System { source, .. })
                 if matches!(source.raw(), libc::EROFS | libc::ENOENT | libc::ENOTDIR) => {}
             applied => applied?,
