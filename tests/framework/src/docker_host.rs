@@ -86,6 +86,11 @@ impl DockerHost {
         self.remove_all(&["ps", "-aq"], &["rm", "-f", "-v"])
     }
 
+    /// Removes every volume.
+    pub(crate) fn remove_volumes(&self) -> anyhow::Result<()> {
+        self.remove_all(&["volume", "ls", "-q"], &["volume", "rm", "-f"])
+    }
+
     /// Removes every image.
     pub(crate) fn remove_images(&self) -> anyhow::Result<()> {
         self.remove_all(&["images", "-q"], &["rmi", "-f"])

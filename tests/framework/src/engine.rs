@@ -1,7 +1,7 @@
 //! The engine that a case runs against: one of its own, or one that is there.
 //!
 //! With `NARU_TEST_HOST=unix:///…` the cases run against the engine at that address: the
-//! machine's, a real dockerd, or another one. It must have no containers and no images, because
+//! machine's, a real dockerd, or another one. It must have no containers, images and volumes, because
 //! many cases count them; each case takes away all that it made. Cases run one at a time then.
 
 use std::env::var_os;
@@ -32,8 +32,8 @@ impl Engine {
         let socket = address.to_str().and_then(|address| address.strip_prefix("unix://"));
         let socket = socket.context("NARU_TEST_HOST is unix:///…")?;
         let host = DockerHost::at(socket.into())?;
-        for list in [["ps", "-aq"], ["images", "-q"]] {
-            let found = host.docker(&list)?;
+        for list in [&["ps", "-aq"][..], &["images", "-q"], &["volume", "ls", "-q"]] {
+            let found = host.docker(list)?;
             ensure!(
                 found.success()?.is_empty(),
                 "docker {}: the engine under test must be empty",
@@ -75,8 +75,10 @@ impl Drop for Engine {
     fn drop(&mut self) {
         if let Self::Given(host) = self {
             // The next case finds what is left, and says so.
-            let removed = host.remove_containers().and_then(|()| host.remove_networks());
-            drop(removed.and_then(|()| host.remove_images()));
+            let containers = host.remove_containers();
+            let networks = containers.and_then(|()| host.remove_networks());
+            let volumes = networks.and_then(|()| host.remove_volumes());
+            drop(volumes.and_then(|()| host.remove_images()));
         }
     }
 }

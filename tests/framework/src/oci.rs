@@ -67,10 +67,13 @@ impl Layer {
     }
 }
 
-/// Writes a layer's tar: root's files, one fixed time.
+/// Writes a layer's tar: root's files unless told otherwise, one fixed time.
 #[derive(Debug)]
 pub struct LayerWriter {
     tar: Vec<u8>,
+    owner: (u64, u64),
+    /// Of the next entry.
+    records: Vec<u8>,
 }
 
 impl Default for LayerWriter {
@@ -82,7 +85,17 @@ impl Default for LayerWriter {
 impl LayerWriter {
     /// A layer without entries.
     pub fn new() -> Self {
-        Self { tar: Vec::new() }
+        Self { tar: Vec::new(), owner: (0, 0), records: Vec::new() }
+    }
+
+    /// Gives what is added from now on to this user and group.
+    pub fn owner(&mut self, uid: u32, gid: u32) {
+        self.owner = (uid.into(), gid.into());
+    }
+
+    /// Gives the next entry an extended attribute.
+    pub fn attribute(&mut self, name: &str, value: &[u8]) {
+        record(&format!("SCHILY.xattr.{name}"), value, &mut self.records);
     }
 
     /// Adds a directory.
@@ -132,7 +145,9 @@ impl LayerWriter {
         target: Option<&str>,
         content: &[u8],
     ) -> anyhow::Result<()> {
-        let mut records = Vec::new();
+        header.set_uid(self.owner.0);
+        header.set_gid(self.owner.1);
+        let mut records = std::mem::take(&mut self.records);
         field(&mut header.as_old_mut().name, name, "path", &mut records);
         if let Some(target) = target {
             field(&mut header.as_old_mut().linkname, target, "linkpath", &mut records);
@@ -184,12 +199,18 @@ fn field(field: &mut [u8], value: &str, key: &str, records: &mut Vec<u8>) {
         start.copy_from_slice(value.as_bytes());
         return;
     }
-    let rest = format!(" {key}={value}\n");
+    record(key, value.as_bytes(), records);
+}
+
+/// Writes a PAX record, which begins with its own length.
+fn record(key: &str, value: &[u8], records: &mut Vec<u8>) {
+    let rest = [format!(" {key}=").as_bytes(), value, b"\n"].concat();
     let mut length = rest.len() + 1;
     while length != rest.len() + length.to_string().len() {
         length = rest.len() + length.to_string().len();
     }
-    records.extend_from_slice(format!("{length}{rest}").as_bytes());
+    records.extend_from_slice(length.to_string().as_bytes());
+    records.extend_from_slice(&rest);
 }
 
 /// A document that a tag can name, with everything it leads to.
