@@ -46,10 +46,29 @@ impl EngineArgs {
         self.run.clone().unwrap_or_else(|| self.root.join("run"))
     }
 
+    /// Where to listen: in the VM also for those containers that are given the API.
+    pub(crate) fn hosts(&self) -> Vec<String> {
+        let own = self.run_dir().join("docker.sock");
+        let own = self.vm.then(|| format!("unix:{}", own.display()));
+        self.host.iter().cloned().chain(own).collect()
+    }
+
+    /// The path of the first socket that is listened on.
+    pub(crate) fn own_socket(&self) -> Option<PathBuf> {
+        let hosts = self.hosts();
+        hosts.first().and_then(|host| absolute(socket_path(host)?).ok())
+    }
+
     /// The mode, which is all that differs between the VM and a Linux host.
     pub(crate) fn mode(&self) -> Mode {
         if self.vm { Mode::Vm } else { Mode::Native }
     }
+}
+
+/// The path of `unix:PATH` or `unix://PATH`.
+pub(crate) fn socket_path(host: &str) -> Option<&str> {
+    let path = host.strip_prefix("unix:")?;
+    Some(path.strip_prefix("//").unwrap_or(path))
 }
 
 /// Where the engine runs.

@@ -23,6 +23,7 @@ use crate::error::{EngineError, Result};
 use crate::events::Events;
 use crate::network::{ContainerNetwork, OpenRequest};
 use crate::ports::PortHost;
+use crate::volume::{VolumeDirectories, Volumes};
 
 /// Where things are kept.
 #[derive(Clone, Debug)]
@@ -61,9 +62,12 @@ struct Inner {
     paths: Paths,
     database: Database,
     images: ImageStore,
+    volumes: Volumes,
     containers: Containers,
     execs: Execs,
     network: ContainerNetwork,
+    /// Where containers find the API, if they are given its socket.
+    own_socket: Option<PathBuf>,
     events: Events,
     program: AgentProgram,
     /// Held over a prune, of which there is one at a time.
@@ -98,6 +102,7 @@ impl Engine {
         let images = ImageStore::open(&paths.root.join("images"), registries).await?;
         let database = Database::open(&paths.root.join("engine.db"))?;
         let records = database.containers().await?;
+        let volumes = find_volumes(&paths, &database).await?;
         let running: Vec<Record> =
             records.iter().filter(|record| record.running()).cloned().collect();
         let port_host = (mode == Mode::Vm).then(PortHost::default);
@@ -117,9 +122,11 @@ impl Engine {
             paths,
             database,
             images,
+            volumes,
             containers: Containers::default(),
             execs: Execs::default(),
             network,
+            own_socket: args.own_socket(),
             events: Events::new(),
             program,
             pruning: AsyncMutex::new(()),
@@ -133,6 +140,7 @@ impl Engine {
         for record in records {
             engine.find_again(record).await?;
         }
+        engine.unmount_unused_volumes();
         // Once all are known: starts would be in the way of finding the others.
         // The oldest first: who joins another waits for it only if it is known to start.
         for container in engine.containers().all().into_iter().rev() {
@@ -157,6 +165,10 @@ impl Engine {
         &self.0.images
     }
 
+    pub(crate) fn volumes(&self) -> &Volumes {
+        &self.0.volumes
+    }
+
     pub(crate) fn containers(&self) -> &Containers {
         &self.0.containers
     }
@@ -167,6 +179,11 @@ impl Engine {
 
     pub(crate) fn network(&self) -> &ContainerNetwork {
         &self.0.network
+    }
+
+    /// The socket that this engine listens on, if it does on one.
+    pub(crate) fn own_socket(&self) -> Option<&Path> {
+        self.0.own_socket.as_deref()
     }
 
     pub(crate) fn events(&self) -> &Events {
@@ -260,6 +277,16 @@ impl Engine {
         }
         self.program().release();
     }
+}
+
+/// Finds the volumes, each whole.
+async fn find_volumes(paths: &Paths, database: &Database) -> Result<Volumes> {
+    let directories = VolumeDirectories::new(&paths.root);
+    let records = database.volumes().await?;
+    let known = records.iter().map(|record| record.name.as_str()).collect();
+    let mended = directories.prepare().and_then(|()| directories.mend(&known));
+    mended.map_err(EngineError::io("looking for volumes in", &paths.root))?;
+    Ok(Volumes::new(directories, records))
 }
 
 /// Makes a directory that is its owner's alone.

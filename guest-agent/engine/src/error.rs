@@ -28,6 +28,25 @@ pub enum EngineError {
     /// Things are such that it must not be; Docker's word for much that concerns networks.
     #[error("{0}")]
     Forbidden(String),
+    /// No volume has this name.
+    #[error("get {0}: no such volume")]
+    NoSuchVolume(String),
+    /// There is no other driver of volumes than the local one.
+    #[error("create {name}: error looking up volume plugin {driver}: plugin {driver:?} not found")]
+    NoSuchVolumeDriver {
+        /// The volume that was to be made.
+        name: String,
+        /// The driver that it was to be of.
+        driver: String,
+    },
+    /// The volume belongs to containers.
+    #[error("remove {name}: volume is in use - [{}]", users.join(", "))]
+    VolumeInUse {
+        /// The volume's name.
+        name: String,
+        /// The containers' ids.
+        users: Vec<String>,
+    },
     /// No exec has this id.
     #[error("No such exec instance: {0}")]
     NoSuchExec(String),
@@ -189,6 +208,8 @@ impl EngineError {
             Self::NoSuchContainer(_)
             | Self::NoSuchNetwork(_)
             | Self::NoSuchPlugin(_)
+            | Self::NoSuchVolume(_)
+            | Self::NoSuchVolumeDriver { .. }
             | Self::NoSuchExec(_)
             | Self::NoSuchFile { .. }
             | Self::OtherPlatform { .. } => ErrorKind::NotFound,
@@ -196,6 +217,7 @@ impl EngineError {
             Self::NotRunning(_)
             | Self::Conflict(_)
             | Self::StillRunning { .. }
+            | Self::VolumeInUse { .. }
             | Self::RemovalInProgress(_) => ErrorKind::Conflict,
             Self::NewName(source)
             | Self::CannotJoinNetwork(source)

@@ -4,6 +4,7 @@
 //! server ──► api (routes, versions, errors) ──► engine ─┬─► container ──► shim (a process)
 //!  unix, vsock,                                         ├─► image-store
 //!  virtio-serial                                        ├─► network, ports
+//!                                                       ├─► volume
 //!                                                       └─► events
 //! ```
 //!
@@ -30,6 +31,7 @@ mod spec;
 mod stats;
 mod sweep;
 mod sys;
+mod volume;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -72,8 +74,8 @@ async fn serve(args: &EngineArgs) -> Result<()> {
     let engine = Engine::open(args).await?;
     let connections = TaskTracker::new();
     let mut listeners = tokio::task::JoinSet::new();
-    for host in &args.host {
-        let socket = server::Socket::bind(host)?;
+    for host in args.hosts() {
+        let socket = server::Socket::bind(&host)?;
         listeners.spawn(socket.serve(engine.clone(), connections.clone()));
     }
     if args.vm {

@@ -16,6 +16,7 @@ use tokio::net::UnixListener;
 use tokio_util::task::TaskTracker;
 
 use crate::api::Api;
+use crate::args::socket_path;
 use crate::drained::Drained;
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
@@ -49,10 +50,7 @@ pub(crate) struct Socket {
 impl Socket {
     /// Listens on `unix:PATH` or `unix://PATH`.
     pub(crate) fn bind(host: &str) -> Result<Self> {
-        let path = host
-            .strip_prefix("unix:")
-            .map(|path| path.strip_prefix("//").unwrap_or(path))
-            .ok_or_else(|| {
+        let path = socket_path(host).ok_or_else(|| {
             EngineError::Invalid(format!("cannot listen on {host}: only unix:PATH is known"))
         })?;
         let path = Path::new(path);

@@ -2,16 +2,16 @@
 
 use std::path::PathBuf;
 
-use bollard_stubs::models::MountType;
 use jiff::Timestamp;
 use naru_protocol::version::ApiVersion;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::network_settings::{network_settings, networks_listed, ports_list};
 
-use crate::container::{ContainerSize, Health, LogDriver, Record, Status};
+use crate::container::{ContainerSize, Health, LogDriver, MountKind, MountPoint, Record, Status};
 use crate::engine::Engine;
-use crate::spec::{MASKED_PATHS, READONLY_PATHS, WantedMounts};
+use crate::spec::{MASKED_PATHS, READONLY_PATHS};
+use crate::volume::LOCAL;
 
 /// What Docker writes where there is no time yet.
 pub(super) const NO_TIME: &str = "0001-01-01T00:00:00Z";
@@ -37,7 +37,7 @@ pub(super) fn summary(engine: &Engine, record: &Record, now: Timestamp) -> Value
         "Status": record.status_text(now),
         "HostConfig": { "NetworkMode": mode },
         "NetworkSettings": { "Networks": networks_listed(record) },
-        "Mounts": mounts(record),
+        "Mounts": mounts(engine, record, Shown::InList),
     })
 }
 
@@ -66,23 +66,44 @@ fn image_name(engine: &Engine, record: &Record) -> String {
     }
 }
 
-fn mounts(record: &Record) -> Vec<Value> {
-    let Ok(wanted) = WantedMounts::parse(&record.host_config) else { return Vec::new() };
-    let binds = wanted.binds.iter().map(|bind| {
-        json!({
-            "Type": "bind", "Source": bind.source, "Destination": bind.destination,
-            "Mode": bind.mode, "RW": !bind.read_only, "Propagation": bind.propagation,
-        })
-    });
-    // Those of `--tmpfs` Docker does not show here.
-    let mounts = record.host_config.mounts.iter().flatten();
-    let tmpfs = mounts.filter(|mount| mount.typ == Some(MountType::TMPFS)).map(|mount| {
-        json!({
-            "Type": "tmpfs", "Source": "", "Destination": mount.target, "Mode": "",
-            "RW": !mount.read_only.unwrap_or_default(), "Propagation": "",
-        })
-    });
-    binds.chain(tmpfs).collect()
+/// Where a container is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shown {
+    Alone,
+    InList,
+}
+
+/// Those of `--tmpfs` Docker does not show here.
+fn mounts(engine: &Engine, record: &Record, shown: Shown) -> Vec<Value> {
+    record.mount_points().iter().map(|point| mount(engine, point, shown)).collect()
+}
+
+fn mount(engine: &Engine, point: &MountPoint, shown: Shown) -> Value {
+    let mut view = Map::new();
+    let mut show = |field: &str, value: Value| drop(view.insert(field.to_owned(), value));
+    let (kind, source, propagation) = match &point.kind {
+        MountKind::Bind(bind) => ("bind", json!(bind.source), bind.propagation.as_str()),
+        MountKind::Volume(volume) => {
+            show("Name", json!(volume.name));
+            show("Driver", json!(LOCAL));
+            let data = engine.volumes().directories().data(&volume.name);
+            // A list of Docker's does not know where those are that nobody has asked for.
+            let is_known = shown == Shown::Alone || !volume.declared;
+            ("volume", if is_known { json!(data) } else { json!("") }, "")
+        }
+        MountKind::Tmpfs(_) => ("tmpfs", json!(""), ""),
+        MountKind::Image(image) => {
+            show("Name", json!(image.reference));
+            ("image", json!(image.image_id), "")
+        }
+    };
+    show("Type", json!(kind));
+    show("Source", source);
+    show("Destination", json!(point.destination));
+    show("Mode", json!(point.mode));
+    show("RW", json!(!point.read_only));
+    show("Propagation", json!(propagation));
+    Value::Object(view)
 }
 
 /// `GET /containers/{id}/json`.
@@ -126,7 +147,7 @@ pub(super) fn inspect(engine: &Engine, record: &Record, version: ApiVersion) -> 
             "Name": "overlay2",
             "Data": { "UpperDir": directory.join("upper"), "WorkDir": directory.join("work") },
         },
-        "Mounts": mounts(record),
+        "Mounts": mounts(engine, record, Shown::Alone),
         "Config": config(record),
         "NetworkSettings": network_settings(engine, record, version),
     });

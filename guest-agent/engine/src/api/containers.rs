@@ -22,7 +22,7 @@ use crate::container::{Asker, Condition, Record, Started, Stopped, WaitError};
 use crate::engine::Engine;
 use crate::error::EngineError;
 
-const FILTERS: [&str; 14] = [
+const FILTERS: [&str; 15] = [
     "ancestor",
     "before",
     "expose",
@@ -37,6 +37,7 @@ const FILTERS: [&str; 14] = [
     "publish",
     "since",
     "status",
+    "volume",
 ];
 
 /// Docker's states, those that no container here is ever in included.
@@ -171,6 +172,7 @@ fn listed(filters: &Filters, bounds: &Bounds, record: &Record) -> bool {
             let health = record.state.health.as_ref().map(|health| health.status.as_str());
             wanted == health.unwrap_or("none")
         })
+        && filters.any("volume", |wanted| record.mount_points().iter().any(|p| p.is(wanted)))
         && filters.any("is-task", |wanted| matches!(wanted, "0" | "false"))
         && filters.any("isolation", |wanted| wanted == "default")
         && filters.labels(|key| labels.and_then(|labels| labels.get(key)).map(String::as_str))
@@ -283,6 +285,7 @@ async fn kill(
 struct RemoveQuery {
     force: Flag,
     link: Flag,
+    v: Flag,
 }
 
 async fn remove(
@@ -294,7 +297,7 @@ async fn remove(
         return Err(ApiError::unsupported("links are not supported by this engine yet"));
     }
     let container = engine.containers().find(&id)?;
-    engine.remove_container(&container, query.force.0).await?;
+    engine.remove_container(&container, query.force.0, query.v.0).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

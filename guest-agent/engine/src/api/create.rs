@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use axum::{Extension, Json, Router};
-use bollard_stubs::models::{ContainerCreateBody, EndpointSettings, NetworkingConfig};
+use bollard_stubs::models::{ContainerCreateBody, EndpointSettings, MountType, NetworkingConfig};
 use hyper::StatusCode;
 use naru_image_store::PlatformError;
 use naru_protocol::version::ApiVersion;
@@ -18,7 +18,7 @@ use super::error::ApiError;
 use super::networks::HAS_ENABLE_IPV4;
 use super::query::Query;
 use super::{read_json, whole_body};
-use crate::container::CreateRequest;
+use crate::container::{CreateRequest, Recursion};
 use crate::engine::Engine;
 
 pub(super) fn routes() -> Router<Engine> {
@@ -49,6 +49,7 @@ async fn create(
     let mut body = read(&bytes)?;
     let OldFields { mac_address } = read_json(&bytes)?;
     forget_what_came_later(&mut body, version);
+    forget_later_mounts(&mut body, version)?;
     let endpoints = endpoints(body.networking_config.take(), version)?;
     let host_config = body.host_config.clone().unwrap_or_default();
     let config = serde_json::to_value(&body)
@@ -63,7 +64,9 @@ async fn create(
             text.parse().map_err(|error: PlatformError| ApiError::invalid(error.to_string()))?,
         ),
     };
-    let request = CreateRequest { name, config, host_config, endpoints, mac_address, platform };
+    let recursion = Recursion { read_only_by_default: version >= HAS_RECURSION };
+    let request =
+        CreateRequest { name, config, host_config, endpoints, mac_address, platform, recursion };
     let container = engine.create_container(request).await?;
     let answer = json!({ "Id": container.id, "Warnings": [] });
     Ok((StatusCode::CREATED, Json(answer)).into_response())
@@ -110,6 +113,42 @@ const HAS_CONSOLE_SIZE: ApiVersion = ApiVersion::new(1, 42);
 const HAS_ANNOTATIONS: ApiVersion = ApiVersion::new(1, 43);
 const HAS_START_INTERVAL: ApiVersion = ApiVersion::new(1, 44);
 const HAS_MANY_ENDPOINTS: ApiVersion = ApiVersion::new(1, 44);
+
+const HAS_CREATE_MOUNTPOINT: ApiVersion = ApiVersion::new(1, 42);
+const HAS_RECURSION: ApiVersion = ApiVersion::new(1, 44);
+const HAS_SUBPATH: ApiVersion = ApiVersion::new(1, 45);
+const HAS_TMPFS_OPTIONS: ApiVersion = ApiVersion::new(1, 46);
+const HAS_IMAGE_MOUNTS: ApiVersion = ApiVersion::new(1, 48);
+
+/// The same of options of mounts.
+fn forget_later_mounts(
+    body: &mut ContainerCreateBody,
+    version: ApiVersion,
+) -> Result<(), ApiError> {
+    let host_config = body.host_config.get_or_insert_default();
+    for mount in host_config.mounts.iter_mut().flatten() {
+        if let Some(options) = &mut mount.bind_options {
+            if version < HAS_CREATE_MOUNTPOINT {
+                options.create_mountpoint = None;
+            }
+            if version < HAS_RECURSION {
+                options.read_only_non_recursive = None;
+                options.read_only_force_recursive = None;
+            }
+        }
+        if let Some(options) = mount.volume_options.as_mut().filter(|_| version < HAS_SUBPATH) {
+            options.subpath = None;
+        }
+        if let Some(options) = mount.tmpfs_options.as_mut().filter(|_| version < HAS_TMPFS_OPTIONS)
+        {
+            options.options = None;
+        }
+        if mount.typ == Some(MountType::IMAGE) && version < HAS_IMAGE_MOUNTS {
+            return Err(ApiError::invalid("Mount type \"Image\" needs API v1.48 or newer"));
+        }
+    }
+    Ok(())
+}
 
 /// What an older client cannot have meant is ignored, and what it expects is so.
 fn forget_what_came_later(body: &mut ContainerCreateBody, version: ApiVersion) {

@@ -1,5 +1,5 @@
-//! `/system/df`: what images and containers take. Volumes and build caches are not there yet,
-//! so that their lists are empty.
+//! `/system/df`: what images, containers and volumes take. Build caches are not there yet, so
+//! that their list is empty.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use super::error::ApiError;
 use super::query::Query;
-use super::{container_view, image_view};
+use super::{container_view, image_view, volumes};
 use crate::container::Record;
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -58,6 +58,7 @@ async fn disk_usage(
                 images_usage(&engine, &images, version)?
             }
             "container" => containers_usage(&engine).await?,
+            "volume" => volumes::usage(&engine).await,
             _ => json!([]),
         };
         usage.insert(field.to_owned(), value);

@@ -32,6 +32,7 @@ mod stats;
 mod system;
 mod top;
 mod transfer;
+mod volumes;
 
 use axum::Router;
 use axum::body::Body;
@@ -70,6 +71,7 @@ impl Api {
             .merge(logs::routes())
             .merge(stats::routes())
             .merge(top::routes())
+            .merge(volumes::routes())
             .merge(naru::routes())
             .merge(networks::routes())
             .merge(not_yet::routes())

@@ -24,9 +24,7 @@ pub(super) fn routes() -> Router<Engine> {
         router = router.route(path, post(refuse));
     }
     router = router.route("/distribution/{*name}", get(refuse));
-    for path in ["/volumes", "/volumes/{*rest}", "/plugins/{*rest}"] {
-        router = router.route(path, any(refuse));
-    }
+    router = router.route("/plugins/{*rest}", any(refuse));
     for path in ["/swarm", "/nodes", "/services", "/tasks", "/secrets", "/configs"] {
         router =
             router.route(path, any(no_swarm)).route(&format!("{path}/{{*rest}}"), any(no_swarm));
@@ -38,7 +36,6 @@ async fn refuse(request: Request) -> ApiError {
     let path = request.uri().path();
     let what = match path.trim_start_matches('/').split('/').next().unwrap_or_default() {
         "build" | "session" | "grpc" => "building images",
-        "volumes" => "volumes",
         "auth" => "logging in to a registry",
         "plugins" => "plugins",
         "swarm" => "swarm mode",

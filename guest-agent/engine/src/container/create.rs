@@ -16,14 +16,16 @@ use rand::RngCore as _;
 use super::files::split_extra_host;
 use super::health::{self, HealthCheck};
 use super::logs::validate_log_config;
+use super::mounts::{Recursion, WantedMount};
 use super::refusals::{refuse_conflicts, refuse_for_good};
+use super::remove::remove_directory;
 use super::restart_policy::RestartPolicy;
 use super::state::State;
 use super::{Container, Record, names};
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
 use crate::network::published_ports;
-use crate::spec::{self, WantedMounts, has_host_uts};
+use crate::spec::{self, has_host_uts};
 
 /// The name's length in a container's default hostname.
 const SHORT_ID_LEN: usize = 12;
@@ -41,14 +43,39 @@ pub(crate) struct CreateRequest {
     pub(crate) mac_address: Option<String>,
     /// The image must be for this one, if it is named.
     pub(crate) platform: Option<Platform>,
+    pub(crate) recursion: Recursion,
 }
 
 impl Engine {
     /// Makes a container; it does not run yet.
     #[tracing::instrument(level = "debug", skip_all)]
     pub(crate) async fn create_container(&self, request: CreateRequest) -> Result<Arc<Container>> {
-        let CreateRequest { name, mut config, mut host_config, endpoints, mac_address, platform } =
-            request;
+        let (record, mounts) = self.new_record(request)?;
+        let engine = self.clone();
+        // As a whole: a client that goes away must not leave it half made.
+        let kept = async move {
+            let (id, name) = (record.id.clone(), record.name.clone());
+            let kept = engine.keep_new(record, mounts).await;
+            if kept.is_err() {
+                engine.containers().release_name(&name);
+                remove_directory(&engine.paths().container(&id));
+            }
+            kept
+        };
+        self.run_to_end(Box::pin(kept)).await
+    }
+
+    /// Checks all that is asked for; what comes back has its name, which is not yet kept.
+    fn new_record(&self, request: CreateRequest) -> Result<(Record, Vec<WantedMount>)> {
+        let CreateRequest {
+            name,
+            mut config,
+            mut host_config,
+            endpoints,
+            mac_address,
+            platform,
+            recursion,
+        } = request;
         if let Some(name) = &name {
             names::check(name)?;
         }
@@ -67,36 +94,43 @@ impl Engine {
         let command = command_line(&config)?;
         validate(&config, &host_config)?;
         let networks = self.memberships(&host_config, endpoints, mac_address)?;
+        let mounts = self.wanted_mounts(&config, &host_config, recursion)?;
 
         let name = self.reserve_name(name.as_deref(), &id)?;
         let record = Record {
             id,
-            name: name.clone(),
+            name,
             created: Timestamp::now(),
             image: wanted_image,
             image_id: image.id.to_string(),
             command,
             config,
             host_config,
+            mounts: Some(Vec::new()),
             networks,
             ports: Vec::new(),
             state: State::default(),
         };
-        let kept = self.keep_new(record).await;
-        if kept.is_err() {
-            self.containers().release_name(&name);
-        }
-        kept
+        Ok((record, mounts))
     }
 
     #[tracing::instrument(level = "debug", skip_all, fields(container_id = record.id))]
-    async fn keep_new(&self, record: Record) -> Result<Arc<Container>> {
+    async fn keep_new(
+        &self,
+        mut record: Record,
+        mounts: Vec<WantedMount>,
+    ) -> Result<Arc<Container>> {
         let directory = self.paths().container(&record.id);
         for part in ["upper", "work", "rootfs"] {
             let path = directory.join(part);
             std::fs::create_dir_all(&path).map_err(EngineError::io("creating", path))?;
         }
-        self.database().put_container(&record).await?;
+        if mounts.is_empty() {
+            self.database().put_container(&record).await?;
+        } else {
+            let volumes = self.prepare_mounts(&mut record, mounts).await?;
+            volumes.keep(self, Some(&record)).await?;
+        }
         let shim = self.shim_address(&record.id);
         let container = Arc::new(Container::new(record, shim));
         self.containers().insert(Arc::clone(&container));
@@ -310,7 +344,6 @@ fn validate(config: &ContainerConfig, host_config: &HostConfig) -> Result<()> {
             return Err(EngineError::Invalid(format!("bad nameserver address {server}")));
         }
     }
-    WantedMounts::parse(host_config)?;
     spec::validate(host_config)?;
     validate_log_config(host_config)?;
     let parent = host_config.cgroup_parent.as_deref().unwrap_or_default();
@@ -349,12 +382,8 @@ fn validate_numbers(host_config: &HostConfig) -> Result<()> {
 /// Refuses by name what would otherwise be dropped in silence.
 fn refuse_unsupported(host_config: &HostConfig) -> Result<()> {
     let given = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|list| !list.is_empty());
-    let refused = [
-        (given(&host_config.volumes_from), "--volumes-from"),
-        (given(&host_config.links), "links"),
-    ];
-    if let Some((_, what)) = refused.iter().find(|(asked, _)| *asked) {
-        let message = format!("not supported by this engine yet: {what}");
+    if given(&host_config.links) {
+        let message = "not supported by this engine yet: links".to_owned();
         return Err(EngineError::Unsupported(message));
     }
     refuse_for_good(host_config)?;

@@ -43,6 +43,10 @@ impl Database {
                 CREATE TABLE IF NOT EXISTS network (
                     id     TEXT PRIMARY KEY,
                     record TEXT NOT NULL
+                ) STRICT;
+                CREATE TABLE IF NOT EXISTS volume (
+                    name   TEXT PRIMARY KEY,
+                    record TEXT NOT NULL
                 ) STRICT;",
             )?;
             migration::name_networks(&connection)?;
@@ -74,17 +78,6 @@ impl Database {
             connection
                 .prepare_cached("INSERT OR REPLACE INTO container (id, record) VALUES (?1, ?2)")?
                 .execute(params![id, text])?;
-            Ok(())
-        })
-        .await
-    }
-
-    /// Forgets a container.
-    #[tracing::instrument(level = "debug", skip_all)]
-    pub(crate) async fn delete_container(&self, id: &str) -> Result<()> {
-        let id = id.to_owned();
-        self.with(move |connection| {
-            connection.execute("DELETE FROM container WHERE id = ?1", params![id])?;
             Ok(())
         })
         .await

@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::timeout;
 
+use super::mounts::older;
 use super::shim::{Exit, ShimEvents, read_exit};
 use super::state::Status;
 use super::{Container, Record};
@@ -37,7 +38,11 @@ impl Engine {
     /// Takes up a container of the database; one that ran may run still.
     ///
     /// When it returns the record is true: an end that came while no engine ran is in it.
-    pub(crate) async fn find_again(&self, record: Record) -> Result<()> {
+    pub(crate) async fn find_again(&self, mut record: Record) -> Result<()> {
+        if record.mounts.is_none() {
+            record.mounts = Some(older(&record.host_config)?);
+        }
+        self.find_volumes_again(&record);
         self.containers().reserve_name(&record.name, &record.id)?;
         let running = record.running();
         let shim = self.shim_address(&record.id);

@@ -35,7 +35,7 @@ impl Engine {
                     0
                 }
             };
-            match self.remove_container(&container, false).await {
+            match self.remove_container(&container, false, false).await {
                 Ok(()) => {
                     pruned.reclaimed = pruned.reclaimed.saturating_add(bytes);
                     pruned.ids.push(container.id.clone());

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::health::HealthStatus;
 use super::membership::{Membership, PublishedPort};
+use super::mounts::MountPoint;
 use super::state::{State, Status};
 
 /// A container: what it was made from, what was asked for, how it is.
@@ -29,6 +30,9 @@ pub(crate) struct Record {
     pub(crate) command: Vec<String>,
     pub(crate) config: ContainerConfig,
     pub(crate) host_config: HostConfig,
+    /// None of one that an older engine has made.
+    #[serde(default)]
+    pub(crate) mounts: Option<Vec<MountPoint>>,
     /// The networks that it is in, whether it runs or not; none if it has another's.
     pub(crate) networks: Vec<Membership>,
     /// What is published of it, while it runs.
@@ -163,6 +167,7 @@ pub(crate) mod tests_support {
             command: vec!["sh".to_owned()],
             config: ContainerConfig::default(),
             host_config: HostConfig::default(),
+            mounts: None,
             networks: vec![Membership::plain("bridge")],
             ports: Vec::new(),
             state: State::default(),

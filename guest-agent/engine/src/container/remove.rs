@@ -10,18 +10,20 @@ use crate::engine::Engine;
 use crate::error::{EngineError, Result};
 
 impl Engine {
-    /// Removes a container with all that is its own; a running one only by `force`.
+    /// Removes a container with all that is its own; a running one only by `force`. Its `volumes`
+    /// are those that nobody has named.
     pub(crate) async fn remove_container(
         &self,
         container: &Arc<Container>,
         force: bool,
+        volumes: bool,
     ) -> Result<()> {
         if container.removing.swap(true, Ordering::AcqRel) {
             return Err(EngineError::RemovalInProgress(container.id.clone()));
         }
         let (engine, container) = (self.clone(), Arc::clone(container));
         self.run_to_end(async move {
-            let removed = engine.remove_locked(&container, force).await;
+            let removed = engine.remove_locked(&container, force, volumes).await;
             if removed.is_err() {
                 container.removing.store(false, Ordering::Release);
             }
@@ -36,7 +38,12 @@ impl Engine {
         skip_all,
         fields(container_id = container.id)
     )]
-    async fn remove_locked(&self, container: &Arc<Container>, force: bool) -> Result<()> {
+    async fn remove_locked(
+        &self,
+        container: &Arc<Container>,
+        force: bool,
+        volumes: bool,
+    ) -> Result<()> {
         let _one_at_a_time = container.lifecycle.lock().await;
         let record = container.record();
         if record.counts_as_running() && !force {
@@ -49,7 +56,7 @@ impl Engine {
         // The record goes first: a crash after it leaves files that the next start
         // sweeps, a crash before it a container that can be removed again.
         let _no_more_changes = container.changing.lock().await;
-        self.database().delete_container(&container.id).await?;
+        self.forget_container(&container.record(), volumes).await?;
         self.execs().forget_container(&container.id);
         let directory = self.paths().container(&container.id);
         let run_directory = container.shim.directory().to_owned();
@@ -72,7 +79,7 @@ impl Engine {
     pub(super) fn remove_in_background(&self, container: &Arc<Container>) {
         let (engine, container) = (self.clone(), Arc::clone(container));
         self.tasks().spawn(async move {
-            match engine.remove_container(&container, false).await {
+            match engine.remove_container(&container, false, true).await {
                 Ok(()) | Err(EngineError::RemovalInProgress(_)) => {}
                 Err(error) => {
                     tracing::error!(container_id = container.id, %error, "removal failed");
@@ -95,7 +102,7 @@ fn still_running(record: Record) -> EngineError {
 }
 
 #[tracing::instrument(level = "debug", skip_all)]
-fn remove_directory(path: &std::path::Path) {
+pub(super) fn remove_directory(path: &std::path::Path) {
     match std::fs::remove_dir_all(path) {
         Ok(()) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}

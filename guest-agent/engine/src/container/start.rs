@@ -7,13 +7,14 @@ use naru_shim::wire::{ShimConfig, Target};
 
 use super::files::{self, FilesRequest};
 use super::logs::log_config;
+use super::mounts::check_sources;
 use super::restart_policy::Backoff;
 use super::shim::ShimEvents;
 use super::state::Status;
 use super::{Container, Record, Waiting, release_shm};
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
-use crate::spec::{Joined, RootParts, SpecRequest, WantedMounts, container_spec};
+use crate::spec::{Joined, RootParts, SpecRequest, container_spec};
 
 use jiff::Timestamp;
 
@@ -133,6 +134,7 @@ impl Engine {
         release_shm(&self.paths().container(&record.id));
         self.network().depart(record).await;
         self.network_events("disconnect", record);
+        self.unmount_volumes(record);
     }
 
     /// Everything up to a process that waits for the word to run.
@@ -148,7 +150,9 @@ impl Engine {
             EngineError::Invalid(format!("image id {}: {error}", record.image_id))
         })?;
         let layers = tracing::debug_span!("layers").in_scope(|| self.images().layers(&image_id))?;
-        prepare_binds(record)?;
+        check_sources(self, record)?;
+        self.mount_volumes(record).await?;
+        let mounts = self.mount_sources(record)?;
         if joined.network_files.is_none() {
             files::write(
                 record,
@@ -170,6 +174,7 @@ impl Engine {
                 directory: &directory,
             },
             joined,
+            mounts: &mounts,
             cgroup: &self.paths().cgroup(record),
         })?;
         let path = directory.join("config.json");
@@ -264,29 +269,6 @@ impl Engine {
             self.remove_in_background(container);
         }
     }
-}
-
-/// `-v` makes the directories that it names, as Docker does; what else is missing is
-/// told before anything is made.
-pub(super) fn prepare_binds(record: &Record) -> Result<()> {
-    for bind in WantedMounts::parse(&record.host_config)?.binds {
-        if bind.source.exists() {
-            continue;
-        }
-        if !bind.create_source {
-            return Err(EngineError::Invalid(format!(
-                "invalid mount config for type \"bind\": bind source path does not exist: {}",
-                bind.source.display()
-            )));
-        }
-        std::fs::create_dir_all(&bind.source).map_err(|error| {
-            EngineError::Invalid(format!(
-                "error while creating mount source path '{}': {error}",
-                bind.source.display()
-            ))
-        })?;
-    }
-    Ok(())
 }
 
 /// Whom the host asks for names.

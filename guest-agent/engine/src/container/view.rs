@@ -20,12 +20,13 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
 
-use super::start::prepare_binds;
+use super::mounts::check_sources;
 use super::{Container, Record, Status};
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
 use crate::files::{ContainerPath, FilesError, Node, Tree, UnpackOptions, unpack};
 use crate::spec::{LayerFiles, RootParts, Writable, outside};
+use crate::volume::VolumeInUse;
 
 /// How long after the end of its process a container may be taken for running.
 const END_TIMEOUT: Duration = Duration::from_secs(10);
@@ -56,6 +57,7 @@ impl FilesUse {
 pub(crate) struct ContainerFiles {
     tree: Tree,
     record: Record,
+    _volumes: Vec<VolumeInUse>,
     /// Keeps the container from being started and removed.
     _alone: Option<OwnedMutexGuard<()>>,
 }
@@ -112,15 +114,23 @@ impl Engine {
             }
             let record = container.record();
             if wanted.claims(&record) {
-                prepare_binds(&record)?;
+                check_sources(self, &record)?;
             }
             let plan = self.plan(&record, wanted)?;
-            let source = match self.run_blocking(move || Ok(plan.make())).await? {
-                Ok(tree) => {
+            let (engine, looked_at) = (self.clone(), record.clone());
+            let made = self.run_blocking(move || {
+                let volumes = match wanted {
+                    FilesUse::ReadRoot => Vec::new(),
+                    _ => engine.look_into_volumes(&looked_at)?,
+                };
+                Ok((plan.make(), volumes))
+            });
+            let source = match made.await? {
+                (Ok(tree), volumes) => {
                     let claim = wanted.claims(&record).then_some(alone);
-                    return Ok(ContainerFiles { tree, record, _alone: claim });
+                    return Ok(ContainerFiles { tree, record, _volumes: volumes, _alone: claim });
                 }
-                Err(source) => source,
+                (Err(source), _) => source,
             };
             drop(alone);
             // Its process may have ended, and the engine is about to hear of it.
@@ -136,7 +146,9 @@ impl Engine {
         let directory = self.paths().container(&record.id);
         let binds = match wanted {
             FilesUse::ReadRoot => Vec::new(),
-            FilesUse::Read | FilesUse::Write => outside::binds(&directory, &record.host_config)?,
+            FilesUse::Read | FilesUse::Write => {
+                outside::binds(&directory, record, &self.mount_sources(record)?)?
+            }
         };
         let scratch = directory.join("rootfs");
         let root = if record.state.has_process() {
@@ -212,7 +224,7 @@ impl ContainerFiles {
             return Err(FilesError::NotADirectory);
         }
         let place = Path::new(OsStr::from_bytes(&destination));
-        match outside::writable(place, &self.record.host_config) {
+        match outside::writable(place, &self.record) {
             Writable::Yes => unpack(&self.tree, &destination, options, archive),
             Writable::NotTheMount => Err(FilesError::ReadOnlyVolume),
             Writable::NotTheRoot => Err(FilesError::ReadOnlyRoot),

@@ -9,6 +9,7 @@
 
 mod attributes;
 mod changes;
+mod copy;
 mod error;
 mod node;
 mod pack;
@@ -22,6 +23,7 @@ mod unpack;
 mod walk;
 
 pub(crate) use changes::{Change, changes};
+pub(crate) use copy::copy_content;
 pub use error::FilesError;
 pub(crate) use node::{Node, NodeKind};
 pub(crate) use pack::{pack, pack_content};

@@ -77,7 +77,7 @@ impl Node {
     }
 
     /// Opens a directory for reading; anything else is an error.
-    pub(super) fn open_directory(&self) -> io::Result<OwnedFd> {
+    pub(crate) fn open_directory(&self) -> io::Result<OwnedFd> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         Ok(openat(&self.descriptor, ".", flags, Mode::empty())?)
     }

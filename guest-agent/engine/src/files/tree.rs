@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, mkdirat, openat, openat2};
+use rustix::fs::{CWD, Dir, Mode, OFlags, ResolveFlags, mkdirat, openat, openat2};
 use rustix::io::Errno;
 
 use super::node::{Node, NodeKind};
@@ -33,6 +33,23 @@ impl Tree {
     /// The root itself.
     pub(crate) fn root(&self) -> io::Result<Node> {
         self.look(b".")
+    }
+
+    /// What is at `path` of this tree. No link on the way may be absolute or lead out of it.
+    pub(crate) fn beneath(&self, path: &[u8]) -> io::Result<Self> {
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+        Ok(Self(openat2(&self.0, path, flags, Mode::empty(), resolve)?))
+    }
+
+    /// Whether nothing is in it.
+    pub(crate) fn is_empty(&self) -> io::Result<bool> {
+        for entry in Dir::new(self.root()?.open_directory()?)? {
+            if !matches!(entry?.file_name().to_bytes(), b"." | b"..") {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Looks at what is at `path`. The last component is not followed if it is a link, unless a

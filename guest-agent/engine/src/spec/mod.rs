@@ -7,6 +7,7 @@ mod devices;
 mod mounts;
 mod namespaces;
 pub(crate) mod outside;
+mod points;
 mod profile;
 mod resources;
 mod seccomp;
@@ -24,9 +25,10 @@ use crate::container::Record;
 use crate::error::{EngineError, Result};
 
 use devices::Devices;
-pub(crate) use mounts::{RootParts, SHM_DEFAULT_BYTES, Wanted as WantedMounts};
+pub(crate) use mounts::{RootParts, SHM_DEFAULT_BYTES};
 pub(crate) use namespaces::{IpcMode, Joined, PidMode, has_host_uts};
 pub(crate) use outside::Writable;
+pub(crate) use points::Source;
 pub(crate) use resources::resources;
 use security::Security;
 pub(crate) use users::LayerFiles;
@@ -39,6 +41,8 @@ const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/b
 pub(crate) struct SpecRequest<'a> {
     pub(crate) record: &'a Record,
     pub(crate) parts: RootParts<'a>,
+    /// Where its mount points come from, in their order.
+    pub(crate) mounts: &'a [Source],
     /// What of it is another container's.
     pub(crate) joined: &'a Joined,
     /// Where the container's control group goes, relative to the cgroup root.
@@ -66,7 +70,7 @@ pub(crate) fn container_spec(request: &SpecRequest<'_>) -> Result<Spec> {
         let default = || default.iter().copied().map(str::to_owned).collect();
         (!privileged).then(|| asked.clone().unwrap_or_else(default))
     };
-    let mounts = mounts::mounts(request.parts, host_config, request.joined, &security)?;
+    let mounts = mounts::mounts(request, &security)?;
     let mut linux = Linux::default();
     linux
         .set_resources(Some(resources))

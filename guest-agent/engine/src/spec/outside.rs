@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use bollard_stubs::models::HostConfig;
 use oci_spec::runtime::Mount;
 
-use super::mounts::{NETWORK_FILES, RootParts, Wanted, bind_mount, mount, overlay};
+use super::mounts::{NETWORK_FILES, RootParts, bind_mount, mount, overlay};
+use super::points::{Source, lower, outside};
+use crate::container::{MountKind, Record};
 use crate::error::Result;
 
 /// How a path of a container is mounted.
@@ -31,36 +33,44 @@ pub(crate) fn read_overlay(
     layers: &[PathBuf],
     empty: &Path,
 ) -> Result<Mount> {
-    let lower = layers.iter().rev().map(PathBuf::as_path);
-    // OverlayFS wants two at least.
-    let all = upper.into_iter().chain(lower).chain(std::iter::once(empty));
-    let all: Vec<_> = all.map(|directory| directory.to_string_lossy().into_owned()).collect();
-    mount("/", "overlay", "overlay", &[&format!("lowerdir={}", all.join(":"))])
+    let layers = layers.iter().rev().map(PathBuf::as_path);
+    mount("/", "overlay", "overlay", &[&lower(upper.into_iter().chain(layers), empty)])
 }
 
-/// The bind mounts whose source is there, parents first.
-pub(crate) fn binds(directory: &Path, host_config: &HostConfig) -> Result<Vec<Mount>> {
-    let files = NETWORK_FILES.map(|name| (directory.join(name), Path::new("/etc").join(name)));
-    let files = files.into_iter().map(|(source, destination)| (source, destination, false));
-    let wanted = Wanted::parse(host_config)?.binds;
-    let wanted = wanted.into_iter().map(|bind| (bind.source, bind.destination, bind.read_only));
-    let mut all: Vec<(PathBuf, PathBuf, bool)> =
-        files.chain(wanted).filter(|(source, ..)| source.exists()).collect();
-    all.sort_by_key(|(_, destination, _)| destination.components().count());
-    all.iter()
-        .map(|(source, destination, ro)| bind_mount(source, destination, *ro, "rprivate"))
-        .collect()
+/// What is mounted and has a source that is there, parents first.
+pub(crate) fn binds(directory: &Path, record: &Record, sources: &[Source]) -> Result<Vec<Mount>> {
+    let empty = directory.join("rootfs");
+    let is_there = |source: &Source| match source {
+        Source::Path(path) => path.exists(),
+        Source::Layers(_) => true,
+        Source::Memory => false,
+    };
+    let points = record.mount_points();
+    let mut all = Vec::new();
+    for name in NETWORK_FILES {
+        let (source, destination) = (directory.join(name), Path::new("/etc").join(name));
+        let is_taken = points.iter().any(|point| point.destination == destination);
+        if !is_taken && source.exists() {
+            all.push(bind_mount(&source, &destination, false, "rprivate")?);
+        }
+    }
+    for (point, source) in points.iter().zip(sources).filter(|(_, source)| is_there(source)) {
+        all.push(outside(point, source, &empty)?);
+    }
+    all.sort_by_key(|mount| mount.destination().components().count());
+    Ok(all)
 }
 
 /// Whether `path`, which has no links in it, can be written to.
-pub(crate) fn writable(path: &Path, host_config: &HostConfig) -> Writable {
-    // What cannot be read was refused when the container was created.
-    let binds = Wanted::parse(host_config).unwrap_or_default().binds;
-    let within = binds.iter().filter(|bind| path.starts_with(&bind.destination));
-    let innermost = within.max_by_key(|bind| bind.destination.components().count());
+pub(crate) fn writable(path: &Path, record: &Record) -> Writable {
+    let points = record.mount_points().iter();
+    let within = points.filter(|point| path.starts_with(&point.destination));
+    // What is in memory is not seen from outside.
+    let within = within.filter(|point| !matches!(point.kind, MountKind::Tmpfs(_)));
+    let innermost = within.max_by_key(|point| point.destination.components().count());
     match innermost {
-        Some(bind) if bind.read_only => Writable::NotTheMount,
-        None if host_config.readonly_rootfs.unwrap_or_default() => Writable::NotTheRoot,
+        Some(point) if point.read_only => Writable::NotTheMount,
+        None if record.host_config.readonly_rootfs.unwrap_or_default() => Writable::NotTheRoot,
         _ => Writable::Yes,
     }
 }
@@ -68,16 +78,27 @@ pub(crate) fn writable(path: &Path, host_config: &HostConfig) -> Writable {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::container::{Bind, MountPoint, tests_support};
 
     #[test]
     fn the_innermost_mount_says_whether_a_path_can_be_written_to() {
-        let mut host_config = HostConfig {
-            binds: Some(vec!["/a:/data".into(), "/b:/data/fixed:ro".into()]),
-            ..HostConfig::default()
+        let mut record = tests_support::record();
+        let bind = |destination: &str, read_only| MountPoint {
+            destination: destination.into(),
+            read_only,
+            mode: String::new(),
+            kind: MountKind::Bind(Bind {
+                source: "/a".into(),
+                propagation: "rprivate".to_owned(),
+                create_source: false,
+                recursive: true,
+                recursively_read_only: false,
+            }),
         };
+        record.mounts = Some(vec![bind("/data", false), bind("/data/fixed", true)]);
         let mut expect = |path: &str, root_is_readonly: bool, expected| {
-            host_config.readonly_rootfs = Some(root_is_readonly);
-            assert_eq!(writable(Path::new(path), &host_config), expected, "{path}");
+            record.host_config.readonly_rootfs = Some(root_is_readonly);
+            assert_eq!(writable(Path::new(path), &record), expected, "{path}");
         };
         expect("/data/x", true, Writable::Yes);
         expect("/data/fixed/x", false, Writable::NotTheMount);

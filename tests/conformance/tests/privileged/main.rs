@@ -61,6 +61,10 @@ mod system;
 mod terminal;
 mod top;
 mod update;
+mod volumes;
+mod volumes_content;
+mod volumes_mounts;
+mod volumes_restart;
 
 use anyhow::ensure;
 use naru_test_framework::{DockerHost, Output};

@@ -1,0 +1,121 @@
+//! Volumes and an engine that is killed.
+
+use std::fs;
+use std::path::Path;
+
+use naru_test_framework::NativeEngine;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// Where something is mounted below the engine's volumes.
+fn mounted(engine: &NativeEngine) -> anyhow::Result<usize> {
+    let volumes = engine.root().join("volumes");
+    let mounts = fs::read_to_string("/proc/self/mountinfo")?;
+    let points = mounts.lines().filter_map(|line| line.split(' ').nth(4));
+    Ok(points.filter(|point| Path::new(point).starts_with(&volumes)).count())
+}
+
+const TMPFS: [&str; 9] = [
+    "volume",
+    "create",
+    "--opt",
+    "type=tmpfs",
+    "--opt",
+    "device=tmpfs",
+    "--opt",
+    "o=size=1m",
+    "memory",
+];
+
+#[test]
+fn what_is_mounted_for_a_volume_is_there_from_its_first_user_to_its_last() -> anyhow::Result<()> {
+    let engine = NativeEngine::with_busybox()?;
+    engine.docker(&TMPFS)?.success()?;
+    assert_eq!(mounted(&engine)?, 0, "nobody uses it");
+    for name in ["one", "two"] {
+        let run = ["run", "-d", "--name", name, "-v", "memory:/m", "busybox", "sleep", "1000"];
+        engine.docker(&run)?.success()?;
+        assert_eq!(mounted(&engine)?, 1, "{name}");
+    }
+    engine.docker(&["exec", "one", "sh", "-c", "echo x > /m/file"])?.success()?;
+    let read = engine.docker(&["exec", "two", "sh", "-c", "cat /m/file; df -k /m | tail -1"])?;
+    let read = read.success()?;
+    assert!(read.starts_with("x\ntmpfs") && read.contains(" 1024 "), "{read}");
+    engine.docker(&["rm", "-f", "one"])?.success()?;
+    assert_eq!(mounted(&engine)?, 1);
+    engine.docker(&["stop", "-t", "0", "two"])?.success()?;
+    assert_eq!(mounted(&engine)?, 0);
+    let run = engine.docker(&["run", "--rm", "-v", "memory:/m", "busybox", "ls", "/m"])?;
+    assert_eq!(run.success()?, "", "what was in memory is gone");
+    assert_eq!(mounted(&engine)?, 0);
+    Ok(())
+}
+
+#[test]
+fn an_engine_that_was_killed_finds_all_again() -> anyhow::Result<()> {
+    let mut engine = NativeEngine::with_busybox()?;
+    engine.docker(&TMPFS)?.success()?;
+    let run = |name: &str| {
+        let options = ["-v", "memory:/m", "-v", "data:/data", "-v", "/anonymous"];
+        let run = ["run", "-d", "--name", name];
+        engine.docker(&[run.as_slice(), &options, &["busybox", "sleep", "1000"]].concat())
+    };
+    run("stays")?.success()?;
+    run("ends")?.success()?;
+    engine.docker(&["exec", "stays", "sh", "-c", "echo x | tee /m/f > /data/f"])?.success()?;
+    let list = ["volume", "ls", "--format", "{{.Name}} {{.Labels}}"];
+    let before = engine.docker(&list)?;
+    let mounts = ["inspect", "-f", "{{json .Mounts}}", "stays"];
+    let shown = engine.docker(&mounts)?;
+    engine.kill()?;
+    engine.restart()?;
+
+    assert_eq!(engine.docker(&list)?.success()?, before.success()?);
+    assert_eq!(engine.docker(&mounts)?.success()?, shown.success()?);
+    let read = engine.docker(&["exec", "stays", "cat", "/m/f", "/data/f"])?;
+    assert_eq!(read.success()?, "x\nx");
+    let removed = engine.docker(&["volume", "rm", "memory"])?;
+    assert!(removed.failure(1)?.contains("volume is in use - ["), "{removed:?}");
+    engine.docker(&["rm", "-f", "-v", "ends"])?.success()?;
+    assert_eq!(mounted(&engine)?, 1, "the other uses it still");
+    engine.docker(&["rm", "-f", "-v", "stays"])?.success()?;
+    assert_eq!(mounted(&engine)?, 0);
+    engine.docker(&["volume", "rm", "memory", "data"])?.success()?;
+    assert_eq!(engine.docker(&list)?.success()?, "");
+    assert_eq!(fs::read_dir(engine.root().join("volumes"))?.count(), 0);
+    Ok(())
+}
+
+#[test]
+fn what_an_engine_has_left_mounted_for_nobody_is_unmounted() -> anyhow::Result<()> {
+    let mut engine = NativeEngine::with_busybox()?;
+    engine.docker(&TMPFS)?.success()?;
+    let run = ["run", "-d", "--name", "ends", "-v", "memory:/m", "busybox", "sleep", "1000"];
+    engine.docker(&run)?.success()?;
+    engine.kill()?;
+    for shim in engine.shims() {
+        kill(Pid::from_raw(shim.try_into()?), Signal::SIGKILL)?;
+    }
+    engine.restart()?;
+    assert_eq!(mounted(&engine)?, 0);
+    Ok(())
+}
+
+#[test]
+fn half_made_volumes_are_swept() -> anyhow::Result<()> {
+    let mut engine = NativeEngine::with_busybox()?;
+    engine.docker(&["volume", "create", "data"])?.success()?;
+    engine.kill()?;
+    let volumes = engine.root().join("volumes");
+    for name in [".new.half/_data", ".new.data/_data", ".gone.former/_data"] {
+        fs::create_dir_all(volumes.join(name))?;
+        fs::write(volumes.join(name).join("file"), "x")?;
+    }
+    engine.restart()?;
+    let names: Vec<_> = fs::read_dir(&volumes)?
+        .map(|entry| entry.map(|e| e.file_name()))
+        .collect::<Result<_, _>>()?;
+    assert_eq!(names, ["data"]);
+    assert_eq!(engine.docker(&["volume", "ls", "-q"])?.success()?, "data");
+    Ok(())
+}
