@@ -4,6 +4,7 @@
 //! nor any of its processes outlive its handle, whatever becomes of them.
 
 use std::env::{split_paths, var_os};
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -87,6 +88,14 @@ impl Dockerd {
     /// The socket that it listens on.
     pub fn socket(&self) -> PathBuf {
         self.directory.path().join("run/docker.sock")
+    }
+
+    /// A program in its network and among its mounts, where the ports that it publishes are.
+    pub fn inside(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &self.child.id().to_string(), "--net", "--mount"]);
+        command.arg("--").arg(program);
+        command
     }
 
     /// What it wrote to its log so far.

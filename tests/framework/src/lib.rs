@@ -1,6 +1,7 @@
 //! What the tests share: registry, engine and VM under test.
 
 pub mod busybox;
+pub mod clients;
 mod docker_host;
 mod dockerd;
 mod engine;

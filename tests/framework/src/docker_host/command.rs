@@ -1,5 +1,6 @@
-//! `docker`, run to its end or in the background, always with a deadline.
+//! `docker` and other clients, run to their end or in the background, always with a deadline.
 
+use std::ffi::OsStr;
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -52,9 +53,16 @@ impl Output {
 impl DockerHost {
     /// `docker` with `arguments`, not yet started.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(&self.docker);
+        let mut command = self.client(&self.docker);
+        command.args(arguments);
         command
-            .args(arguments)
+    }
+
+    /// Any client of Docker's, not yet started. It is told of the engine by what its user may set
+    /// too, and of nothing else.
+    pub fn client(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command
             .current_dir(self.directory.path())
             .env("DOCKER_HOST", self.host())
             .env("DOCKER_CONFIG", self.directory.path().join("docker"))
@@ -77,13 +85,39 @@ impl DockerHost {
 
     /// Starts `docker` with pipes.
     pub fn spawn(&self, arguments: &[&str]) -> anyhow::Result<Running> {
-        let mut child = self
-            .command(arguments)
+        Running::start(self.command(arguments))
+    }
+}
+
+fn read_all(mut from: impl Read) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // What came before an error is worth showing.
+    let _read = from.read_to_end(&mut bytes);
+    bytes
+}
+
+/// A client in the background. It is killed when its handle is dropped.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    lines: Receiver<Vec<u8>>,
+    stderr: Option<JoinHandle<Vec<u8>>>,
+    what: String,
+}
+
+impl Running {
+    /// Starts a client with pipes.
+    pub fn start(mut command: Command) -> anyhow::Result<Self> {
+        let program = command.get_program().display().to_string();
+        let words = command.get_args().map(OsStr::to_string_lossy);
+        let what = words.fold(program.clone(), |line, word| line + " " + &word);
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .with_context(|| format!("start {}", self.docker.display()))?;
+            .with_context(|| format!("start {program}"))?;
         let stdin = child.stdin.take();
         let (sender, lines) = channel();
         let stdout = child.stdout.take().context("standard output is piped")?;
@@ -97,29 +131,9 @@ impl DockerHost {
             }
         });
         let stderr = thread::spawn(move || read_all(stderr));
-        let what = arguments.join(" ");
-        Ok(Running { child, stdin, lines, stderr: Some(stderr), what })
+        Ok(Self { child, stdin, lines, stderr: Some(stderr), what })
     }
-}
 
-fn read_all(mut from: impl Read) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    // What came before an error is worth showing.
-    let _read = from.read_to_end(&mut bytes);
-    bytes
-}
-
-/// `docker` in the background. It is killed when its handle is dropped.
-#[derive(Debug)]
-pub struct Running {
-    child: Child,
-    stdin: Option<ChildStdin>,
-    lines: Receiver<Vec<u8>>,
-    stderr: Option<JoinHandle<Vec<u8>>>,
-    what: String,
-}
-
-impl Running {
     /// Writes to its standard input. That it reads no more is no error.
     pub fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
         let stdin = self.stdin.as_mut().context("standard input is open")?;
@@ -133,8 +147,8 @@ impl Running {
     pub fn line(&mut self) -> anyhow::Result<String> {
         match self.lines.recv_timeout(DEADLINE) {
             Ok(line) => Ok(String::from_utf8(line)?.trim_end_matches('\n').to_owned()),
-            Err(RecvTimeoutError::Timeout) => bail!("docker {} says nothing", self.what),
-            Err(RecvTimeoutError::Disconnected) => bail!("docker {} says no more", self.what),
+            Err(RecvTimeoutError::Timeout) => bail!("{} says nothing", self.what),
+            Err(RecvTimeoutError::Disconnected) => bail!("{} says no more", self.what),
         }
     }
 
@@ -147,7 +161,7 @@ impl Running {
     pub fn finish(mut self) -> anyhow::Result<Output> {
         drop(self.stdin.take());
         let Some(status) = wait_for_exit(&mut self.child, DEADLINE)? else {
-            bail!("docker {} does not end", self.what);
+            bail!("{} does not end", self.what);
         };
         let stdout: Vec<u8> = self.lines.iter().flatten().collect();
         let stderr = self.stderr.take().map(JoinHandle::join);
