@@ -1,8 +1,11 @@
-//! Docker's clients beside the stock `docker`, which the tests run unchanged.
+//! Docker's clients beside the stock `docker`, which the tests run unchanged, and the programs
+//! that run in their containers.
 //!
 //! They are kept in the cache, each in a folder of its own with a stamp that tells its version:
 //! the tests find them there by the same names (`naru_test_framework::clients`). None of them is
 //! installed in the machine.
+
+mod roots;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -14,7 +17,7 @@ use crate::apt::{self, Apt};
 use crate::step::step;
 use crate::{process, setup, workspace};
 
-/// The release of Debian that has a current compose; this machine's own may have none.
+/// The release of Debian that has a current compose, which this machine's own may not have.
 const RELEASE: &str = "trixie";
 /// The Dev Containers command, without dependencies.
 const DEVCONTAINERS: &str = "@devcontainers/cli@0.89.0";
@@ -26,7 +29,14 @@ pub(crate) fn prepare() -> Result<PathBuf> {
     // One run at a time changes the cache.
     let lock = File::create(folder.join("lock"))?;
     lock.lock().context("cannot lock the clients' cache")?;
-    keep(&folder.join("compose"), &format!("docker-compose of {RELEASE}"), compose)?;
+    let apt = Apt::of_release(RELEASE)?;
+    let version = format!("docker-compose of {RELEASE}");
+    keep(&folder.join("compose"), &version, |new| compose(&apt, new))?;
+    for (name, packages) in roots::ROOTS {
+        let version = format!("{} of {RELEASE}", packages.join(", "));
+        let root = folder.join("roots").join(name);
+        keep(&root, &version, |new| roots::fill(&apt, new, packages))?;
+    }
     let requirements = workspace::root().join("tests/conformance/python/requirements.txt");
     let pinned = fs::read_to_string(&requirements)
         .with_context(|| format!("cannot read {}", requirements.display()))?;
@@ -45,16 +55,15 @@ fn keep(folder: &Path, version: &str, make: impl FnOnce(&Path) -> Result<()>) ->
     for stale in [&new, folder].into_iter().filter(|path| path.exists()) {
         fs::remove_dir_all(stale).with_context(|| format!("cannot remove {}", stale.display()))?;
     }
-    fs::create_dir(&new).with_context(|| format!("cannot create {}", new.display()))?;
+    fs::create_dir_all(&new).with_context(|| format!("cannot create {}", new.display()))?;
     let name = folder.file_name().unwrap_or_default().display();
-    step(&format!("fetching the client {name}"), || make(&new))?;
+    step(&format!("fetching {name}"), || make(&new))?;
     fs::write(new.join(STAMP), version)?;
     fs::rename(&new, folder).with_context(|| format!("cannot create {}", folder.display()))
 }
 
 /// Debian's package, unpacked.
-fn compose(folder: &Path) -> Result<()> {
-    let apt = Apt::of_release(RELEASE)?;
+fn compose(apt: &Apt, folder: &Path) -> Result<()> {
     apt.update()?;
     let download = folder.join("download");
     fs::create_dir(&download)?;

@@ -47,7 +47,8 @@ pub fn busybox_oci_archive(
     busybox_image(busybox, architecture)?.archive(name)
 }
 
-fn busybox_layer(busybox: &Path) -> anyhow::Result<Layer> {
+/// Its one layer.
+pub(crate) fn busybox_layer(busybox: &Path) -> anyhow::Result<Layer> {
     let program = std::fs::read(busybox).with_context(|| format!("read {}", busybox.display()))?;
     let applets = applets(&program)?;
     let mut layer = LayerWriter::new();

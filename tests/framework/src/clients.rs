@@ -1,9 +1,14 @@
-//! Docker's clients beside the stock `docker`, where `cargo xtask setup` keeps them.
+//! Docker's clients beside the stock `docker`, and Debian's programs to run in their containers,
+//! where `cargo xtask setup` keeps them.
 
 use std::env::var_os;
 use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
+use serde_json::Value;
+
+use crate::images::of_tree;
+use crate::oci::OciImage;
 
 /// docker compose, which `docker` runs as its plugin.
 pub fn compose() -> anyhow::Result<PathBuf> {
@@ -18,6 +23,12 @@ pub fn python() -> anyhow::Result<PathBuf> {
 /// The command of Dev Containers.
 pub fn devcontainer() -> anyhow::Result<PathBuf> {
     program("devcontainers/node_modules/.bin/devcontainer")
+}
+
+/// An image of Debian's `python`, `redis` or `postgres` over the busybox image, with more files
+/// and container settings.
+pub fn image(name: &str, files: &[(&str, &[u8])], settings: &Value) -> anyhow::Result<OciImage> {
+    of_tree(&program("roots")?.join(name), files, settings)
 }
 
 /// The folder is `NARU_CLIENTS`, or that in the user's cache.

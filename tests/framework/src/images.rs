@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde_json::{Value, json};
 
-use crate::busybox::{busybox_image, busybox_image_with};
+use crate::busybox::{busybox_image, busybox_image_with, busybox_layer};
 use crate::oci::{Compression, Layer, LayerWriter, OciImage, digest};
 
 /// Of Debian's package busybox-static.
@@ -65,6 +65,67 @@ pub fn two_architectures() -> anyhow::Result<OciImage> {
 /// An image of the given layers, for this machine.
 pub fn of_layers(layers: Vec<Layer>) -> anyhow::Result<OciImage> {
     OciImage::new(host_architecture(), &Value::Object(serde_json::Map::new()), layers)
+}
+
+/// The busybox image with everything below `root` in a second layer, and more files in a third.
+pub(crate) fn of_tree(
+    root: &Path,
+    more: &[(&str, &[u8])],
+    settings: &Value,
+) -> anyhow::Result<OciImage> {
+    let busybox = busybox_layer(Path::new(BUSYBOX))?;
+    let mut files = Vec::new();
+    files_of(root, &mut files)?;
+    let listing = listing(&files, 0, Compression::None);
+    let tree = cached(&listing, Compression::None, || {
+        let mut layer = LayerWriter::new();
+        for path in &files {
+            add(&mut layer, path, path.strip_prefix(root)?)?;
+        }
+        Ok(layer)
+    })?;
+    let mut layer = LayerWriter::new();
+    for (name, content) in more {
+        layer.file(name, 0o755, content)?;
+    }
+    let mut config = json!({ "Env": ["PATH=/usr/local/bin:/usr/bin:/usr/sbin:/bin"] });
+    for (name, value) in settings.as_object().into_iter().flatten() {
+        config[name] = value.clone();
+    }
+    let layers = vec![busybox, tree, layer.finish(Compression::Gzip)?];
+    OciImage::new(host_architecture(), &config, layers)
+}
+
+/// Everything below a directory, each directory before what is in it, in order of name.
+fn files_of(directory: &Path, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+    let mut inner: Vec<PathBuf> = fs::read_dir(directory)
+        .with_context(|| format!("read {}", directory.display()))?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<anyhow::Result<_>>()?;
+    inner.sort();
+    for path in inner {
+        let is_directory = fs::symlink_metadata(&path)?.is_dir();
+        found.push(path.clone());
+        if is_directory {
+            files_of(&path, found)?;
+        }
+    }
+    Ok(())
+}
+
+/// Adds a directory, symbolic link or file under a name.
+fn add(layer: &mut LayerWriter, path: &Path, name: &Path) -> anyhow::Result<()> {
+    let name = name.to_str().context("Debian's names are UTF-8")?;
+    let metadata = fs::symlink_metadata(path)?;
+    let mode = metadata.permissions().mode() & 0o7777;
+    if metadata.is_symlink() {
+        let target = fs::read_link(path)?;
+        layer.symlink(name, target.to_str().context("Debian's names are UTF-8")?)
+    } else if metadata.is_dir() {
+        layer.directory(name, mode)
+    } else {
+        layer.file(name, mode, &fs::read(path)?)
+    }
 }
 
 /// Layers that try to get out of their directory, and what each tries.
@@ -130,13 +191,7 @@ fn tree_layer(files: &[PathBuf], number: usize) -> anyhow::Result<LayerWriter> {
                 layer.directory(directory, 0o755)?;
             }
         }
-        let metadata = fs::symlink_metadata(path)?;
-        if metadata.is_symlink() {
-            let target = fs::read_link(path)?;
-            layer.symlink(name, target.to_str().context("Debian's names are UTF-8")?)?;
-        } else {
-            layer.file(name, metadata.permissions().mode() & 0o7777, &fs::read(path)?)?;
-        }
+        add(&mut layer, path, Path::new(name))?;
     }
     Ok(layer)
 }

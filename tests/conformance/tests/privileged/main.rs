@@ -49,6 +49,7 @@ mod ports;
 mod profiles;
 mod prune;
 mod pull;
+mod python;
 mod raw;
 mod raw_api;
 mod refusals;

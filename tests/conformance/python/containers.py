@@ -1,0 +1,67 @@
+"""Testcontainers; each function is a case, and the first argument names it."""
+
+import os
+import signal
+import sys
+import urllib.request
+
+from testcontainers.core.container import DockerContainer, Reaper
+from testcontainers.core.network import Network
+from testcontainers.core.wait_strategies import HttpWaitStrategy, LogMessageWaitStrategy
+
+SERVE = "echo Naru > /www/index.html; echo ready; exec httpd -f -h /www"
+
+
+def web():
+    container = DockerContainer("busybox").with_command(["sh", "-c", SERVE])
+    return container.with_exposed_ports(80).with_kwargs(init=True)
+
+
+def fetch(container):
+    address = (container.get_container_host_ip(), container.get_exposed_port(80))
+    with urllib.request.urlopen("http://%s:%s/" % address, timeout=20) as answer:
+        return answer.read()
+
+
+def starts():
+    with web().waiting_for(LogMessageWaitStrategy("ready")) as container:
+        container.waiting_for(HttpWaitStrategy(80))
+        assert fetch(container) == b"Naru\n"
+        assert container.exec(["echo", "hi"]) == (0, b"hi\n")
+        assert container.get_logs()[0] == b"ready\n"
+
+
+def finds():
+    with Network() as network:
+        with web().with_network(network).with_network_aliases("site") as container:
+            container.waiting_for(LogMessageWaitStrategy("ready"))
+            client = DockerContainer("busybox").with_network(network).with_kwargs(init=True)
+            with client.with_command(["sleep", "1000"]) as client:
+                until = "until wget -q -O - http://site; do usleep 10000; done"
+                assert client.exec(["sh", "-c", until]) == (0, b"Naru\n")
+
+
+def reaper_hears():
+    """Who connects before the reaper listens may have talked to a proxy alone: then once more."""
+    while True:
+        Reaper.get_instance()
+        Reaper._socket.settimeout(60)
+        try:
+            if Reaper._socket.recv(10) == b"ACK\n":
+                return
+        except ConnectionError:
+            pass
+        Reaper.delete_instance()
+
+
+def dies():
+    """It is killed before it has removed anything: that is the reaper's work."""
+    reaper_hears()
+    Network().create()
+    container = web().start()
+    container.waiting_for(LogMessageWaitStrategy("ready"))
+    assert fetch(container) == b"Naru\n"
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+globals()[sys.argv[1]]()
