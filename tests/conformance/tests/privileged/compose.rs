@@ -22,7 +22,24 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, ensure};
-use naru_test_framework::{Engine, Output, Running, clients};
+use naru_test_framework::{DockerHost, Engine, Output, Running, clients};
+
+/// Makes compose a plugin of the engine's `docker`.
+pub(crate) fn install(engine: &DockerHost) -> anyhow::Result<()> {
+    let plugins = engine.scratch().join("docker/cli-plugins");
+    fs::create_dir(&plugins)?;
+    Ok(symlink(clients::compose()?, plugins.join("docker-compose"))?)
+}
+
+/// A copy of a folder beside these tests, which the case may write to.
+pub(crate) fn copy_of(folder: &str, engine: &DockerHost) -> anyhow::Result<PathBuf> {
+    let original = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let name = original.file_name().context("a folder has a name")?;
+    let copy = engine.scratch().join(name);
+    let done = Command::new("cp").arg("-r").arg(&original).arg(&copy).status()?;
+    ensure!(done.success(), "cannot copy {}", original.display());
+    Ok(copy)
+}
 
 /// A line of a log without the sequence that clears the terminal's line before it, which compose
 /// writes wherever it goes.
@@ -40,14 +57,8 @@ impl Project {
     /// The project of this name; nothing of it is up.
     pub(crate) fn new(name: &str) -> anyhow::Result<Self> {
         let engine = Engine::with_busybox()?;
-        let plugins = engine.scratch().join("docker/cli-plugins");
-        fs::create_dir(&plugins)?;
-        symlink(clients::compose()?, plugins.join("docker-compose"))?;
-        let projects = Path::new(env!("CARGO_MANIFEST_DIR")).join("compose");
-        let directory = engine.scratch().join(name);
-        let mut copy = Command::new("cp");
-        copy.arg("-r").arg(projects.join(name)).arg(&directory);
-        ensure!(copy.status()?.success(), "cannot copy the project {name}");
+        install(&engine)?;
+        let directory = copy_of(&format!("compose/{name}"), &engine)?;
         Ok(Self { engine, directory })
     }
 

@@ -17,6 +17,7 @@ mod compose;
 mod containers;
 mod copy;
 mod copy_hostile;
+mod devcontainers;
 mod devices;
 mod disk_usage;
 mod escape_files;
