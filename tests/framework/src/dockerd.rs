@@ -90,10 +90,10 @@ impl Dockerd {
         self.directory.path().join("run/docker.sock")
     }
 
-    /// A program in its network and among its mounts, where the ports that it publishes are.
+    /// A program in its network, where the ports that it publishes are.
     pub fn inside(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("nsenter");
-        command.args(["--target", &self.child.id().to_string(), "--net", "--mount"]);
+        command.args(["--target", &self.child.id().to_string(), "--net"]);
         command.arg("--").arg(program);
         command
     }

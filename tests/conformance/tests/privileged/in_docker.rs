@@ -10,7 +10,7 @@ use anyhow::ensure;
 use naru_test_framework::{Dockerd, TEST_HOST};
 
 /// By the beginning of their names.
-const CLIENTS: [&str; 3] = ["compose::", "devcontainers::", "python::"];
+const CLIENTS: [&str; 4] = ["compose::", "devcontainers::", "python::", "rust_clients::"];
 
 #[test]
 #[expect(clippy::print_stdout, reason = "how long it took is worth knowing")]

@@ -57,6 +57,7 @@ mod refusals;
 mod rename;
 mod restart_policy;
 mod run;
+mod rust_clients;
 mod sharing;
 mod soak;
 mod stats;

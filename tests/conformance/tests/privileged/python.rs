@@ -25,7 +25,7 @@ fn run(engine: &Engine, script: &str, case: &str) -> anyhow::Result<Output> {
 /// A program as it is run on a person's machine. Testcontainers takes the file `/.dockerenv` for a
 /// sign that it is itself in one of the engine's containers; a machine that tests may be one of
 /// another engine's. There the program sees all directories, but not this file.
-fn outside_of_containers(engine: &Engine, program: &Path) -> Command {
+pub(crate) fn outside_of_containers(engine: &Engine, program: &Path) -> Command {
     const HIDE: &str = r#"
         mount -t tmpfs root /mnt
         for path in /*; do
