@@ -24,6 +24,10 @@ pub(crate) fn run(arguments: &BenchArgs) -> Result<()> {
     let vsock_device = setup::vsock_device()?;
     let arch = Arch::native()?;
     image::build(&Apt::open()?, arch)?;
+    step("naru, whose machine is measured", || {
+        let build = ["build", "--quiet", "--release", "--package", "naru-cli"];
+        process::run(Command::new("cargo").args(build).current_dir(workspace::root()))
+    })?;
     step("bench", || {
         process::run(
             Command::new("cargo")

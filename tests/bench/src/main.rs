@@ -9,10 +9,12 @@ mod guest;
 mod host;
 mod http;
 mod isolation;
+mod namespace;
 mod row;
 mod rows;
 mod sample;
 mod table;
+mod traffic;
 
 use std::fs;
 use std::io::{self, Write};

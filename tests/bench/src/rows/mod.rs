@@ -4,8 +4,11 @@ mod api;
 mod boot;
 mod channel;
 mod logs;
+mod machine;
 mod many;
 mod memory;
+mod network;
+mod project;
 mod pull;
 mod run;
 
@@ -14,6 +17,7 @@ use std::path::Path;
 use anyhow::Result;
 use clap::ValueEnum;
 use naru_test_framework::{Registry, images};
+use tokio::task::spawn_blocking;
 
 use crate::engine::{Engine, PEERS};
 use crate::row::{NARU, Row};
@@ -37,17 +41,31 @@ pub(crate) enum Measure {
     Many,
     /// 200 MB of output
     Logs,
+    /// A network of a user's own
+    Network,
+    /// Ten services by docker compose
+    Project,
     /// Power-on of the machine to its engine's answer
     Boot,
     /// Streams between host and machine
     Channel,
+    /// A published port of the machine
+    Machine,
 }
 
 impl Measure {
     /// The engines are stopped before a machine is started.
-    const OF_ENGINES: [Self; 6] =
-        [Self::Run, Self::Api, Self::Pull, Self::Memory, Self::Many, Self::Logs];
-    const OF_MACHINE: [Self; 2] = [Self::Boot, Self::Channel];
+    const OF_ENGINES: [Self; 8] = [
+        Self::Run,
+        Self::Api,
+        Self::Pull,
+        Self::Memory,
+        Self::Many,
+        Self::Logs,
+        Self::Network,
+        Self::Project,
+    ];
+    const OF_MACHINE: [Self; 3] = [Self::Boot, Self::Channel, Self::Machine];
 
     fn name(self) -> String {
         format!("{self:?}").to_lowercase()
@@ -87,7 +105,11 @@ pub(crate) async fn measure(
         say(&format!("measuring {} …", measure.name()))?;
         let measured = match measure {
             Measure::Boot => boot::measure(rounds, state).await,
-            _ => channel::measure(rounds, state).await,
+            Measure::Channel => channel::measure(rounds, state).await,
+            _ => {
+                let state = state.to_owned();
+                spawn_blocking(move || machine::measure(rounds, &state)).await?
+            }
         };
         take(measure, measured)?;
     }
@@ -129,6 +151,8 @@ impl<'a> EngineBench<'a> {
             Measure::Pull => pull::measure(self).await,
             Measure::Many => many::measure(self).await,
             Measure::Logs => logs::measure(self).await,
+            Measure::Network => network::measure(self).await,
+            Measure::Project => project::measure(self).await,
             _ => memory::measure(self).await,
         }
     }
