@@ -8,7 +8,9 @@ use serde_json::{Map, Value, json};
 
 use super::network_settings::{network_settings, networks_listed, ports_list};
 
-use crate::container::{ContainerSize, Health, LogDriver, MountKind, MountPoint, Record, Status};
+use crate::container::{
+    ContainerSize, Health, LogDriver, MountKind, MountPoint, Record, Status, shown_links,
+};
 use crate::engine::Engine;
 use crate::spec::{MASKED_PATHS, READONLY_PATHS};
 use crate::volume::LOCAL;
@@ -209,6 +211,7 @@ fn host_config(record: &Record) -> Value {
         value["ReadonlyPaths"] = json!(READONLY_PATHS);
     }
     overlay(&mut value, json!(record.host_config));
+    value["Links"] = json!(shown_links(record));
     value
 }
 

@@ -93,6 +93,7 @@ impl Engine {
         fill_host_config(&mut host_config);
         let command = command_line(&config)?;
         validate(&config, &host_config)?;
+        self.check_links(&host_config)?;
         let networks = self.memberships(&host_config, endpoints, mac_address)?;
         let mounts = self.wanted_mounts(&config, &host_config, recursion)?;
 
@@ -381,11 +382,6 @@ fn validate_numbers(host_config: &HostConfig) -> Result<()> {
 
 /// Refuses by name what would otherwise be dropped in silence.
 fn refuse_unsupported(host_config: &HostConfig) -> Result<()> {
-    let given = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|list| !list.is_empty());
-    if given(&host_config.links) {
-        let message = "not supported by this engine yet: links".to_owned();
-        return Err(EngineError::Unsupported(message));
-    }
     refuse_for_good(host_config)?;
     known_runtime(host_config)
 }

@@ -74,11 +74,15 @@ fn hosts(record: &Record, request: FilesRequest<'_>) -> Result<String> {
     Ok(text)
 }
 
-/// Writes anew whom a running container asks for names, in its place: it has the file mounted.
-pub(super) fn write_resolv_conf(directory: &Path, record: &Record, host: &str) -> Result<()> {
+/// Changes whom a running container asks for names, unless the file is its own by now. In its
+/// place: the container has it mounted.
+pub(super) fn change_resolv_conf(directory: &Path, old: &str, new: &str) -> Result<()> {
     let path = directory.join("resolv.conf");
-    let text = Resolving::of(record, host).text();
-    std::fs::write(&path, text).map_err(EngineError::io("writing", path))
+    let found = std::fs::read_to_string(&path).map_err(EngineError::io("reading", path.clone()))?;
+    if old == new || found != old {
+        return Ok(());
+    }
+    std::fs::write(&path, new).map_err(EngineError::io("writing", path))
 }
 
 /// The lines of a container's own name, one for each address in this network.

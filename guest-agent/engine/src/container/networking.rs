@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use bollard_stubs::models::{EndpointSettings, HostConfig};
 
-use super::files::{add_host_lines, remove_host_lines, write_resolv_conf};
+use super::files::{add_host_lines, change_resolv_conf, remove_host_lines};
 use super::start::host_resolv_conf;
-use super::{Container, Membership, Record};
+use super::{Container, Membership, Record, Resolving};
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
-use crate::network::{BRIDGE, HOST, NONE, Network, is_predefined};
+use crate::network::{BRIDGE, HOST, NONE, Network};
 
 impl Engine {
     /// The networks that a new container is to be in: that of its mode first, the others in the
@@ -101,7 +101,8 @@ impl Engine {
         if record.membership(name).is_some() {
             return Err(network.already_in_it(record));
         }
-        let had_names = record.networks.iter().any(|other| !is_predefined(&other.network));
+        let host = host_resolv_conf();
+        let as_started = Resolving::of(record, &host).text();
         self.network().connect(record, membership).await?;
         let kept = change.keep().await;
         if kept.is_err() {
@@ -114,9 +115,8 @@ impl Engine {
         }
         let directory = self.paths().container(&container.id);
         add_host_lines(&directory, &change.record, name)?;
-        if !had_names {
-            write_resolv_conf(&directory, &change.record, &host_resolv_conf())?;
-        }
+        let resolving = Resolving::of(&change.record, &host).text();
+        change_resolv_conf(&directory, &as_started, &resolving)?;
         self.network_event("connect", &network.record, Some(&container.id));
         Ok(())
     }
@@ -177,10 +177,10 @@ impl Engine {
 
 /// Holds if the container can be in this network besides those that it is in; Docker's words.
 fn check_connectable(record: &Record, network: &Network) -> Result<()> {
-    if record.joined_network().is_some() {
+    if record.joined_network().is_some() || record.network_mode() == HOST {
         return Err(shares_a_network());
     }
-    if record.network_mode() == HOST || network.record.name == HOST {
+    if network.record.name == HOST {
         return Err(host_network());
     }
     let none = record.networks.iter().any(|membership| membership.network == NONE);
@@ -226,7 +226,7 @@ mod tests {
     fn what_has_no_networks_of_its_own_gets_none() {
         for (mode, said) in [
             ("container:web", "container sharing network namespace"),
-            ("host", "container cannot be disconnected from host network"),
+            ("host", "container sharing network namespace"),
         ] {
             let mut record = record();
             record.host_config.network_mode = Some(mode.to_owned());

@@ -50,7 +50,7 @@ impl Resolving {
         if record.network_mode() != "host" && !embedded && !resolving.is_own("nameservers") {
             resolving.servers.retain(|server| !is_loopback(server));
         }
-        if resolving.servers.is_empty() {
+        if resolving.servers.is_empty() && !embedded {
             resolving.servers = FALLBACK_NAMESERVERS.map(str::to_owned).to_vec();
         }
         resolving
@@ -78,8 +78,7 @@ impl Resolving {
             line("search", &self.search.join(" "));
         }
         let mut options = self.options.clone();
-        let own_ndots = options.iter().any(|option| option.starts_with("ndots:"));
-        if self.embedded && !own_ndots {
+        if self.embedded && !self.has_ndots() {
             // So that the names of other containers are asked for as they are.
             options.push("ndots:0".to_owned());
         }
@@ -96,7 +95,7 @@ impl Resolving {
         });
         let ext_servers = ext_servers.collect::<Vec<_>>().join(" ");
         let ndots_from = match () {
-            () if !own_ndots => "internal",
+            () if !self.has_ndots() => "internal",
             () if self.is_own("options") => "override",
             () => "host",
         };
@@ -114,15 +113,17 @@ impl Resolving {
     pub(crate) fn upstreams(&self) -> Upstreams {
         let servers = self.servers.iter().filter_map(|server| {
             let address: IpAddr = server.parse().ok()?;
-            let of_host = address.is_loopback() && !self.is_own("nameservers");
-            let side = if of_host { Side::Host } else { Side::Container };
+            // The host's servers need be in reach of the host alone.
+            let side = if self.is_own("nameservers") { Side::Container } else { Side::Host };
             // Who cannot leave must not get the host to carry its questions out.
             (side == Side::Container || self.has_way_out)
                 .then_some(Upstream { address: SocketAddr::new(address, PORT), side })
         });
-        let mut ndots = self.options.iter().filter_map(|option| option.strip_prefix("ndots:"));
-        let searches_first = ndots.next_back().is_some_and(|ndots| ndots != "0");
-        Upstreams { servers: servers.collect(), single_labels: !searches_first }
+        Upstreams { servers: servers.collect(), single_labels: !self.has_ndots() }
+    }
+
+    fn has_ndots(&self) -> bool {
+        self.options.iter().any(|option| option.starts_with("ndots:"))
     }
 
     fn is_own(&self, what: &str) -> bool {
@@ -164,7 +165,7 @@ mod tests {
         let text = resolving.text();
         let lines = "\nnameserver 127.0.0.11\nsearch lan\noptions edns0 ndots:0\n\n";
         assert!(text.contains(lines), "{text}");
-        assert!(text.contains("\n# ExtServers: [host(127.0.0.53) 10.0.0.1]\n"), "{text}");
+        assert!(text.contains("\n# ExtServers: [host(127.0.0.53) host(10.0.0.1)]\n"), "{text}");
         assert!(resolving.upstreams().single_labels);
 
         record.host_config.dns = Some(vec!["10.9.9.9".to_owned()]);
@@ -183,6 +184,8 @@ mod tests {
     fn who_cannot_leave_does_not_ask_by_the_host() {
         let mut record = record();
         record.networks = vec![member("inside", 0, false)];
+        assert_eq!(Resolving::of(&record, HOST).upstreams().servers, []);
+        record.host_config.dns = Some(vec!["10.9.9.9".to_owned()]);
         let servers = Resolving::of(&record, HOST).upstreams().servers;
         let sides: Vec<_> = servers.iter().map(|server| server.side).collect();
         assert_eq!(sides, [Side::Container]);

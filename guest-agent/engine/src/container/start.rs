@@ -92,6 +92,8 @@ impl Engine {
         mut record: Record,
         by: StartedBy,
     ) -> Result<()> {
+        let links = self.links_of(&record)?;
+        record.config.env.get_or_insert_default().extend(links.env);
         let mut joined = self.join_others(&mut record)?;
         // What it had at its last end is taken down meanwhile.
         drop(container.leaving.lock().await);
@@ -101,7 +103,7 @@ impl Engine {
         }
         self.network_events("connect", &record);
         joined.network = joined.network.or_else(|| self.network().namespace(&record));
-        let launched = self.launch(container, &record, &joined).await;
+        let launched = self.launch(container, &record, &joined, &links.hosts).await;
         let (mut events, pid) = match launched {
             Ok(launched) => launched,
             Err(error) => {
@@ -144,6 +146,7 @@ impl Engine {
         container: &Container,
         record: &Record,
         joined: &Joined,
+        links: &[String],
     ) -> Result<(ShimEvents, i32)> {
         let directory = self.paths().container(&record.id);
         let image_id = record.image_id.parse().map_err(|error| {
@@ -159,7 +162,7 @@ impl Engine {
                 FilesRequest {
                     directory: &directory,
                     host_address: self.mode().host_address(),
-                    links: &[],
+                    links,
                     host_resolv_conf: &host_resolv_conf(),
                     host_hosts: &read_or_empty("/etc/hosts"),
                 },

@@ -104,6 +104,7 @@ impl ContainerNetwork {
             let membership = record.networks.remove(index);
             self.unplug(record, &membership).await;
             network.leave(&record.id);
+            self.serve_names(record).await?;
         }
         connected
     }

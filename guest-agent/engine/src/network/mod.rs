@@ -24,6 +24,7 @@ mod publish;
 mod record;
 mod registry;
 mod remove;
+mod requests;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use futures::StreamExt as _;
+use futures::stream::iter;
 use jiff::Timestamp;
 use naru_network::{Attachment, BridgeConfig, Networks, NetworksConfig, Publication, Subnet};
 use tokio::sync::Mutex as AsyncMutex;
@@ -23,6 +25,9 @@ use super::{ContainerNetwork, Publisher};
 use crate::container::Record;
 use crate::error::{EngineError, Result};
 use crate::ports::PortHost;
+
+/// How many name servers begin at a time.
+const AT_ONCE: usize = 16;
 
 /// What there is when an engine starts.
 #[derive(Debug)]
@@ -89,11 +94,13 @@ impl ContainerNetwork {
         for (key, error) in self.kernel.restore(bridges, publications).await? {
             tracing::warn!(container_id = key, %error, "a port is no longer published");
         }
-        for record in running {
+        // The kernel takes its time for each, in which it can do others.
+        let serve = async |record: &Record| {
             if let Err(error) = self.serve_names(record).await {
                 tracing::warn!(container_id = record.id, %error, "it finds no names");
             }
-        }
+        };
+        iter(running.iter().map(serve)).buffer_unordered(AT_ONCE).collect::<()>().await;
         Ok(())
     }
 

@@ -1,8 +1,10 @@
 //! Names, addresses and ports.
 
 use naru_test_framework::Engine;
+use serde_json::json;
 
 use super::{refused, said, shell, shown};
+use crate::raw::post;
 
 #[test]
 fn network_none_is_the_loopback_alone() -> anyhow::Result<()> {
@@ -34,17 +36,50 @@ fn dns_is_in_resolv_conf() -> anyhow::Result<()> {
 
 #[test]
 fn mac_address_is_the_interfaces() -> anyhow::Result<()> {
-    let options = ["--mac-address", "02:42:ac:11:22:33"];
-    assert_eq!(said(&options, &["cat", "/sys/class/net/eth0/address"])?, "02:42:ac:11:22:33");
-    let said = refused(&["--mac-address", "odd"], 125)?;
-    assert!(said.contains("odd") && said.contains("valid"), "{said}");
+    let engine = Engine::with_busybox()?;
+    let mac = "02:42:ac:11:22:33";
+    let cat = ["cat", "/sys/class/net/eth0/address"];
+    if matches!(engine, Engine::Own(_)) {
+        let options = ["run", "--rm", "--mac-address", mac, "busybox"];
+        assert_eq!(engine.docker(&[&options[..], &cat].concat())?.success()?, mac);
+        let said = refused(&["--mac-address", "odd"], 125)?;
+        assert!(said.contains("odd") && said.contains("valid"), "{said}");
+    }
+    // As clients ask for it that are as old as Docker 20.10.
+    let body = json!({ "Image": "busybox", "Cmd": cat, "MacAddress": mac });
+    let made = post(&engine, "/v1.40/containers/create?name=old", &body.to_string())?;
+    assert_eq!(made.status, 201);
+    assert_eq!(engine.docker(&["start", "-a", "old"])?.success()?, mac);
     Ok(())
 }
 
 #[test]
-fn links_are_still_to_come() -> anyhow::Result<()> {
-    let said = refused(&["--link", "other"], 125)?;
-    assert!(said.contains("not supported by this engine yet: links"), "{said}");
+fn link_is_a_name_and_variables() -> anyhow::Result<()> {
+    let engine = Engine::with_busybox()?;
+    let run = ["run", "-d", "--name", "db", "--expose", "5432", "-e", "USER=me", "busybox"];
+    engine.docker(&[&run[..], &["sleep", "1000"]].concat())?.success()?;
+    let address = engine.docker(&["inspect", "-f", "{{.NetworkSettings.IPAddress}}", "db"])?;
+    let script = "grep store /etc/hosts; env | grep ^STORE";
+    let run = ["run", "--rm", "--name", "app", "--link", "db:store", "busybox", "sh", "-c", script];
+    let output = engine.docker(&run)?;
+    let said = output.success()?;
+    let address = address.success()?;
+    assert!(said.starts_with(&format!("{address}\tstore ")), "{said}");
+    for variable in [
+        &format!("STORE_PORT=tcp://{address}:5432"),
+        &format!("STORE_PORT_5432_TCP_ADDR={address}"),
+        "STORE_NAME=/app/store",
+        "STORE_ENV_USER=me",
+    ] {
+        assert!(said.lines().any(|line| line == variable), "{variable}: {said}");
+    }
+    let output = engine.docker(&["run", "--rm", "--link", "nosuch", "busybox", "true"])?;
+    let wanted = "could not get container for nosuch";
+    assert!(output.failure(125)?.contains(wanted), "{output:?}");
+    engine.docker(&["stop", "-t", "0", "db"])?.success()?;
+    let output = engine.docker(&["run", "--rm", "--link", "db", "busybox", "true"])?;
+    let wanted = "Cannot link to a non running container: /db AS /";
+    assert!(output.failure(125)?.contains(wanted), "{output:?}");
     Ok(())
 }
 
