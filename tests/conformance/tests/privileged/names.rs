@@ -170,10 +170,6 @@ fn names_are_those_of_ones_own_networks() -> anyhow::Result<()> {
         assert_eq!(found(&engine, "app", name)?, [&*other], "{name}");
     }
     assert_eq!(resolved(&engine, "app", "other.back")?, None);
-    // The default network has no names.
-    sleeper(&engine, "plain", &[])?;
-    let conf = engine.docker(&["exec", "plain", "cat", "/etc/resolv.conf"])?;
-    assert!(!conf.success()?.contains(RESOLVER), "{conf:?}");
     Ok(())
 }
 
@@ -186,6 +182,21 @@ fn a_link_is_a_name_for_one_only() -> anyhow::Result<()> {
     assert_eq!(found(&engine, "linked", "database")?, [&*web]);
     assert_eq!(found(&engine, "linked", "web")?, [&*web]);
     assert_eq!(resolved(&engine, "app", "database")?, None);
+    Ok(())
+}
+
+#[test]
+fn who_comes_from_the_default_network_finds_names() -> anyhow::Result<()> {
+    let engine = with_app()?;
+    sleeper(&engine, "plain", &NOBODY)?;
+    let conf = engine.docker(&["exec", "plain", "cat", "/etc/resolv.conf"])?;
+    assert!(!conf.success()?.contains(RESOLVER), "{conf:?}");
+
+    engine.docker(&["network", "connect", "back", "plain"])?.success()?;
+    let app = address(&engine, "app", "back")?;
+    assert_eq!(resolved(&engine, "plain", "app")?.as_deref(), Some(&*app));
+    engine.docker(&["restart", "-t", "0", "plain"])?.success()?;
+    assert_eq!(resolved(&engine, "plain", "app")?.as_deref(), Some(&*app));
     Ok(())
 }
 
