@@ -34,7 +34,7 @@ impl Connection {
         namespace::enter(&namespace, &self.netns)?;
         let created = creation.send(&host, name);
         let made = match created {
-            Ok(()) => self.configure(),
+            Ok(()) => self.configure().and_then(|()| self.settle(&host, &host_interface)),
             // One link is made or not; of a veth pair the port's options may be refused.
             Err(error) if host_interface.is_empty() => return Err(error),
             Err(error) => Err(error),
@@ -92,6 +92,17 @@ impl Connection {
             requests.set_default_route(*gateway, Some(index));
         }
         requests.send(&route::open()?, name)
+    }
+
+    /// Makes the host's end and the bridge carry packets at once. Otherwise they do so when
+    /// the kernel has come to note that the other end is up, and whoever asked for a
+    /// neighbour before, asks again a second later.
+    fn settle(&self, host: &Socket, host_interface: &str) -> Result<(), NetworkError> {
+        let Attachment::Bridge(bridge) = &self.attachment else { return Ok(()) };
+        let mut requests = RouteRequests::default();
+        requests.settle_link(host_interface);
+        requests.settle_link(&bridge.name);
+        requests.send(host, host_interface)
     }
 
     /// Deletes what was half made: the host's end, or the only one, which is here.

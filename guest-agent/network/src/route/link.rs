@@ -132,6 +132,13 @@ impl RouteRequests {
         self.push("create a link on", flags, &RouteNetlinkMessage::NewLink(link));
     }
 
+    /// Looks at a link, which makes the kernel act on its carrier now instead of soon.
+    pub(crate) fn settle_link(&mut self, name: &str) {
+        let mut link = LinkMessage::default();
+        link.attributes = vec![LinkAttribute::IfName(name.to_owned())];
+        self.push("look at the link", 0, &RouteNetlinkMessage::GetLink(link));
+    }
+
     /// Deletes a link, and with a veth end its peer.
     pub(crate) fn delete_link(&mut self, name: &str) {
         let mut link = LinkMessage::default();
