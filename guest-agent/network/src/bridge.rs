@@ -80,7 +80,11 @@ impl BridgeConfig {
     /// host goes on doing what it did. To endpoints it never listens: one of them could
     /// call itself the router (CVE-2020-13401).
     fn forward_ipv6(&self) -> Result<(), NetworkError> {
-        sysctl::set(&sysctl::of_interface("ipv6", &self.name).join("accept_ra"), "0")?;
+        let own = sysctl::of_interface("ipv6", &self.name);
+        sysctl::set(&own.join("accept_ra"), "0")?;
+        // The host asks for endpoints by the bridge's link-local address, which is not to
+        // be usable only a second after the first of them has come.
+        sysctl::set(&own.join("accept_dad"), "0")?;
         let switch = sysctl::of_interface("ipv6", "all").join("forwarding");
         if sysctl::is(&switch, "1") {
             return Ok(());
@@ -105,5 +109,8 @@ impl BridgeConfig {
 /// is translated while a packet is still in the bridge, and what a container sends to
 /// itself by that way has to leave the bridge by the port it came in.
 pub(crate) fn packets_are_filtered() -> bool {
-    sysctl::is(Path::new("/proc/sys/net/bridge/bridge-nf-call-iptables"), "1")
+    ["iptables", "ip6tables"].iter().any(|tables| {
+        let switch = format!("/proc/sys/net/bridge/bridge-nf-call-{tables}");
+        sysctl::is(Path::new(&switch), "1")
+    })
 }

@@ -90,9 +90,14 @@ pub enum NetworkError {
     /// IPv6 was asked for.
     #[error("the kernel of this host does not speak IPv6")]
     NoIpv6,
-    /// Ports are published on IPv4 addresses only.
-    #[error("cannot publish a port on the IPv6 address {0}")]
-    HostAddressUnsupported(IpAddr),
+    /// What comes in one family cannot be led to an address of the other.
+    #[error("cannot publish a port on {0}: the container has no address of that family")]
+    FamilyMissing(IpAddr),
+    /// The kernel routes nothing from that address to others.
+    #[error(
+        "cannot publish a port on ::1: nothing is led from there to a container, unlike from 127.0.0.1"
+    )]
+    LoopbackUnsupported,
     /// The sockets of a container's name server cannot be opened.
     #[error("cannot open the name server's sockets in {path}")]
     ResolverSocket {
@@ -127,7 +132,9 @@ impl NetworkError {
             | Self::PortAllocated { .. }
             | Self::PortInUse { .. }
             | Self::AlreadyPublished(_) => ErrorKind::Conflict,
-            Self::NoIpv6 | Self::HostAddressUnsupported(_) => ErrorKind::Unsupported,
+            Self::NoIpv6 | Self::FamilyMissing(_) | Self::LoopbackUnsupported => {
+                ErrorKind::Unsupported
+            }
         }
     }
 }

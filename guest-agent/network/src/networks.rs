@@ -19,7 +19,8 @@ use crate::subnet::Subnet;
 /// How a set of networks differs from another engine's on the same host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetworksConfig {
-    /// The name of the nftables table of family `ip`. Nobody else's rules stand in it.
+    /// The name of the nftables tables of the families `ip` and `ip6`. Nobody else's rules
+    /// stand in them.
     pub table: String,
 }
 

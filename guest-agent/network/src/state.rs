@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use crate::bridge::BridgeConfig;
 use crate::error::NetworkError;
 use crate::nftables::{Ruleset, Table};
-use crate::port::{PortMapping, PublishedPort};
+use crate::port::{PortMapping, PublishedPort, reserve_pair};
 
 /// What the table says.
 #[derive(Debug, Default)]
@@ -42,7 +42,8 @@ impl State {
             return Err(NetworkError::AlreadyPublished(key.to_owned()));
         }
         let mut ports: Vec<PublishedPort> = Vec::with_capacity(mappings.len());
-        for mapping in mappings {
+        let mut rest = mappings;
+        while let [mapping, others @ ..] = rest {
             let mut taken = self.published.values().flatten().chain(&ports);
             if taken.any(|port| port.mapping.clashes_with(mapping)) {
                 return Err(NetworkError::PortAllocated {
@@ -50,7 +51,14 @@ impl State {
                     port: mapping.host_port,
                 });
             }
-            ports.push(PublishedPort::reserve(mapping)?);
+            rest = others;
+            match rest {
+                [counterpart, others @ ..] if mapping.is_counterpart_of(counterpart) => {
+                    ports.extend(reserve_pair(mapping, counterpart)?);
+                    rest = others;
+                }
+                _ => ports.push(PublishedPort::reserve(mapping)?),
+            }
         }
         Ok(ports)
     }

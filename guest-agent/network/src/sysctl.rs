@@ -13,7 +13,7 @@ pub(crate) fn of_interface(family: &str, interface: &str) -> PathBuf {
 }
 
 /// Whether the kernel speaks IPv6 at all.
-fn has_ipv6() -> bool {
+pub(crate) fn has_ipv6() -> bool {
     Path::new("/proc/sys/net/ipv6").exists()
 }
 

@@ -3,11 +3,9 @@
 use netlink_packet_core::{NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL};
 
 use super::expression::{Expression, Verdict};
+use super::family::Family;
 use crate::attributes::Attributes;
 use crate::netlink::Requests;
-
-/// `NFPROTO_IPV4`: the table sees IPv4 packets only.
-const FAMILY_IPV4: u8 = 2;
 
 const SUBSYSTEM: u16 = 10;
 const BATCH_BEGIN: u16 = 0x10;
@@ -57,18 +55,24 @@ pub(crate) struct Element {
 #[derive(Debug)]
 pub(crate) struct Batch<'a> {
     table: &'a str,
+    family: Family,
     requests: Requests,
     is_empty: bool,
 }
 
 impl<'a> Batch<'a> {
-    /// Begins a transaction on the table of this name.
+    /// Begins a transaction on the table of this name, first that of IPv4.
     pub(crate) fn new(table: &'a str) -> Self {
         let mut requests = Requests::default();
         requests.push("begin an nftables transaction", BATCH_BEGIN, 0, |bytes| {
             write_family(bytes, 0, SUBSYSTEM);
         });
-        Self { table, requests, is_empty: true }
+        Self { table, family: Family::Ipv4, requests, is_empty: true }
+    }
+
+    /// Goes on with the table of that name and of this family.
+    pub(crate) fn switch_to(&mut self, family: Family) {
+        self.family = family;
     }
 
     /// Makes the table. One that is there refuses the transaction.
@@ -188,10 +192,10 @@ impl<'a> Batch<'a> {
         flags: u16,
         write: impl FnOnce(&mut Attributes<'_>),
     ) {
-        let table = self.table;
+        let (table, family) = (self.table, self.family.number());
         self.is_empty = false;
         self.requests.push(operation, kind, flags, |bytes| {
-            write_family(bytes, FAMILY_IPV4, 0);
+            write_family(bytes, family, 0);
             let mut attributes = Attributes::new(bytes);
             attributes.text(1, table);
             write(&mut attributes);

@@ -1,23 +1,21 @@
 //! What a rule looks at and does, and how that is written.
 //!
-//! Everything is loaded into register 1 and compared there. Registers have 16 bytes
-//! and can be addressed in words of 4 as well; the concatenation of several values
-//! is one word-aligned value after the other.
+//! Everything is loaded into the registers from the first on, and compared there. They have
+//! 16 bytes each and can be addressed in words of 4 as well; the concatenation of several
+//! values is one word-aligned value after the other.
 
-use std::net::IpAddr;
-
+use super::family::Family;
 use crate::attributes::Attributes;
-use crate::subnet::Subnet;
 
-/// The first word of the only register in use, and its second and third.
+/// The only register in use, by its first word.
 pub(crate) const WORD_0: u32 = 1;
-pub(crate) const WORD_1: u32 = 9;
-pub(crate) const WORD_2: u32 = 10;
 
-const LOCAL_ADDRESS: u32 = 2;
-const DESTINATION_TRANSLATED: u32 = 0x20;
-const ESTABLISHED_OR_RELATED: u32 = 0x2 | 0x4;
-const INTERFACE_NAME_LEN: usize = 16;
+/// A word of the registers, counted from the first. An address of IPv6 fills the first
+/// register, so that what follows lies in the next.
+pub(crate) fn word(number: u32) -> u32 {
+    const FIRST: u32 = 8;
+    if number == 0 { WORD_0 } else { FIRST + number }
+}
 
 /// What becomes of a packet.
 #[derive(Clone, Copy, Debug)]
@@ -42,8 +40,8 @@ impl Verdict {
 /// A field of a packet or of what the kernel knows of it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Field {
-    SourceAddress,
-    DestinationAddress,
+    SourceAddress(Family),
+    DestinationAddress(Family),
     SourcePort,
     DestinationPort,
     TransportProtocol,
@@ -69,110 +67,14 @@ pub(crate) enum Expression {
     Lookup(&'static str),
     /// Loads a value into a register.
     Value(Vec<u8>, u32),
-    /// Sends the packet to the address in the first word and the port in the second.
-    TranslateDestination,
+    /// Sends the packet to the address in the first words and the port in the next.
+    TranslateDestination(Family),
     /// Gives the packet the port in the first word as source.
     TranslateSourcePort,
     /// Gives the packet the outgoing interface's address as source.
     Masquerade,
     /// Ends the rule.
     Verdict(Verdict),
-}
-
-/// Packets that come in by the interface.
-pub(crate) fn incoming(interface: &str) -> Vec<Expression> {
-    vec![
-        Expression::Load(Field::IncomingInterface, WORD_0),
-        Expression::Equal(interface_name(interface)),
-    ]
-}
-
-/// Packets that leave by the interface.
-pub(crate) fn outgoing(interface: &str) -> Vec<Expression> {
-    vec![
-        Expression::Load(Field::OutgoingInterface, WORD_0),
-        Expression::Equal(interface_name(interface)),
-    ]
-}
-
-/// Packets that come in by any other interface.
-pub(crate) fn incoming_elsewhere(interface: &str) -> Vec<Expression> {
-    vec![
-        Expression::Load(Field::IncomingInterface, WORD_0),
-        Expression::NotEqual(interface_name(interface)),
-    ]
-}
-
-/// Packets that leave by any other interface.
-pub(crate) fn outgoing_elsewhere(interface: &str) -> Vec<Expression> {
-    vec![
-        Expression::Load(Field::OutgoingInterface, WORD_0),
-        Expression::NotEqual(interface_name(interface)),
-    ]
-}
-
-/// Packets to any address but this.
-pub(crate) fn to_others_than(address: IpAddr) -> Vec<Expression> {
-    vec![Expression::Load(Field::DestinationAddress, WORD_0), Expression::NotEqual(octets(address))]
-}
-
-/// Packets from the subnet.
-pub(crate) fn from_subnet(subnet: Subnet) -> Vec<Expression> {
-    in_subnet(Field::SourceAddress, subnet)
-}
-
-/// Packets to the subnet.
-pub(crate) fn to_subnet(subnet: Subnet) -> Vec<Expression> {
-    in_subnet(Field::DestinationAddress, subnet)
-}
-
-/// Packets to one of the host's own addresses.
-pub(crate) fn to_local_address() -> Vec<Expression> {
-    vec![
-        Expression::Load(Field::DestinationAddressType, WORD_0),
-        Expression::Equal(LOCAL_ADDRESS.to_ne_bytes().to_vec()),
-    ]
-}
-
-/// Packets of connections that go to a published port.
-pub(crate) fn destination_translated() -> Vec<Expression> {
-    has_bit(Field::ConnectionStatus, DESTINATION_TRANSLATED)
-}
-
-/// Answers, and errors that belong to a connection.
-pub(crate) fn established_or_related() -> Vec<Expression> {
-    has_bit(Field::ConnectionState, ESTABLISHED_OR_RELATED)
-}
-
-fn in_subnet(field: Field, subnet: Subnet) -> Vec<Expression> {
-    vec![
-        Expression::Load(field, WORD_0),
-        Expression::Mask(octets(subnet.mask())),
-        Expression::Equal(octets(subnet.network())),
-    ]
-}
-
-fn has_bit(field: Field, bits: u32) -> Vec<Expression> {
-    vec![
-        Expression::Load(field, WORD_0),
-        Expression::Mask(bits.to_ne_bytes().to_vec()),
-        Expression::NotEqual(vec![0; 4]),
-    ]
-}
-
-/// The address as it stands in a packet and in a register.
-pub(crate) fn octets(address: IpAddr) -> Vec<u8> {
-    match address {
-        IpAddr::V4(address) => address.octets().to_vec(),
-        IpAddr::V6(address) => address.octets().to_vec(),
-    }
-}
-
-/// Zeros up to the register's end make the comparison one of whole names.
-fn interface_name(name: &str) -> Vec<u8> {
-    let mut bytes = name.as_bytes().to_vec();
-    bytes.resize(INTERFACE_NAME_LEN, 0);
-    bytes
 }
 
 impl Expression {
@@ -198,13 +100,12 @@ impl Expression {
                 immediate.number(1, *register);
                 immediate.data(2, value);
             }),
-            Self::TranslateDestination => expression(element, "nat", |nat| {
+            Self::TranslateDestination(family) => expression(element, "nat", |nat| {
                 const DESTINATION: u32 = 1;
-                const IPV4: u32 = 2;
                 nat.number(1, DESTINATION);
-                nat.number(2, IPV4);
+                nat.number(2, family.number().into());
                 nat.number(3, WORD_0);
-                nat.number(5, WORD_1);
+                nat.number(5, word(family.address_words()));
             }),
             Self::TranslateSourcePort => expression(element, "nat", |nat| {
                 const SOURCE: u32 = 0;
@@ -234,8 +135,14 @@ impl Field {
         const NETWORK_HEADER: u32 = 1;
         const TRANSPORT_HEADER: u32 = 2;
         match self {
-            Self::SourceAddress => payload(element, register, NETWORK_HEADER, (12, 4)),
-            Self::DestinationAddress => payload(element, register, NETWORK_HEADER, (16, 4)),
+            Self::SourceAddress(family) => {
+                let place = if family == Family::Ipv4 { (12, 4) } else { (8, 16) };
+                payload(element, register, NETWORK_HEADER, place);
+            }
+            Self::DestinationAddress(family) => {
+                let place = if family == Family::Ipv4 { (16, 4) } else { (24, 16) };
+                payload(element, register, NETWORK_HEADER, place);
+            }
             Self::SourcePort => payload(element, register, TRANSPORT_HEADER, (0, 2)),
             Self::DestinationPort => payload(element, register, TRANSPORT_HEADER, (2, 2)),
             Self::IncomingInterface => load(element, "meta", register, 6),
@@ -308,16 +215,5 @@ mod tests {
             10, 0, 2, 0, b'p', b'o', b'r', b't', b's', 0, 0, 0, // chain
         ];
         assert_eq!(bytes.last_chunk(), Some(&verdict));
-    }
-
-    #[test]
-    fn subnet_is_compared_under_its_mask() {
-        let expressions = from_subnet("172.16.0.0/12".parse().unwrap());
-        let mut bytes = Vec::new();
-        for expression in &expressions {
-            expression.write(&mut Attributes::new(&mut bytes));
-        }
-        let contains = |part: [u8; 4]| bytes.windows(4).any(|window| window == part);
-        assert!(contains([255, 240, 0, 0]) && contains([172, 16, 0, 0]));
     }
 }

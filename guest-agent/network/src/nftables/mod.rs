@@ -1,14 +1,20 @@
-//! Naru's own nftables table, written as netlink messages.
+//! Naru's own nftables tables, written as netlink messages.
 //!
-//! `expression` says what a rule can look at and do, `batch` turns tables, chains,
-//! rules and map elements into the bytes of one transaction, `ruleset` holds what
-//! Naru's table says, `resolver` what the one inside a container's namespace does. Constants and layouts are those of
+//! `expression` and `matches` say what a rule can look at and do, `batch` turns tables,
+//! chains, rules and map elements into the bytes of one transaction, `maps` and `ruleset`
+//! hold what Naru's tables say, `table` has the kernel take it, and `resolver` holds what
+//! the table inside of a container's namespace says. Constants and layouts are those of
 //! `linux/netfilter/nf_tables.h`; `nft --debug=netlink` prints the same expressions.
 
 mod batch;
 mod expression;
+mod family;
+mod maps;
+mod matches;
 mod resolver;
 mod ruleset;
+mod table;
 
 pub(crate) use resolver::lead_to_resolver;
-pub(crate) use ruleset::{Ruleset, Table};
+pub(crate) use ruleset::Ruleset;
+pub(crate) use table::Table;

@@ -17,7 +17,8 @@ use std::io;
 use std::net::Ipv4Addr;
 
 use super::batch::{Batch, Hook};
-use super::expression::{Expression, Field, WORD_0, WORD_1};
+use super::expression::{Expression, Field, WORD_0, word};
+use super::family::Family;
 use crate::error::NetworkError;
 use crate::netlink::{Refusal, Socket};
 
@@ -62,15 +63,15 @@ fn send(mut batch: Batch<'_>, address: Ipv4Addr, ports: [(u8, u16); 2]) -> Resul
     batch.add_chain(OUTPUT, Some(Hook { kind: "nat", number: 3, priority: -100 }));
     batch.add_chain(POSTROUTING, Some(Hook { kind: "nat", number: 4, priority: 100 }));
     for (protocol, port) in ports {
-        let mut question = packets(protocol, Field::DestinationAddress, address);
+        let mut question = packets(protocol, Field::DestinationAddress(Family::Ipv4), address);
         question.extend(port_is(Field::DestinationPort, DNS_PORT));
         question.extend([
             Expression::Value(address.octets().to_vec(), WORD_0),
-            Expression::Value(port.to_be_bytes().to_vec(), WORD_1),
-            Expression::TranslateDestination,
+            Expression::Value(port.to_be_bytes().to_vec(), word(1)),
+            Expression::TranslateDestination(Family::Ipv4),
         ]);
         batch.add_rule(OUTPUT, &question);
-        let mut answer = packets(protocol, Field::SourceAddress, address);
+        let mut answer = packets(protocol, Field::SourceAddress(Family::Ipv4), address);
         answer.extend(port_is(Field::SourcePort, port));
         answer.extend([
             Expression::Value(DNS_PORT.to_be_bytes().to_vec(), WORD_0),

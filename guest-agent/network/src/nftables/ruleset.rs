@@ -1,4 +1,4 @@
-//! What Naru's table says.
+//! What Naru's tables say. That of IPv4:
 //!
 //! ```text
 //! table ip naru {
@@ -27,6 +27,10 @@
 //! }
 //! ```
 //!
+//! That of IPv6, which there is while a bridge speaks it, says the same of its addresses,
+//! but for 127.0.0.0/8. Instead its `output` leaves `::1` alone, from which the kernel
+//! routes nothing to others, and internal networks may use the bridge's link-local address.
+//!
 //! The rules that name a bridge stand once per bridge, those that name an internal one once
 //! for each of these, which are not masqueraded either. Where endpoints are not to reach
 //! each other directly, the rule from a bridge to itself drops. Publishing a port only adds
@@ -45,48 +49,24 @@
 //! - The second rule of `postrouting` makes a container's answer to one on its own
 //!   bridge, who asked through a published port, come back through the host.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::batch::{Batch, Element, Hook, Map};
-use super::expression::{
-    Expression, Field, Verdict, WORD_0, WORD_1, WORD_2, destination_translated,
-    established_or_related, from_subnet, incoming, incoming_elsewhere, octets, outgoing,
-    outgoing_elsewhere, to_local_address, to_others_than, to_subnet,
+use super::batch::{Batch, Hook};
+use super::expression::{Expression, Field, Verdict, WORD_0, word};
+use super::family::Family;
+use super::maps::{address_ports, elements, ports};
+use super::matches::{
+    destination_translated, established_or_related, from_subnet, incoming, incoming_elsewhere,
+    outgoing, outgoing_elsewhere, to_local_address, to_others_than, to_outside, to_subnet,
 };
 use crate::bridge::{BridgeAddress, BridgeConfig};
-use crate::error::NetworkError;
-use crate::netlink::{Refusal, Requests, Socket};
 use crate::port::PublishedPort;
 use crate::subnet::Subnet;
 
 const LOOPBACK: Subnet = Subnet::containing(IpAddr::V4(Ipv4Addr::LOCALHOST), 8);
-
-// How `nft` names the types of what it shows; each further one of a concatenation is
-// six bits on.
-const IPV4_ADDRESS: u32 = 7;
-const INET_PROTOCOL: u32 = 12;
-const INET_SERVICE: u32 = 13;
-const ADDRESS_AND_PORT: u32 = IPV4_ADDRESS << 6 | INET_SERVICE;
-
-/// Ports published on all addresses.
-const PORTS: Map = Map {
-    name: "ports",
-    id: 1,
-    key_type: INET_PROTOCOL << 6 | INET_SERVICE,
-    key_len: 8,
-    value_type: ADDRESS_AND_PORT,
-    value_len: 8,
-};
-
-/// Ports published on one address.
-const ADDRESS_PORTS: Map = Map {
-    name: "address_ports",
-    id: 2,
-    key_type: IPV4_ADDRESS << 12 | INET_PROTOCOL << 6 | INET_SERVICE,
-    key_len: 12,
-    value_type: ADDRESS_AND_PORT,
-    value_len: 8,
-};
+const LOOPBACK_IPV6: Subnet = Subnet::containing(IpAddr::V6(Ipv6Addr::LOCALHOST), 128);
+const LINK_LOCAL: Subnet =
+    Subnet::containing(IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0)), 10);
 
 const PUBLISH: &str = "publish";
 const PREROUTING: &str = "prerouting";
@@ -103,130 +83,81 @@ const HOOKS: [(&str, Hook); 5] = [
     (POSTROUTING, Hook { kind: "nat", number: 4, priority: 100 }),
 ];
 
-/// All that the table has to say.
+/// All that the tables have to say.
 #[derive(Debug)]
 pub(crate) struct Ruleset<'a> {
     pub(crate) bridges: Vec<&'a BridgeConfig>,
     pub(crate) ports: Vec<&'a PublishedPort>,
 }
 
-/// Naru's table in the kernel.
-#[derive(Debug)]
-pub(crate) struct Table {
-    name: String,
-    /// Stays open: when one closes, the kernel first waits until what its
-    /// transactions deleted is out of every processor's sight.
-    socket: Option<Socket>,
-}
-
-impl Table {
-    /// The table of this name. Nothing is asked of the kernel yet.
-    pub(crate) fn new(name: String) -> Self {
-        Self { name, socket: None }
+impl Ruleset<'_> {
+    /// Whether there is anything to say of IPv6.
+    pub(crate) fn has_ipv6(&self) -> bool {
+        self.bridges.iter().any(|bridge| bridge.v6.is_some())
     }
 
-    /// Its name.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Makes the table say this and nothing else, in one step.
-    pub(crate) fn replace(&mut self, ruleset: &Ruleset<'_>) -> Result<(), NetworkError> {
-        let mut batch = Batch::new(&self.name);
+    /// Makes the table of this family, which the batch is at, say its part of it.
+    pub(crate) fn write(&self, family: Family, batch: &mut Batch<'_>) {
+        let of_family: Vec<_> = self
+            .bridges
+            .iter()
+            .filter_map(|bridge| Some((*bridge, place(bridge, family)?)))
+            .collect();
         batch.replace_table();
-        batch.add_map(&PORTS);
-        batch.add_map(&ADDRESS_PORTS);
+        batch.add_map(&ports(family));
+        batch.add_map(&address_ports(family));
         batch.add_chain(PUBLISH, None);
         for (name, hook) in HOOKS {
             batch.add_chain(name, Some(hook));
         }
-        for bridge in ruleset.bridges.iter().filter(|bridge| bridge.internal) {
-            add_internal_rules(&mut batch, bridge);
+        for (bridge, place) in of_family.iter().filter(|(bridge, _)| bridge.internal) {
+            add_internal_rules(batch, &bridge.name, *place);
         }
-        add_general_rules(&mut batch);
-        for bridge in &ruleset.bridges {
-            add_bridge_rules(&mut batch, bridge);
+        add_general_rules(family, batch);
+        for (bridge, place) in of_family {
+            add_bridge_rules(batch, bridge, place);
         }
-        let (ports, address_ports) = elements(&ruleset.ports);
-        batch.add_elements(&PORTS, &ports);
-        batch.add_elements(&ADDRESS_PORTS, &address_ports);
-        self.commit(&batch.finish())
-    }
-
-    /// Adds published ports to the table as it stands.
-    pub(crate) fn add_ports(&mut self, published: &[&PublishedPort]) -> Result<(), NetworkError> {
-        let (ports, address_ports) = elements(published);
-        let mut batch = Batch::new(&self.name);
-        batch.add_elements(&PORTS, &ports);
-        batch.add_elements(&ADDRESS_PORTS, &address_ports);
-        self.commit(&batch.finish())
-    }
-
-    /// Deletes published ports from the table as it stands.
-    pub(crate) fn delete_ports(
-        &mut self,
-        published: &[&PublishedPort],
-    ) -> Result<(), NetworkError> {
-        let (ports, address_ports) = elements(published);
-        let mut batch = Batch::new(&self.name);
-        batch.delete_elements(&PORTS, &ports);
-        batch.delete_elements(&ADDRESS_PORTS, &address_ports);
-        self.commit(&batch.finish())
-    }
-
-    /// Deletes the table.
-    pub(crate) fn remove(&mut self) -> Result<(), NetworkError> {
-        let mut batch = Batch::new(&self.name);
-        batch.remove_table();
-        self.commit(&batch.finish())
-    }
-
-    fn commit(&mut self, requests: &Requests) -> Result<(), NetworkError> {
-        self.send(requests).map_err(|refusal| {
-            // Further answers may be queued in it.
-            self.socket = None;
-            NetworkError::Netlink {
-                operation: refusal.operation,
-                subject: self.name.clone(),
-                source: refusal.source,
-            }
-        })
-    }
-
-    fn send(&mut self, requests: &Requests) -> Result<(), Refusal> {
-        let open = |source| Refusal { operation: "open a netlink socket", source };
-        let socket = match self.socket.take() {
-            Some(socket) => socket,
-            None => Socket::netfilter().map_err(open)?,
-        };
-        self.socket.insert(socket).send(requests)
+        for (map, elements) in elements(family, &self.ports) {
+            batch.add_elements(&map, &elements);
+        }
     }
 }
 
-fn add_general_rules(batch: &mut Batch<'_>) {
+fn place(bridge: &BridgeConfig, family: Family) -> Option<BridgeAddress> {
+    match family {
+        Family::Ipv4 => bridge.v4,
+        Family::Ipv6 => bridge.v6,
+    }
+}
+
+fn add_general_rules(family: Family, batch: &mut Batch<'_>) {
     let publish = || vec![Expression::Verdict(Verdict::Jump(PUBLISH))];
     let accept = || vec![Expression::Verdict(Verdict::Accept)];
+    let leave = vec![Expression::Verdict(Verdict::Return)];
+    let address_words = family.address_words();
     batch.add_rule(
         PUBLISH,
         &[
-            Expression::Load(Field::DestinationAddress, WORD_0),
-            Expression::Load(Field::TransportProtocol, WORD_1),
-            Expression::Load(Field::DestinationPort, WORD_2),
-            Expression::Lookup(ADDRESS_PORTS.name),
-            Expression::TranslateDestination,
+            Expression::Load(Field::DestinationAddress(family), WORD_0),
+            Expression::Load(Field::TransportProtocol, word(address_words)),
+            Expression::Load(Field::DestinationPort, word(address_words + 1)),
+            Expression::Lookup(address_ports(family).name),
+            Expression::TranslateDestination(family),
         ],
     );
     batch.add_rule(
         PUBLISH,
         &[
             Expression::Load(Field::TransportProtocol, WORD_0),
-            Expression::Load(Field::DestinationPort, WORD_1),
-            Expression::Lookup(PORTS.name),
-            Expression::TranslateDestination,
+            Expression::Load(Field::DestinationPort, word(1)),
+            Expression::Lookup(ports(family).name),
+            Expression::TranslateDestination(family),
         ],
     );
-    let leave = vec![Expression::Verdict(Verdict::Return)];
-    batch.add_rule(PREROUTING, &[to_subnet(LOOPBACK), leave].concat());
+    match family {
+        Family::Ipv4 => batch.add_rule(PREROUTING, &[to_subnet(LOOPBACK), leave].concat()),
+        Family::Ipv6 => batch.add_rule(OUTPUT, &[to_subnet(LOOPBACK_IPV6), leave].concat()),
+    }
     batch.add_rule(PREROUTING, &[to_local_address(), publish()].concat());
     batch.add_rule(OUTPUT, &[to_local_address(), publish()].concat());
     batch.add_rule(FORWARD, &[established_or_related(), accept()].concat());
@@ -234,92 +165,37 @@ fn add_general_rules(batch: &mut Batch<'_>) {
 }
 
 /// What sets an internal network apart, ahead of all that accepts.
-fn add_internal_rules(batch: &mut Batch<'_>, bridge: &BridgeConfig) {
-    let name = bridge.name.as_str();
+fn add_internal_rules(batch: &mut Batch<'_>, name: &str, place: BridgeAddress) {
     let drop = || vec![Expression::Verdict(Verdict::Drop)];
     batch.add_rule(FORWARD, &[incoming(name), outgoing_elsewhere(name), drop()].concat());
     batch.add_rule(FORWARD, &[incoming_elsewhere(name), outgoing(name), drop()].concat());
-    if let Some(BridgeAddress { gateway, .. }) = bridge.v4 {
-        let to_host = [incoming(name), to_local_address(), to_others_than(gateway)];
-        batch.add_rule(GUARD, &[to_host.concat(), drop()].concat());
+    let mut to_host = [incoming(name), to_local_address(), to_others_than(place.gateway)].concat();
+    if place.gateway.is_ipv6() {
+        to_host.extend(to_outside(LINK_LOCAL));
     }
+    batch.add_rule(GUARD, &[to_host, drop()].concat());
 }
 
-fn add_bridge_rules(batch: &mut Batch<'_>, bridge: &BridgeConfig) {
+fn add_bridge_rules(batch: &mut Batch<'_>, bridge: &BridgeConfig, place: BridgeAddress) {
     let name = bridge.name.as_str();
+    let subnet = place.subnet;
     let masquerade = || vec![Expression::Masquerade];
     let drop = || vec![Expression::Verdict(Verdict::Drop)];
-    batch.add_rule(GUARD, &[incoming(name), to_subnet(LOOPBACK), drop()].concat());
+    if !subnet.is_ipv6() {
+        batch.add_rule(GUARD, &[incoming(name), to_subnet(LOOPBACK), drop()].concat());
+        let from_host = [outgoing(name), from_subnet(LOOPBACK), masquerade()];
+        batch.add_rule(POSTROUTING, &from_host.concat());
+    }
     // Ports of the bridge that are isolated from each other still reach it, and by it all
     // that is routed to it.
     let within = if bridge.inter_container { Verdict::Accept } else { Verdict::Drop };
     let within = vec![Expression::Verdict(within)];
     batch.add_rule(FORWARD, &[incoming(name), outgoing(name), within].concat());
     batch.add_rule(FORWARD, &[outgoing(name), drop()].concat());
-    batch.add_rule(POSTROUTING, &[outgoing(name), from_subnet(LOOPBACK), masquerade()].concat());
-    let Some(BridgeAddress { subnet, .. }) = bridge.v4 else { return };
     let to_neighbour = [outgoing(name), from_subnet(subnet), destination_translated()];
     batch.add_rule(POSTROUTING, &[to_neighbour.concat(), masquerade()].concat());
     if bridge.masquerade && !bridge.internal {
-        let to_outside = [outgoing_elsewhere(name), from_subnet(subnet), masquerade()];
-        batch.add_rule(POSTROUTING, &to_outside.concat());
-    }
-}
-
-/// The elements of the two maps.
-fn elements(published: &[&PublishedPort]) -> (Vec<Element>, Vec<Element>) {
-    let (all, one): (Vec<&PublishedPort>, Vec<&PublishedPort>) =
-        published.iter().copied().partition(|port| port.mapping.host_ip.is_unspecified());
-    let element = |port: &PublishedPort, address: &[u8]| Element {
-        key: [
-            address,
-            &[port.mapping.protocol.number(), 0, 0, 0],
-            &padded_port(port.mapping.host_port),
-        ]
-        .concat(),
-        value: [
-            octets(port.mapping.container_address),
-            padded_port(port.mapping.container_port).to_vec(),
-        ]
-        .concat(),
-    };
-    let all = all.into_iter().map(|port| element(port, &[])).collect();
-    let one = one.into_iter().map(|port| element(port, &octets(port.mapping.host_ip))).collect();
-    (all, one)
-}
-
-/// A port as it stands in a register's word.
-fn padded_port(port: u16) -> [u8; 4] {
-    let [high, low] = port.to_be_bytes();
-    [high, low, 0, 0]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::port::{PortMapping, Protocol};
-
-    fn published(host_ip: Ipv4Addr) -> PublishedPort {
-        let mapping = PortMapping {
-            host_ip: host_ip.into(),
-            host_port: 0,
-            container_address: Ipv4Addr::new(172, 17, 0, 2).into(),
-            container_port: 80,
-            protocol: Protocol::Tcp,
-        };
-        PublishedPort::reserve(&mapping).unwrap()
-    }
-
-    #[test]
-    fn ports_are_keyed_by_protocol_and_port_and_only_if_asked_by_address() {
-        let (any, local) = (published(Ipv4Addr::UNSPECIFIED), published(Ipv4Addr::LOCALHOST));
-        let (ports, address_ports) = elements(&[&any, &local]);
-        let value = vec![172, 17, 0, 2, 0, 80, 0, 0];
-        let [high, low] = any.mapping.host_port.to_be_bytes();
-        let key = vec![6, 0, 0, 0, high, low, 0, 0];
-        assert_eq!(ports, [Element { key, value: value.clone() }]);
-        let [high, low] = local.mapping.host_port.to_be_bytes();
-        let key = vec![127, 0, 0, 1, 6, 0, 0, 0, high, low, 0, 0];
-        assert_eq!(address_ports, [Element { key, value }]);
+        let to_others = [outgoing_elsewhere(name), from_subnet(subnet), masquerade()];
+        batch.add_rule(POSTROUTING, &to_others.concat());
     }
 }

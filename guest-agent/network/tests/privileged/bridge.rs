@@ -7,7 +7,8 @@ use anyhow::{Result, ensure};
 use naru_error::ErrorKind;
 use naru_network::{Attachment, BridgeConfig, Networks};
 
-use crate::lab::{GATEWAY, HOST, LAN, Lab, Namespace, bridge, interface};
+use crate::config::{bridge, interface};
+use crate::lab::{GATEWAY, HOST, LAN, Lab, Namespace};
 
 #[test]
 fn namespace_has_its_interface_address_and_route() -> Result<()> {
@@ -189,5 +190,21 @@ fn subnet_that_the_host_routes_is_not_free() -> Result<()> {
     })?;
     ensure!(ours == Some(candidates[0]), "the bridge's own subnet counted: {ours:?}");
     ensure!(others == Some(candidates[2]), "{others:?}");
+    Ok(())
+}
+
+#[test]
+fn first_packets_of_new_containers_arrive() -> Result<()> {
+    let lab = Lab::new()?;
+    let networks = lab.networks()?;
+    let first = lab.container(&networks, &bridge(), 2)?;
+    let ear = first.namespace.listen()?;
+    for host_part in 3..20 {
+        let new = lab.container(&networks, &bridge(), host_part)?;
+        new.namespace.say(first.address, &host_part.to_string())?;
+    }
+    let expected: Vec<_> = (3..20).map(|host_part| host_part.to_string()).collect();
+    let heard = ear.heard(&lab.host, first.address)?;
+    ensure!(heard == expected, "{heard:?}");
     Ok(())
 }

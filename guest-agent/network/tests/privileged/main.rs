@@ -4,9 +4,12 @@
 //! neighbour of it, two network namespaces.
 
 mod bridge;
+mod config;
+mod ipv6;
 mod isolation;
 mod lab;
 mod many;
+mod packets;
 mod publish;
 mod resolver;
 mod restart;

@@ -6,7 +6,8 @@ use anyhow::{Context, Result, ensure};
 use naru_network::{Networks, NetworksConfig, Publication};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use crate::lab::{HOST, Lab, bridge, mapping};
+use crate::config::{bridge, mapping};
+use crate::lab::{HOST, Lab};
 
 /// Enough that they outgrow one message and a socket's usual buffer.
 const PORTS: usize = 7000;

@@ -8,7 +8,8 @@ use naru_error::ErrorKind;
 use naru_network::Networks;
 
 use crate::bridge::send_loopback_to;
-use crate::lab::{Container, GATEWAY, HOST, HOST_SECOND, LAN, Lab, Server, bridge, mapping};
+use crate::config::{bridge, mapping};
+use crate::lab::{Container, GATEWAY, HOST, HOST_SECOND, LAN, Lab, Server};
 
 /// A container that serves on port 80, published as `host_ip:8080`.
 fn published(lab: &Lab, networks: &Networks, host_ip: Ipv4Addr) -> Result<(Container, Server)> {

@@ -11,7 +11,8 @@ use naru_dns::{Dialer, Family, Lookup, Names, Server, Side, Sockets, Upstream, U
 use naru_network::{Networks, RESOLVER_ADDRESS, ResolverSockets};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::lab::{Container, Lab, Namespace, bridge};
+use crate::config::bridge;
+use crate::lab::{Container, Lab, Namespace};
 
 const WEB: Ipv4Addr = Ipv4Addr::new(172, 17, 0, 200);
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -193,7 +194,7 @@ fn namespace_ends_with_its_server() -> Result<()> {
         lab.container(&networks, &bridge(), 2)?;
     let container = lab.container(&networks, &bridge(), 3)?;
     let beside = upstream(&container.namespace, container.address)?;
-    let asking = Container { namespace, path, host_interface, address: container.address };
+    let asking = Container { namespace, host_interface, path, ..container };
     let Resolver { server, dialer, runtime } =
         Resolver::start(&lab, &networks, &asking, &[beside])?;
     look_up(&asking.namespace, "example.com")?;

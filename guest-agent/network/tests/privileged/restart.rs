@@ -6,7 +6,8 @@ use anyhow::{Result, ensure};
 use naru_error::ErrorKind;
 use naru_network::{Networks, NetworksConfig, Publication};
 
-use crate::lab::{HOST, LAN, Lab, bridge, mapping};
+use crate::config::{bridge, mapping};
+use crate::lab::{HOST, LAN, Lab};
 
 #[test]
 fn published_ports_outlive_the_engine_and_come_back() -> Result<()> {

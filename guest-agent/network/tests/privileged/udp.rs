@@ -6,9 +6,9 @@ use anyhow::{Context, Result, ensure};
 use naru_error::ErrorKind;
 use naru_network::{Networks, PortMapping, Protocol};
 
-use crate::lab::{
-    Container, GATEWAY, HOST, HOST_SECOND, LAN, Lab, UdpServer, ask_udp, bridge, is_silent, mapping,
-};
+use crate::config::{bridge, mapping};
+use crate::lab::{Container, GATEWAY, HOST, HOST_SECOND, LAN, Lab};
+use crate::packets::{UdpServer, ask_udp, is_silent};
 
 const ANY: Ipv4Addr = Ipv4Addr::UNSPECIFIED;
 
