@@ -7,14 +7,15 @@ import urllib.request
 
 from testcontainers.core.container import DockerContainer, Reaper
 from testcontainers.core.network import Network
-from testcontainers.core.wait_strategies import HttpWaitStrategy, LogMessageWaitStrategy
+from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
-SERVE = "echo Naru > /www/index.html; echo ready; exec httpd -f -h /www"
+SERVE = "echo Naru > /www/index.html; httpd -h /www && echo ready; exec sleep 1000"
 
 
 def web():
     container = DockerContainer("busybox").with_command(["sh", "-c", SERVE])
-    return container.with_exposed_ports(80).with_kwargs(init=True)
+    container.with_exposed_ports(80).with_kwargs(init=True)
+    return container.waiting_for(LogMessageWaitStrategy("ready"))
 
 
 def fetch(container):
@@ -24,8 +25,7 @@ def fetch(container):
 
 
 def starts():
-    with web().waiting_for(LogMessageWaitStrategy("ready")) as container:
-        container.waiting_for(HttpWaitStrategy(80))
+    with web() as container:
         assert fetch(container) == b"Naru\n"
         assert container.exec(["echo", "hi"]) == (0, b"hi\n")
         assert container.get_logs()[0] == b"ready\n"
@@ -34,7 +34,6 @@ def starts():
 def finds():
     with Network() as network:
         with web().with_network(network).with_network_aliases("site") as container:
-            container.waiting_for(LogMessageWaitStrategy("ready"))
             client = DockerContainer("busybox").with_network(network).with_kwargs(init=True)
             with client.with_command(["sleep", "1000"]) as client:
                 until = "until wget -q -O - http://site; do usleep 10000; done"
@@ -59,7 +58,6 @@ def dies():
     reaper_hears()
     Network().create()
     container = web().start()
-    container.waiting_for(LogMessageWaitStrategy("ready"))
     assert fetch(container) == b"Naru\n"
     os.kill(os.getpid(), signal.SIGKILL)
 
