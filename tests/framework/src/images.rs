@@ -67,7 +67,8 @@ pub fn of_layers(layers: Vec<Layer>) -> anyhow::Result<OciImage> {
     OciImage::new(host_architecture(), &Value::Object(serde_json::Map::new()), layers)
 }
 
-/// The busybox image with everything below `root` in a second layer, and more files in a third.
+/// The busybox image with everything below `root` in a second layer, and more files in a third,
+/// as well as a directory `/data` of the user 33's.
 pub(crate) fn of_tree(
     root: &Path,
     more: &[(&str, &[u8])],
@@ -85,6 +86,9 @@ pub(crate) fn of_tree(
         Ok(layer)
     })?;
     let mut layer = LayerWriter::new();
+    layer.owner(33, 33);
+    layer.directory("data", 0o700)?;
+    layer.owner(0, 0);
     for (name, content) in more {
         layer.file(name, 0o755, content)?;
     }

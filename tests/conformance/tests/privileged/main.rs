@@ -59,6 +59,7 @@ mod restart_policy;
 mod run;
 mod rust_clients;
 mod sharing;
+mod shop;
 mod soak;
 mod stats;
 mod stopping;
