@@ -12,9 +12,20 @@ use anyhow::ensure;
 use naru_test_framework::{TEST_HOST, Vm};
 
 /// By the beginning of their names.
-const CHOSEN: [&str; 27] = [
+const CHOSEN: [&str; 48] = [
     "attach::",
     "commands::",
+    "compose::addresses::addresses",
+    "compose::changes::only",
+    "compose::commands::run",
+    "compose::logs::",
+    "compose::names::",
+    "compose::networks::an_internal",
+    "compose::networks::names",
+    "compose::order::each",
+    "compose::ports::",
+    "compose::services::a_service_grows",
+    "compose::volumes::a_volume",
     "containers::a_",
     "devices::",
     "disk_usage::",
@@ -28,18 +39,28 @@ const CHOSEN: [&str; 27] = [
     "log_following::following_goes_on",
     "log_following::following_ends",
     "logs::",
+    "names::a_container",
+    "names::names_are_found_over_tcp",
+    "networks_connect::a_network",
     "pause::what_is_paused",
     "pause::a_paused_container_stands_still",
     "ports::a_published_port_answers_on_the_host",
+    "ports_udp::",
     "prune::what_does_not_run",
+    "python::testcontainers_",
+    "python::the_library_connects",
+    "python::the_library_keeps",
     "raw_api::who_attaches_before_the_start_misses_nothing",
     "restart_policy::failures_are_retried_so_many_times",
     "run::exit_codes",
     "run::standard_streams",
+    "rust_clients::",
     "stats::one_sample",
     "stopping::",
     "terminal::",
     "top::",
+    "volumes_content::an_empty_volume",
+    "volumes_mounts::the_engines_socket",
 ];
 
 /// The line of a test's end in what its harness says.

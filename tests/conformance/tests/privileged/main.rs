@@ -47,6 +47,7 @@ mod networks_names;
 mod networks_restart;
 mod pause;
 mod ports;
+mod ports_udp;
 mod profiles;
 mod prune;
 mod pull;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, ensure};
@@ -53,9 +54,8 @@ fn resolved(engine: &Engine, container: &str, name: &str) -> anyhow::Result<Opti
     Ok(address)
 }
 
-/// A name server in the container `up` of the network `back`, which knows two names. Returns
-/// its address.
-fn name_server(engine: &Engine) -> anyhow::Result<String> {
+/// Builds a name server, a program without libraries.
+pub(crate) fn build_name_server(engine: &Engine) -> anyhow::Result<PathBuf> {
     let (source, program) =
         (engine.scratch().join("nameserver.c"), engine.scratch().join("nameserver"));
     fs::write(&source, NAMESERVER)?;
@@ -65,7 +65,13 @@ fn name_server(engine: &Engine) -> anyhow::Result<String> {
         .output()
         .context("run cc")?;
     ensure!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    let bind = format!("{}:/nameserver:ro", program.display());
+    Ok(program)
+}
+
+/// A name server in the container `up` of the network `back`, which knows two names. Returns
+/// its address.
+fn name_server(engine: &Engine) -> anyhow::Result<String> {
+    let bind = format!("{}:/nameserver:ro", build_name_server(engine)?.display());
     let run = ["run", "-d", "--name", "up", "--network", "back", "-v", &bind, "busybox"];
     let serve = ["/nameserver", "example.test=192.0.2.7", "db.corp.test=192.0.2.8"];
     engine.docker(&[&run[..], &serve].concat())?.success()?;
