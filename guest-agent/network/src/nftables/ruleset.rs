@@ -43,9 +43,10 @@
 //!   answers still carry the bridge's address. Members of an internal network reach the
 //!   host by its address there and by no other.
 //! - `forward` lets nothing into or out of an internal network, not even what belongs to a
-//!   connection or goes to a published port. It keeps others, other bridges among them, from unpublished ports. It
-//!   accepts nothing on behalf of other tables: a host whose own rules drop forwarded
-//!   packets, as Docker's do, drops these too.
+//!   connection or goes to a published port. It keeps others, other bridges among them,
+//!   from unpublished ports. It accepts nothing on behalf of other tables: a host whose own
+//!   rules drop forwarded packets, as Docker's do, drops these too until the user excepts
+//!   them there.
 //! - The second rule of `postrouting` makes a container's answer to one on its own
 //!   bridge, who asked through a published port, come back through the host.
 

@@ -166,6 +166,34 @@ fn other_tables_are_not_touched() -> Result<()> {
 }
 
 #[test]
+fn filter_of_others_holds_until_the_user_makes_an_exception_in_it() -> Result<()> {
+    let lab = Lab::new()?;
+    // What Docker makes of a host that did not forward before.
+    for rule in [
+        "add table ip filter",
+        "add chain ip filter DOCKER-USER",
+        "add chain ip filter FORWARD { type filter hook forward priority 0 ; policy drop ; }",
+        "add rule ip filter FORWARD jump DOCKER-USER",
+    ] {
+        lab.host.command(&format!("nft {rule}"))?;
+    }
+    let networks = lab.networks()?;
+    let (web, _server) = published(&lab, &networks, Ipv4Addr::UNSPECIFIED)?;
+    let _outside = lab.lan.serve(LAN, 8000)?;
+    ensure!(web.namespace.cannot_reach(LAN, 8000), "the host's own filter was overridden");
+    ensure!(lab.lan.cannot_reach(HOST, 8080), "the host's own filter was overridden");
+    for direction in ["iifname", "oifname"] {
+        lab.host
+            .command(&format!("nft add rule ip filter DOCKER-USER {direction} naru0 accept"))?;
+    }
+    web.namespace.ask(LAN, 8000)?;
+    lab.lan.ask(HOST, 8080)?;
+    lab.lan.command(&format!("ip route add 172.17.0.0/16 via {HOST}"))?;
+    ensure!(lab.lan.cannot_reach(web.address, 80), "the exception opens unpublished ports");
+    Ok(())
+}
+
+#[test]
 fn table_reads_as_documented() -> Result<()> {
     let lab = Lab::new()?;
     let networks = lab.networks()?;
