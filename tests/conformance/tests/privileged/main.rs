@@ -14,6 +14,7 @@ mod changes;
 mod commands;
 mod compare;
 mod compose;
+mod compose_soak;
 mod containers;
 mod copy;
 mod copy_hostile;

@@ -8,7 +8,7 @@ use naru_test_framework::Engine;
 use crate::expect_error;
 
 /// What a web server answers on a port of the loopback.
-fn fetch(port: u16) -> anyhow::Result<String> {
+pub(crate) fn fetch(port: u16) -> anyhow::Result<String> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
     let mut answer = String::new();

@@ -220,7 +220,7 @@ fn left(engine: &NativeEngine, soak: &Soak) -> anyhow::Result<BTreeMap<&'static 
     ]))
 }
 
-fn names(directory: &Path) -> anyhow::Result<Vec<String>> {
+pub(crate) fn names(directory: &Path) -> anyhow::Result<Vec<String>> {
     let entries = fs::read_dir(directory).with_context(|| directory.display().to_string())?;
     let mut names = entries
         .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
@@ -230,7 +230,7 @@ fn names(directory: &Path) -> anyhow::Result<Vec<String>> {
 }
 
 /// The processes that a process has started and not buried.
-fn children(parent: &str) -> anyhow::Result<Vec<String>> {
+pub(crate) fn children(parent: &str) -> anyhow::Result<Vec<String>> {
     let mut children = Vec::new();
     for name in names(Path::new("/proc"))? {
         // One that has ended meanwhile has no file.
@@ -243,7 +243,7 @@ fn children(parent: &str) -> anyhow::Result<Vec<String>> {
 }
 
 /// Where something of the test's directory is mounted, or mounted on it.
-fn mounts(process: &str, directory: &Path) -> anyhow::Result<Vec<String>> {
+pub(crate) fn mounts(process: &str, directory: &Path) -> anyhow::Result<Vec<String>> {
     let directory = directory.to_str().context("a path of letters")?;
     let mounts = fs::read_to_string(format!("/proc/{process}/mountinfo"))?;
     let ours = mounts.lines().filter(|line| line.contains(directory));
@@ -254,7 +254,7 @@ fn mounts(process: &str, directory: &Path) -> anyhow::Result<Vec<String>> {
 }
 
 /// What a process has open, without the numbers that differ from one to the next.
-fn descriptors(process: &str) -> anyhow::Result<Vec<String>> {
+pub(crate) fn descriptors(process: &str) -> anyhow::Result<Vec<String>> {
     let directory = Path::new("/proc").join(process).join("fd");
     let mut open = Vec::new();
     for name in names(&directory)? {

@@ -1,0 +1,134 @@
+//! A project of four services up and down a hundred times: what is left.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use naru_test_framework::{DockerHost, NativeEngine};
+use nix::sched::{CloneFlags, unshare};
+use rusqlite::{Connection as Database, OpenFlags};
+
+use crate::compose;
+use crate::ports::fetch;
+use crate::raw::ask;
+use crate::soak::{children, descriptors, mounts, names};
+
+/// So many of it at once, each so many times.
+const PROJECTS: usize = 4;
+const TIMES: usize = 25;
+/// How long what goes on in the background may take to end, on a slow machine.
+const SETTLING: Duration = Duration::from_mins(1);
+
+/// The file, as a project of some name.
+struct Stall<'a> {
+    engine: &'a DockerHost,
+    file: &'a str,
+    name: &'a str,
+}
+
+impl Stall<'_> {
+    fn compose(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        let start = ["compose", "-f", self.file, "-p", self.name];
+        let output = self.engine.docker(&[&start, arguments].concat())?;
+        let said = output.success().with_context(|| format!("{}: {arguments:?}", self.name))?;
+        Ok(said.to_owned())
+    }
+
+    /// Up, one visit, and down; the last time with its volume.
+    fn live(&self, times: usize) -> anyhow::Result<()> {
+        const DOWN: [&str; 4] = ["down", "-t", "0", "-v"];
+        for time in 1..=times {
+            self.compose(&["up", "-d", "--wait"])?;
+            let address = self.compose(&["port", "web", "80"])?;
+            let port = address.rsplit(':').next().unwrap_or_default().parse()?;
+            let answer = fetch(port)?;
+            let expected = format!("\r\n\r\n{time}\n");
+            ensure!(answer.ends_with(&expected), "{}: not {time}: {answer}", self.name);
+            self.compose(if time == times { &DOWN } else { &DOWN[..3] })?;
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_hundred_times_up_and_down_leave_nothing() -> anyhow::Result<()> {
+    // In a network of its own all interfaces and rules are the engine's.
+    unshare(CloneFlags::CLONE_NEWNET)?;
+    ensure!(Command::new("ip").args(["link", "set", "lo", "up"]).status()?.success(), "lo is down");
+    let engine = NativeEngine::with_busybox()?;
+    compose::install(&engine)?;
+    let file = compose::copy_of("compose/stall", &engine)?.join("compose.yaml");
+    let file = file.to_str().context("a path of letters")?;
+    // What is made once and for all is there before it is counted.
+    Stall { engine: &engine, file, name: "first" }.live(1)?;
+    let before = left(&engine)?;
+    for what in ["processes", "containers", "networks of containers", "volumes"] {
+        assert_eq!(before[what], [""; 0], "{what}");
+    }
+
+    thread::scope(|scope| {
+        let projects: Vec<_> = (1..=PROJECTS)
+            .map(|number| {
+                let engine: &DockerHost = &engine;
+                let name = format!("stall{number}");
+                scope.spawn(move || Stall { engine, file, name: &name }.live(TIMES))
+            })
+            .collect();
+        projects.into_iter().try_for_each(|project| {
+            project.join().map_err(|_| anyhow::anyhow!("a client panicked"))?
+        })
+    })?;
+
+    let end = Instant::now() + SETTLING;
+    let mut after = left(&engine)?;
+    while after != before && Instant::now() < end {
+        // What remains to be done in the background is done meanwhile.
+        ask(&engine, "GET", "/_ping")?.body()?;
+        after = left(&engine)?;
+    }
+    for (what, before) in &before {
+        assert_eq!(&after[what], before, "{what}\n{}", engine.log());
+    }
+    Ok(())
+}
+
+/// What a program says, line by line.
+fn lines(program: &str, arguments: &[&str]) -> anyhow::Result<Vec<String>> {
+    let output = Command::new(program).args(arguments).output()?;
+    ensure!(output.status.success(), "{program} {}: {output:?}", arguments.join(" "));
+    Ok(String::from_utf8(output.stdout)?.lines().map(str::to_owned).collect())
+}
+
+/// All that the projects have, or that the engine has for it.
+fn left(engine: &NativeEngine) -> anyhow::Result<BTreeMap<&'static str, Vec<String>>> {
+    let pid = engine.pid().context("the engine runs")?.to_string();
+    let path = engine.root().join("engine.db");
+    let database = Database::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let mut tables = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")?;
+    let tables: Vec<String> = tables.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let mut rows = Vec::new();
+    for table in tables {
+        let count = format!("SELECT count(*) FROM {table}");
+        let count: i64 = database.query_row(&count, [], |row| row.get(0))?;
+        rows.push(format!("{table} {count}"));
+    }
+    let interfaces = lines("ip", &["-brief", "link"])?;
+    let interfaces = interfaces.iter().filter_map(|line| line.split(' ').next());
+    let mut processes = children(&pid)?;
+    processes.extend(engine.shims().iter().map(u32::to_string));
+    Ok(BTreeMap::from([
+        ("processes", processes),
+        ("containers", names(&engine.root().join("containers"))?),
+        ("volumes", names(&engine.root().join("volumes"))?),
+        ("rows", rows),
+        ("run directory", names(&engine.run_dir())?),
+        ("networks of containers", names(&engine.run_dir().join("netns"))?),
+        ("interfaces", interfaces.map(str::to_owned).collect()),
+        ("rules", lines("nft", &["list", "ruleset"])?),
+        ("mounts", mounts("self", engine.scratch())?),
+        ("mounts of the engine", mounts(&pid, engine.scratch())?),
+        ("descriptors of the engine", descriptors(&pid)?),
+    ]))
+}
