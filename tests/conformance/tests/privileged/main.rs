@@ -44,6 +44,8 @@ mod mounts;
 mod names;
 mod networks;
 mod networks_connect;
+mod networks_ipv6;
+mod networks_macvlan;
 mod networks_names;
 mod networks_restart;
 mod pause;
