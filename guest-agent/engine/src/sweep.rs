@@ -1,7 +1,7 @@
 //! What an engine that was killed has left on the disk, removed when the next one starts.
 
 use std::collections::HashSet;
-use std::fs::{read_dir, remove_dir_all};
+use std::fs::read_dir;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
@@ -9,6 +9,7 @@ use naru_shim::wire::SOCKET_NAME;
 
 use crate::container::{Record, ShimAddress, release_shm};
 use crate::engine::Engine;
+use crate::files::remove_all;
 
 impl Engine {
     /// Removes what belongs to none of the containers in `records`, all that there are.
@@ -56,7 +57,7 @@ impl Engine {
 }
 
 fn remove_or_tell(path: &Path) {
-    if let Err(error) = remove_dir_all(path) {
+    if let Err(error) = remove_all(path) {
         tracing::warn!(path = %path.display(), %error, "left behind");
     }
 }

@@ -8,6 +8,7 @@ use super::state::Status;
 use super::{Container, Record, release_shm};
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
+use crate::files::remove_all;
 
 impl Engine {
     /// Removes a container with all that is its own; a running one only by `force`. Its `volumes`
@@ -103,7 +104,7 @@ fn still_running(record: Record) -> EngineError {
 
 #[tracing::instrument(level = "debug", skip_all)]
 pub(super) fn remove_directory(path: &std::path::Path) {
-    match std::fs::remove_dir_all(path) {
+    match remove_all(path) {
         Ok(()) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         // Swept at the next start; the container itself is gone.

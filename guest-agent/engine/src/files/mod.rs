@@ -28,6 +28,7 @@ pub use error::FilesError;
 pub(crate) use node::{Node, NodeKind};
 pub(crate) use pack::{pack, pack_content};
 pub(crate) use path::ContainerPath;
+pub(crate) use remove::remove_all;
 pub(crate) use size::size;
 pub(crate) use tree::Tree;
 pub(crate) use unpack::{UnpackOptions, unpack};

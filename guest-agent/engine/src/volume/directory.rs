@@ -6,6 +6,8 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use crate::files::remove_all;
+
 const NEW: &str = ".new.";
 const GONE: &str = ".gone.";
 const DATA: &str = "_data";
@@ -41,7 +43,7 @@ impl VolumeDirectories {
     /// Makes an empty volume where nobody sees it yet.
     pub(super) fn begin(&self, name: &str) -> io::Result<()> {
         let new = self.at(NEW, name);
-        gone(fs::remove_dir_all(&new))?;
+        gone(remove_all(&new))?;
         DirBuilder::new().mode(0o711).create(&new)?;
         let data = new.join(DATA);
         DirBuilder::new().create(&data)?;
@@ -51,7 +53,7 @@ impl VolumeDirectories {
 
     /// Takes back what [`Self::begin`] has made.
     pub(super) fn abandon(&self, name: &str) -> io::Result<()> {
-        gone(fs::remove_dir_all(self.at(NEW, name)))
+        gone(remove_all(&self.at(NEW, name)))
     }
 
     /// Puts a new volume in its place. One that its row was lost of is taken on as it is.
@@ -77,7 +79,7 @@ impl VolumeDirectories {
     /// Takes a volume from its place; it comes back with the next start unless its row goes.
     pub(super) fn take_away(&self, name: &str) -> io::Result<()> {
         let place = self.at(GONE, name);
-        gone(fs::remove_dir_all(&place))?;
+        gone(remove_all(&place))?;
         gone(fs::rename(self.0.join(name), place))
     }
 
@@ -88,7 +90,7 @@ impl VolumeDirectories {
 
     /// Deletes what was taken away.
     pub(super) fn delete(&self, name: &str) -> io::Result<()> {
-        gone(fs::remove_dir_all(self.at(GONE, name)))
+        gone(remove_all(&self.at(GONE, name)))
     }
 
     /// Ends or undoes what a crash has interrupted; `known` are those that have a row.
