@@ -42,14 +42,15 @@ impl VolumeRequest {
             let (name, driver) = (name.clone(), driver.clone());
             return Err(EngineError::NoSuchVolumeDriver { name, driver });
         }
-        check_name(name)?;
-        self.options.as_ref().map_or(Ok(()), |given| options::check(name, given))
+        check_name(name)
     }
 
-    fn into_record(self) -> VolumeRecord {
+    /// What is wrong with the options shows only where they are to be used.
+    fn into_record(self) -> Result<VolumeRecord> {
         let options = self.options.filter(|options| !options.is_empty());
         let Self { name, labels, .. } = self;
-        VolumeRecord { name, created: Timestamp::now(), labels, options }
+        options.as_ref().map_or(Ok(()), |given| options::check(&name, given))?;
+        Ok(VolumeRecord { name, created: Timestamp::now(), labels, options })
     }
 }
 
@@ -156,7 +157,7 @@ impl Engine {
             if is_new && request.is_anothers {
                 return Err(EngineError::NoSuchVolume(name));
             }
-            let fresh = is_new.then(|| request.into_record());
+            let fresh = if is_new { Some(request.into_record()?) } else { None };
             prepared.push(PreparedVolume { held, directories: directories.clone(), fresh });
             if is_new {
                 directories.begin(&name).map_err(EngineError::io("making the volume", &name))?;

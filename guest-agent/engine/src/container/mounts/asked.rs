@@ -2,8 +2,9 @@
 
 use std::path::{Component, Path};
 
-use bollard_stubs::models::{Mount, MountTmpfsOptions, MountType};
+use bollard_stubs::models::{Mount, MountType};
 
+use super::memory::tmpfs;
 use super::{
     Bind, ImageMount, MountKind, MountPoint, VolumeMount, WantedMount, cleaned, destination,
     not_absolute,
@@ -17,10 +18,6 @@ use crate::volume::VolumeRequest;
 pub(crate) struct Recursion {
     pub(crate) read_only_by_default: bool,
 }
-
-/// Options that a tmpfs may have by `tmpfs-options`, with and without a value.
-const TMPFS_FLAGS: [&str; 2] = ["exec", "noexec"];
-const TMPFS_VALUES: [&str; 2] = ["nr_blocks", "nr_inodes"];
 
 /// Reads one of `Mounts`; what makes no sense is refused in Docker's words.
 pub(super) fn mount_point(mount: &Mount, recursion: Recursion) -> Result<WantedMount> {
@@ -175,31 +172,6 @@ fn check_subpath(subpath: Option<&str>, of: &str) -> Result<()> {
     Err(EngineError::Invalid(format!("subpath must be a relative path within the {of}")))
 }
 
-fn tmpfs(options: Option<&MountTmpfsOptions>, read_only: bool) -> Result<Vec<String>> {
-    let mut all: Vec<String> = read_only.then(|| "ro".to_owned()).into_iter().collect();
-    let Some(options) = options else { return Ok(all) };
-    all.extend(options.mode.filter(|mode| *mode != 0).map(|mode| format!("mode={mode:o}")));
-    all.extend(options.size_bytes.filter(|size| *size != 0).map(|size| format!("size={size}")));
-    for option in options.options.iter().flatten() {
-        let invalid = |option: &str| EngineError::Invalid(format!("invalid option: {option:?}"));
-        match option.as_slice() {
-            [flag] if TMPFS_FLAGS.contains(&flag.as_str()) => all.push(flag.clone()),
-            [key, value] if TMPFS_VALUES.contains(&key.as_str()) && is_number(value) => {
-                all.push(format!("{key}={value}"));
-            }
-            [option] | [option, _] => return Err(invalid(option)),
-            _ => return Err(EngineError::Invalid("invalid option array length".to_owned())),
-        }
-    }
-    Ok(all)
-}
-
-/// A number with its unit, as the kernel reads it.
-fn is_number(text: &str) -> bool {
-    let digits = text.trim_end_matches(['k', 'K', 'm', 'M', 'g', 'G']);
-    digits.len() + 1 >= text.len() && digits.parse::<u64>().is_ok()
-}
-
 fn missing(field: &str) -> EngineError {
     EngineError::Invalid(format!("field {field} must not be empty"))
 }
@@ -278,15 +250,6 @@ mod tests {
             let error = parse(text).unwrap_err().to_string();
             assert_eq!(error, format!("invalid mount config for type \"{kind}\": {said}"));
         }
-    }
-
-    #[test]
-    fn a_tmpfs_has_its_options() {
-        let options = r#"{"SizeBytes":1048576,"Mode":448,"Options":[["exec"],["nr_inodes","1k"]]}"#;
-        let text =
-            format!(r#"{{"Type":"tmpfs","Target":"/x","ReadOnly":true,"TmpfsOptions":{options}}}"#);
-        let MountKind::Tmpfs(options) = parse(&text).unwrap().point.kind else { panic!("{text}") };
-        assert_eq!(options, ["ro", "mode=700", "size=1048576", "exec", "nr_inodes=1k"]);
     }
 
     #[test]

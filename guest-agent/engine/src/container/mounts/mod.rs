@@ -7,6 +7,7 @@
 mod asked;
 mod fill;
 mod host_paths;
+mod memory;
 mod propagation;
 mod sources;
 mod text;
