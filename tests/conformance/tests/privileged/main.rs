@@ -74,6 +74,7 @@ mod update;
 mod volumes;
 mod volumes_content;
 mod volumes_mounts;
+mod volumes_options;
 mod volumes_restart;
 
 use anyhow::ensure;

@@ -22,7 +22,7 @@ const AT_ONCE: usize = 8;
 /// The engine is killed when so many are over, in the midst of the next ones.
 const KILLS: [usize; 2] = [170, 340];
 /// A life of each kind.
-const KINDS: usize = 5;
+const KINDS: usize = 6;
 /// How long what goes on in the background may take to end, on a slow machine.
 const SETTLING: Duration = Duration::from_mins(1);
 
@@ -104,6 +104,15 @@ impl Soak {
             }
             2 => wanted["HostConfig"] = json!({"IpcMode": "shareable", "Init": true}),
             3 => wanted["HostConfig"] = json!({"AutoRemove": true, "NetworkMode": "none"}),
+            5 => {
+                // One that nobody has named, and one in memory that is its user's too.
+                let memory = json!({"type": "tmpfs", "device": "tmpfs", "o": "size=1m"});
+                let driver = json!({ "DriverConfig": { "Options": memory } });
+                let mount = json!({"Type": "volume", "Source": name, "Target": "/memory",
+                    "VolumeOptions": driver});
+                wanted["Volumes"] = json!({ "/bin": {} });
+                wanted["HostConfig"] = json!({ "Mounts": [mount] });
+            }
             _ => wanted["Cmd"] = json!(["sh", "-c", "echo spoken; exit 5"]),
         }
         let create = format!("/containers/create?name={name}");
@@ -124,7 +133,9 @@ impl Soak {
         }
         self.change("POST", &format!("{path}/stop?t=0"), &[204, 304, 404], &Value::Null)?;
         // Where it removes itself, that may have been done or be about to be.
-        self.change("DELETE", &path, &[204, 404, 409], &Value::Null)
+        self.change("DELETE", &format!("{path}?v=1"), &[204, 404, 409], &Value::Null)?;
+        let volume = format!("/volumes/{name}?force=1");
+        if kind == 5 { self.change("DELETE", &volume, &[204], &Value::Null) } else { Ok(()) }
     }
 
     /// Takes numbers and lives them until there are no more.
@@ -153,7 +164,9 @@ fn five_hundred_containers_and_two_kills_leave_nothing() -> anyhow::Result<()> {
     engine.kill()?;
     engine.restart()?;
     let before = left(&engine, &soak)?;
-    for what in ["processes", "containers", "rows", "namespaces", "interfaces", "cgroups"] {
+    for what in
+        ["processes", "containers", "volumes", "rows", "namespaces", "interfaces", "cgroups"]
+    {
         assert_eq!(before[what], [""; 0], "{what}");
     }
 
@@ -196,7 +209,8 @@ fn left(engine: &NativeEngine, soak: &Soak) -> anyhow::Result<BTreeMap<&'static 
     let pid = engine.pid().context("the engine runs")?.to_string();
     let database = engine.root().join("engine.db");
     let database = Database::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    let mut rows = database.prepare("SELECT id FROM container")?;
+    let rows = "SELECT id FROM container UNION ALL SELECT name FROM volume";
+    let mut rows = database.prepare(rows)?;
     let rows = rows.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     let ids = soak.ids.lock().unwrap_or_else(PoisonError::into_inner);
     let groups = ["/sys/fs/cgroup/naru", "/sys/fs/cgroup/unified/naru"];
@@ -208,6 +222,7 @@ fn left(engine: &NativeEngine, soak: &Soak) -> anyhow::Result<BTreeMap<&'static 
     Ok(BTreeMap::from([
         ("processes", processes),
         ("containers", names(&engine.root().join("containers"))?),
+        ("volumes", names(&engine.root().join("volumes"))?),
         ("rows", rows),
         ("run directory", names(&engine.run_dir())?),
         ("namespaces", names(&engine.run_dir().join("netns"))?),

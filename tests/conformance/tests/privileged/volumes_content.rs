@@ -45,8 +45,10 @@ fn said(
     Ok(engine.docker(&run)?.success()?.to_owned())
 }
 
-const LOOK: &str = "cd /data && for f in . file again sub sub/program; do \
-                    busybox stat -c '%n %u:%g %a %Y' $f; done; \
+/// Docker does not keep the times of directories.
+const LOOK: &str = "cd /data && for f in . sub file again sub/program; do \
+                    busybox stat -c '%n %u:%g %a' $f; done; \
+                    busybox stat -c '%n %Y' file sub/program; \
                     busybox readlink sub/link; busybox stat -c '%u:%g' sub/link; busybox cat again; \
                     busybox test file -ef again && echo same";
 
@@ -57,9 +59,9 @@ fn an_empty_volume_gets_what_the_image_has_there() -> anyhow::Result<()> {
     let whole = said(&engine, &["-e", "PATH=/bin"], "filled", LOOK)?;
     assert_eq!(said(&engine, &path, "filled", LOOK)?, whole);
     let lines: Vec<&str> = whole.lines().collect();
-    assert!(lines[0].starts_with(". 12:13 2770 17040672"), "{whole}");
-    assert!(lines[4].starts_with("sub/program 33:44 4751"), "{whole}");
-    assert_eq!(lines[5..], ["/etc/passwd", "33:44", "textsame"]);
+    assert_eq!((lines[0], lines[1]), (". 12:13 2770", "sub 33:44 1755"));
+    assert_eq!((lines[4], lines[5]), ("sub/program 33:44 4751", "file 1704067200"));
+    assert_eq!(lines[7..], ["/etc/passwd", "33:44", "textsame"]);
     // It is the volume's by now, whoever looks.
     assert_eq!(said(&engine, &path, "busybox", LOOK)?, whole);
     Ok(())

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use naru_test_framework::NativeEngine;
+use naru_test_framework::oci::{Compression, LayerWriter};
+use naru_test_framework::{NativeEngine, images};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -117,5 +119,41 @@ fn half_made_volumes_are_swept() -> anyhow::Result<()> {
         .collect::<Result<_, _>>()?;
     assert_eq!(names, ["data"]);
     assert_eq!(engine.docker(&["volume", "ls", "-q"])?.success()?, "data");
+    Ok(())
+}
+
+/// An image with so many files that copying them takes a while.
+const FILES: usize = 3000;
+
+#[test]
+fn an_engine_that_dies_while_it_fills_a_volume_leaves_none_half_full() -> anyhow::Result<()> {
+    let mut engine = NativeEngine::with_busybox()?;
+    let mut layer = LayerWriter::new();
+    layer.directory("data", 0o755)?;
+    for number in 0..FILES {
+        layer.file(&format!("data/{number}"), 0o644, b"content")?;
+    }
+    let image = images::of_layers(vec![layer.finish(Compression::Gzip)?])?;
+    engine.load(&image, "full:latest")?;
+    engine.docker(&["volume", "create", "former"])?.success()?;
+    let volumes = engine.root().join("volumes");
+    for name in ["former", "fresh"] {
+        let inotify = Inotify::init(InitFlags::IN_CLOEXEC)?;
+        inotify.add_watch(&volumes, AddWatchFlags::IN_CREATE)?;
+        let bind = format!("{name}:/data");
+        let create = engine.spawn(&["create", "--name", "lost", "-v", &bind, "full", "x"])?;
+        // It is being made as soon as there is something out of sight.
+        inotify.read_events()?;
+        engine.kill()?;
+        assert_ne!(create.finish()?.code, 0, "{name}");
+        engine.restart()?;
+
+        assert_eq!(engine.docker(&["ps", "-aq"])?.success()?, "", "{name}");
+        assert_eq!(engine.docker(&["volume", "ls", "-q"])?.success()?, "former", "{name}");
+        assert_eq!(fs::read_dir(&volumes)?.count(), 1, "{name}");
+        assert_eq!(fs::read_dir(volumes.join("former/_data"))?.count(), 0, "{name}");
+    }
+    engine.docker(&["create", "-v", "former:/data", "full", "x"])?.success()?;
+    assert_eq!(fs::read_dir(volumes.join("former/_data"))?.count(), FILES);
     Ok(())
 }
