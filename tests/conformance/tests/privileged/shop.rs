@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::compose;
 
 /// How long one answer may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Enough visits to show that all goes on, or to meet each of five.
 const SOME: usize = 20;
 const MANY: usize = 300;
