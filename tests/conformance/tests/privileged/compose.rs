@@ -3,6 +3,7 @@
 mod addresses;
 mod changes;
 mod commands;
+mod context;
 mod environment;
 mod files;
 mod logs;
