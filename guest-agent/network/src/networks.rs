@@ -243,20 +243,6 @@ impl Networks {
         .await
     }
 
-    /// A network of this host that `subnet` overlaps, other than that of `bridge`.
-    pub async fn routed_overlap(
-        &self,
-        subnet: Subnet,
-        bridge: &str,
-    ) -> Result<Option<Subnet>, NetworkError> {
-        let bridge = bridge.to_owned();
-        on_own_thread(move || {
-            let routed = routing::networks_beside(&bridge)?;
-            Ok(routed.into_iter().find(|other| other.overlaps(subnet)))
-        })
-        .await
-    }
-
     /// The subnets Docker tries for its bridges, in its order.
     pub fn default_subnets() -> Vec<Subnet> {
         let large = (17..32).map(|second| (Ipv4Addr::new(172, second, 0, 0), 16));
