@@ -47,7 +47,7 @@ const CHOSEN: [&str; 48] = [
     "ports::a_published_port_answers_on_the_host",
     "ports_udp::",
     "prune::what_does_not_run",
-    "python::testcontainers_",
+    "python::testcontainers_starts",
     "python::the_library_connects",
     "python::the_library_keeps",
     "raw_api::who_attaches_before_the_start_misses_nothing",
