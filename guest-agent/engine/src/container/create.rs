@@ -86,7 +86,7 @@ impl Engine {
         }
         let image_config = image_config(&image.raw_config)?;
 
-        refuse_unsupported(&host_config)?;
+        refuse_for_good(&host_config)?;
         refuse_conflicts(&config, &host_config)?;
         let id = random_id();
         fill_config(&mut config, image_config, &id, &host_config);
@@ -380,23 +380,6 @@ fn validate_numbers(host_config: &HostConfig) -> Result<()> {
     Ok(())
 }
 
-/// Refuses by name what would otherwise be dropped in silence.
-fn refuse_unsupported(host_config: &HostConfig) -> Result<()> {
-    refuse_for_good(host_config)?;
-    known_runtime(host_config)
-}
-
-/// Refuses a runtime that there is none of, in Docker's words. (A network is looked up
-/// when the container starts: the client takes a 404 here for a missing image.)
-fn known_runtime(host_config: &HostConfig) -> Result<()> {
-    let runtime = host_config.runtime.as_deref().unwrap_or_default();
-    // What scripts name that were written for Docker's own.
-    if !matches!(runtime, "" | "naru" | "runc" | "io.containerd.runc.v2") {
-        return Err(EngineError::Invalid(format!("unknown or invalid runtime name: {runtime}")));
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -431,14 +414,6 @@ mod tests {
         let image = ImageConfig { env: Some(words("A=1 B=2")), ..ImageConfig::default() };
         let config = ContainerConfig { env: Some(words("B=3")), ..ContainerConfig::default() };
         assert_eq!(filled(config, image).env, Some(words("B=3 A=1")));
-    }
-
-    #[test]
-    fn what_is_not_supported_is_refused_by_name() {
-        let links = Some(vec!["db".to_owned()]);
-        let host_config = HostConfig { links, ..HostConfig::default() };
-        let error = refuse_unsupported(&host_config).unwrap_err();
-        assert_eq!(error.to_string(), "not supported by this engine yet: links");
     }
 
     #[test]

@@ -56,6 +56,11 @@ pub(super) fn refuse_for_good(host_config: &HostConfig) -> Result<()> {
             capabilities.join(" ")
         )));
     }
+    let runtime = host_config.runtime.as_deref().unwrap_or_default();
+    // What scripts name that were written for Docker's own.
+    if !matches!(runtime, "" | "naru" | "runc" | "io.containerd.runc.v2") {
+        return Err(EngineError::Invalid(format!("unknown or invalid runtime name: {runtime}")));
+    }
     Ok(())
 }
 
@@ -112,6 +117,10 @@ mod tests {
             (
                 HostConfig { oom_kill_disable: Some(true), ..HostConfig::default() },
                 "--oom-kill-disable is not supported: cgroup v2",
+            ),
+            (
+                HostConfig { runtime: Some("kata".to_owned()), ..HostConfig::default() },
+                "unknown or invalid runtime name: kata",
             ),
         ] {
             let error = refuse_for_good(&host_config).unwrap_err().to_string();
