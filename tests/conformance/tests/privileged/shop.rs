@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use naru_test_framework::{DockerHost, NativeEngine, clients};
+use naru_test_framework::{DockerHost, Engine, NativeEngine, clients};
 use serde_json::{Value, json};
 
 use crate::compose;
@@ -127,6 +127,27 @@ fn no_connection_to_the_database_is_dropped_when_the_engine_is_killed() -> anyho
     assert!(number(&answer, "rows")? > count && number(&answer, "hits")? == 1, "{answer}");
     shop.compose(&engine, &["down", "-v", "-t", "5"])?;
     nothing_is_left(&engine)
+}
+
+#[test]
+fn the_shop_is_reached_on_its_published_port() -> anyhow::Result<()> {
+    let engine = Engine::with_busybox()?;
+    let shop = Shop::new(&engine)?;
+    // By turns: in an emulated machine a database takes its time to be made.
+    shop.compose(&engine, &["up", "-d", "--wait", "database", "cache"])?;
+    shop.compose(&engine, &["up", "-d", "--wait"])?;
+    let address = shop.address(&engine)?;
+    let before = number(&visit(&address)?, "rows")?;
+    for _ in 0..SOME {
+        visit(&address)?;
+    }
+    let after = number(&visit(&address)?, "rows")?;
+    assert_eq!(after, before + SOME as u64 + 1);
+    shop.compose(&engine, &["down", "-v", "-t", "5"])?;
+    for list in [&["ps", "-aq"][..], &["volume", "ls", "-q"]] {
+        assert_eq!(engine.docker(list)?.success()?, "", "docker {}", list.join(" "));
+    }
+    Ok(())
 }
 
 /// Holds if the engine has neither containers nor volumes, nor networks but those of its own, and

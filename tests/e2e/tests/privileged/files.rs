@@ -19,7 +19,7 @@ fn files_are_copied_exported_and_compared() -> Result<()> {
         ("stopped", &["run"][..], shell),
         ("running", &["run", "-d"][..], "sleep 1000"),
     ] {
-        let bind = format!("/var/lib/naru/made-{name}:/data");
+        let bind = format!("made-{name}:/data");
         let rest = ["--name", name, "-v", &bind, &image, "sh", "-c", command];
         vm.docker_ok(&[verb, &rest].concat())?;
 
