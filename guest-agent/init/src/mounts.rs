@@ -90,6 +90,7 @@ pub(crate) fn mount_early() -> Result<(), InitError> {
         }
     }
     delegate_controllers()?;
+    begin_quotas();
     create_dir(Path::new(RUN_DIR))
 }
 
@@ -106,6 +107,20 @@ fn delegate_controllers() -> Result<(), InitError> {
         }
     }
     Ok(())
+}
+
+/// Gives a cgroup without processes a quota of processor time, for good.
+///
+/// With the first quota the kernel patches its scheduler, and with the end of the last back again.
+/// QEMU's translator with several processors has been seen to run such code half patched, which
+/// is a panic. Here it is done once, while nothing else runs.
+fn begin_quotas() {
+    let group = Path::new(CGROUP_ROOT).join("quota");
+    let limit = group.join("cpu.max");
+    let begun = fs::create_dir_all(&group).and_then(|()| fs::write(limit, "100000 100000"));
+    if let Err(error) = begun {
+        console::error(&format!("cannot begin with quotas of processor time: {error}"));
+    }
 }
 
 fn create_dir(path: &Path) -> Result<(), InitError> {
