@@ -12,7 +12,7 @@ use anyhow::ensure;
 use naru_test_framework::{TEST_HOST, Vm};
 
 /// By the beginning of their names.
-const CHOSEN: [&str; 48] = [
+const CHOSEN: [&str; 50] = [
     "attach::",
     "commands::",
     "compose::addresses::addresses",
@@ -54,7 +54,9 @@ const CHOSEN: [&str; 48] = [
     "restart_policy::failures_are_retried_so_many_times",
     "run::exit_codes",
     "run::standard_streams",
-    "rust_clients::",
+    "rust_clients::bollard",
+    "rust_clients::testcontainers",
+    "shop::the_shop_is",
     "stats::one_sample",
     "stopping::",
     "terminal::",
