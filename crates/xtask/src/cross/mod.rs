@@ -43,15 +43,17 @@ const GUEST_PACKAGES: [&str; 7] = [
 ];
 
 /// The modules whose tests need openat2(2), which Debian 12's qemu-user does not know.
-const NEED_OPENAT2: [&str; 8] = [
+const NEED_OPENAT2: [&str; 10] = [
     "rootfs::resolve",
     "files::attributes",
     "files::changes",
+    "files::copy",
     "files::pack",
     "files::remove",
     "files::size",
     "files::tree",
     "files::unpack",
+    "volume::directory",
 ];
 
 /// Runs `cargo xtask cross`.
