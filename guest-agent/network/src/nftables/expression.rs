@@ -10,6 +10,13 @@ use crate::attributes::Attributes;
 /// The only register in use, by its first word.
 pub(crate) const WORD_0: u32 = 1;
 
+/// Where the ports stand in the header of TCP and of UDP, in bytes.
+pub(crate) const SOURCE_PORT: u32 = 0;
+pub(crate) const DESTINATION_PORT: u32 = 2;
+const PORT_LENGTH: u32 = 2;
+
+const TRANSPORT_HEADER: u32 = 2;
+
 /// A word of the registers, counted from the first. An address of IPv6 fills the first
 /// register, so that what follows lies in the next.
 pub(crate) fn word(number: u32) -> u32 {
@@ -69,8 +76,9 @@ pub(crate) enum Expression {
     Value(Vec<u8>, u32),
     /// Sends the packet to the address in the first words and the port in the next.
     TranslateDestination(Family),
-    /// Gives the packet the port in the first word as source.
-    TranslateSourcePort,
+    /// Writes the first word over a port of the packet. Where in the transport header the
+    /// port and the checksum stand, in bytes.
+    WritePort { port: u32, checksum: u32 },
     /// Gives the packet the outgoing interface's address as source.
     Masquerade,
     /// Ends the rule.
@@ -107,13 +115,17 @@ impl Expression {
                 nat.number(3, WORD_0);
                 nat.number(5, word(family.address_words()));
             }),
-            Self::TranslateSourcePort => expression(element, "nat", |nat| {
-                const SOURCE: u32 = 0;
-                const IPV4: u32 = 2;
-                nat.number(1, SOURCE);
-                nat.number(2, IPV4);
-                nat.number(5, WORD_0);
-            }),
+            Self::WritePort { port, checksum } => {
+                expression(element, "payload", |payload| {
+                    const INTERNET_CHECKSUM: u32 = 1;
+                    payload.number(2, TRANSPORT_HEADER);
+                    payload.number(3, *port);
+                    payload.number(4, PORT_LENGTH);
+                    payload.number(5, WORD_0);
+                    payload.number(6, INTERNET_CHECKSUM);
+                    payload.number(7, *checksum);
+                });
+            }
             Self::Masquerade => expression(element, "masq", |_| {}),
             Self::Verdict(verdict) => expression(element, "immediate", |immediate| {
                 immediate.number(1, 0);
@@ -133,7 +145,6 @@ impl Expression {
 impl Field {
     fn write(self, register: u32, element: &mut Attributes<'_>) {
         const NETWORK_HEADER: u32 = 1;
-        const TRANSPORT_HEADER: u32 = 2;
         match self {
             Self::SourceAddress(family) => {
                 let place = if family == Family::Ipv4 { (12, 4) } else { (8, 16) };
@@ -143,8 +154,12 @@ impl Field {
                 let place = if family == Family::Ipv4 { (16, 4) } else { (24, 16) };
                 payload(element, register, NETWORK_HEADER, place);
             }
-            Self::SourcePort => payload(element, register, TRANSPORT_HEADER, (0, 2)),
-            Self::DestinationPort => payload(element, register, TRANSPORT_HEADER, (2, 2)),
+            Self::SourcePort => {
+                payload(element, register, TRANSPORT_HEADER, (SOURCE_PORT, PORT_LENGTH));
+            }
+            Self::DestinationPort => {
+                payload(element, register, TRANSPORT_HEADER, (DESTINATION_PORT, PORT_LENGTH));
+            }
             Self::IncomingInterface => load(element, "meta", register, 6),
             Self::OutgoingInterface => load(element, "meta", register, 7),
             Self::TransportProtocol => load(element, "meta", register, 16),

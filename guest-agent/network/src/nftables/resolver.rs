@@ -2,29 +2,31 @@
 //!
 //! ```text
 //! table ip naru_resolver {
-//!   chain output      { nat, dstnat;  ip daddr ADDRESS udp dport 53 dnat to ADDRESS:UDP_PORT
-//!                                     ip daddr ADDRESS tcp dport 53 dnat to ADDRESS:TCP_PORT }
-//!   chain postrouting { nat, srcnat;  ip saddr ADDRESS udp sport UDP_PORT snat to :53
-//!                                     ip saddr ADDRESS tcp sport TCP_PORT snat to :53 }
+//!   chain questions { filter, mangle; ip daddr ADDRESS udp dport 53 udp dport set UDP_PORT
+//!                                     ip daddr ADDRESS tcp dport 53 tcp dport set TCP_PORT }
+//!   chain answers   { filter, raw;    ip saddr ADDRESS udp sport UDP_PORT udp sport set 53
+//!                                     ip saddr ADDRESS tcp sport TCP_PORT tcp sport set 53 }
 //! }
 //! ```
 //!
 //! The server itself listens on other ports, so that port 53 is the container's own.
-//! Answers find their way back by themselves; `postrouting` is for those that come
-//! after the kernel has forgotten the question.
+//! Ports are written over packet by packet and not translated by connection: one rule of
+//! `nat` would have every packet of the namespace tracked, a tenth of what two containers
+//! can exchange. A container that tracks connections itself sees port 53 both ways: its
+//! tracking stands between the priorities of the two chains.
 
 use std::io;
 use std::net::Ipv4Addr;
 
 use super::batch::{Batch, Hook};
-use super::expression::{Expression, Field, WORD_0, word};
+use super::expression::{DESTINATION_PORT, Expression, Field, SOURCE_PORT, WORD_0};
 use super::family::Family;
 use crate::error::NetworkError;
 use crate::netlink::{Refusal, Socket};
 
 const TABLE: &str = "naru_resolver";
-const OUTPUT: &str = "output";
-const POSTROUTING: &str = "postrouting";
+const QUESTIONS: &str = "questions";
+const ANSWERS: &str = "answers";
 const DNS_PORT: u16 = 53;
 
 const UDP: u8 = 17;
@@ -37,7 +39,7 @@ pub(crate) fn lead_to_resolver(
     udp_port: u16,
     tcp_port: u16,
 ) -> Result<(), NetworkError> {
-    let ports = [(UDP, udp_port), (TCP, tcp_port)];
+    let ports = [(UDP, 6, udp_port), (TCP, 16, tcp_port)];
     let mut creation = Batch::new(TABLE);
     // Where something has been deleted, the kernel lets nobody close the socket before it
     // is out of every processor's sight: many times the cost of all else.
@@ -58,26 +60,29 @@ pub(crate) fn lead_to_resolver(
     }
 }
 
-/// Sends the transaction with all that stands in the table.
-fn send(mut batch: Batch<'_>, address: Ipv4Addr, ports: [(u8, u16); 2]) -> Result<(), Refusal> {
-    batch.add_chain(OUTPUT, Some(Hook { kind: "nat", number: 3, priority: -100 }));
-    batch.add_chain(POSTROUTING, Some(Hook { kind: "nat", number: 4, priority: 100 }));
-    for (protocol, port) in ports {
+/// Sends the transaction with all that stands in the table. Ports come with their protocol
+/// and where its header has the checksum.
+fn send(
+    mut batch: Batch<'_>,
+    address: Ipv4Addr,
+    ports: [(u8, u32, u16); 2],
+) -> Result<(), Refusal> {
+    const OUTPUT: u32 = 3;
+    batch.add_chain(QUESTIONS, Some(Hook { kind: "filter", number: OUTPUT, priority: -150 }));
+    batch.add_chain(ANSWERS, Some(Hook { kind: "filter", number: OUTPUT, priority: -300 }));
+    for (protocol, checksum, number) in ports {
+        let write = |port, number: u16| {
+            let value = Expression::Value(number.to_be_bytes().to_vec(), WORD_0);
+            [value, Expression::WritePort { port, checksum }]
+        };
         let mut question = packets(protocol, Field::DestinationAddress(Family::Ipv4), address);
         question.extend(port_is(Field::DestinationPort, DNS_PORT));
-        question.extend([
-            Expression::Value(address.octets().to_vec(), WORD_0),
-            Expression::Value(port.to_be_bytes().to_vec(), word(1)),
-            Expression::TranslateDestination(Family::Ipv4),
-        ]);
-        batch.add_rule(OUTPUT, &question);
+        question.extend(write(DESTINATION_PORT, number));
+        batch.add_rule(QUESTIONS, &question);
         let mut answer = packets(protocol, Field::SourceAddress(Family::Ipv4), address);
-        answer.extend(port_is(Field::SourcePort, port));
-        answer.extend([
-            Expression::Value(DNS_PORT.to_be_bytes().to_vec(), WORD_0),
-            Expression::TranslateSourcePort,
-        ]);
-        batch.add_rule(POSTROUTING, &answer);
+        answer.extend(port_is(Field::SourcePort, number));
+        answer.extend(write(SOURCE_PORT, DNS_PORT));
+        batch.add_rule(ANSWERS, &answer);
     }
     // Not used for more: further answers may be queued in one that has had a refusal.
     let socket = Socket::netfilter()
