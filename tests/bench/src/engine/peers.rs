@@ -53,9 +53,13 @@ fn dockerd(directory: &Path) -> Result<Command> {
 
 fn podman(directory: &Path, registry: &str) -> Result<Command> {
     let containers = directory.join("containers.conf");
+    let networks = directory.join("networks").display().to_string();
     fs::write(
         &containers,
-        "[engine]\nruntime = \"crun\"\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\n",
+        format!(
+            "[engine]\nruntime = \"crun\"\ncgroup_manager = \"cgroupfs\"\n\
+             events_logger = \"file\"\n[network]\nnetwork_config_dir = {networks:?}\n",
+        ),
     )?;
     let storage = directory.join("storage.conf");
     let [data, exec] = ["data", "exec"].map(|name| directory.join(name).display().to_string());
