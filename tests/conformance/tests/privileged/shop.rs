@@ -20,13 +20,13 @@ const SOME: usize = 20;
 const MANY: usize = 300;
 
 /// The shop on an engine.
-struct Shop {
+pub(crate) struct Shop {
     folder: PathBuf,
 }
 
 impl Shop {
     /// Gives the engine the images, and copies the project.
-    fn new(engine: &DockerHost) -> anyhow::Result<Self> {
+    pub(crate) fn new(engine: &DockerHost) -> anyhow::Result<Self> {
         compose::install(engine)?;
         let folder = compose::copy_of("compose/shop", engine)?;
         let read = |name: &str| fs::read(folder.join(name));
@@ -45,9 +45,14 @@ impl Shop {
         Ok(Self { folder })
     }
 
+    /// The project's file.
+    pub(crate) fn file(&self) -> String {
+        self.folder.join("compose.yaml").display().to_string()
+    }
+
     /// What compose says of the project, which succeeds.
     fn compose(&self, engine: &DockerHost, arguments: &[&str]) -> anyhow::Result<String> {
-        let file = self.folder.join("compose.yaml").display().to_string();
+        let file = self.file();
         let output = engine.docker(&[&["compose", "-f", &file], arguments].concat())?;
         Ok(output.success().with_context(|| arguments.join(" "))?.to_owned())
     }
