@@ -130,7 +130,7 @@ impl ImageStore {
         let tell = |state| progress(PullEvent::Layer { id: diff_id.short().to_owned(), state });
         let lock = self.layer_store().fetch_lock(diff_id);
         let _fetching = lock.lock().await;
-        if self.index().layer(diff_id)?.is_some() {
+        if self.has_layer(diff_id)? {
             tell(LayerState::AlreadyExists);
             return Ok(());
         }

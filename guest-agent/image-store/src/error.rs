@@ -56,6 +56,15 @@ pub enum ImageError {
         /// The digest that was promised.
         expected: Digest,
     },
+    /// A layer cannot be written out, because it was unpacked before records were kept.
+    #[error(
+        "layer {layer} was unpacked by an older Naru, which kept too little of it to write it \
+             out again: pull or load its image once more"
+    )]
+    NoRecord {
+        /// The layer's short digest.
+        layer: String,
+    },
     /// The image's configuration does not make sense.
     #[error("image configuration {digest} is invalid: {reason}")]
     Config {
@@ -134,7 +143,7 @@ impl ImageError {
             Self::Conflict(_) => ErrorKind::Conflict,
             Self::Registry(error) => error.kind(),
             Self::DiskFull { .. } | Self::Io { .. } | Self::Database { .. } => ErrorKind::Internal,
-            Self::NewerIndex { .. } => ErrorKind::Precondition,
+            Self::NewerIndex { .. } | Self::NoRecord { .. } => ErrorKind::Precondition,
             Self::Interrupted { .. } => ErrorKind::Cancelled,
         }
     }
@@ -152,7 +161,12 @@ impl ImageError {
     pub(crate) fn unpack(layer: &str, path: &Path) -> impl FnOnce(UnpackError) -> Self {
         let (layer, path) = (layer.to_owned(), path.to_owned());
         move |source| match source {
-            UnpackError::Write { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+            // Nothing but the record, which is written on the way, can make reading fail so.
+            UnpackError::Write { source, .. }
+            | UnpackError::Record(source)
+            | UnpackError::Read(source)
+                if source.kind() == io::ErrorKind::StorageFull =>
+            {
                 Self::DiskFull { path }
             }
             source => Self::Unpack { layer, source },

@@ -36,13 +36,13 @@ pub(crate) fn ingest_layer(
     index: &Index,
 ) -> Result<(), ImageError> {
     let ingest = layers.ingest()?;
+    let (files, record) = ingest.layer()?;
     let failed = || ImageError::unpack(expected.short(), ingest.path());
     let broken = |error| failed()(UnpackError::Read(error));
     let mut compressed = buffered(HashReader::new(compressed));
     let (size, diff_id) = {
         let mut plain = buffered(HashReader::new(decompressed(&mut compressed).map_err(broken)?));
-        let size = unpack(&mut plain, ingest.path()).map_err(failed())?;
-        // What follows the archive's end is padding, but belongs to the digest.
+        let size = unpack(&mut plain, &files, &record).map_err(failed())?;
         (size, plain.into_inner().finish().map_err(broken)?)
     };
     let blob = compressed.into_inner().finish().map_err(broken)?;
@@ -61,7 +61,7 @@ pub(crate) fn ingest_layer(
             expected: expected.diff_id.clone(),
         });
     }
-    layers.commit(ingest, diff_id, size, index)
+    layers.commit(&ingest, diff_id, size, index)
 }
 
 /// What blocking work needs of the store.

@@ -1,9 +1,11 @@
 //! The unpacked layers on disk.
 //!
 //! ```text
-//! ingest/<n> ── unpack ──► sync ──► rename ──► layers/<name> ──► row in the index: it exists
+//! ingest/<n> ── unpack ──► sync ──► rename ──► records/<name>, layers/<name> ──► row in the index
 //! row taken away ──► rename ──► ingest/<n> ──► deleted
 //! ```
+
+mod ingest;
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -17,15 +19,21 @@ use rustix::fs::syncfs;
 use crate::digest::Digest;
 use crate::error::ImageError;
 use crate::index::{Index, LayerRow};
+use crate::record::LayerArchive;
+
+pub(crate) use ingest::Ingest;
+use ingest::{FILES, RECORD, delete, entries, place, sync_directory};
 
 const LAYERS: &str = "layers";
+const RECORDS: &str = "records";
 const INGEST: &str = "ingest";
 const BASE: u64 = 36;
 
-/// The directories `layers/` and `ingest/`.
+/// The directories `layers/`, `records/` and `ingest/`.
 #[derive(Debug)]
 pub(crate) struct Layers {
     ready: PathBuf,
+    records: PathBuf,
     ingest: PathBuf,
     last_name: AtomicU64,
     last_ingest: AtomicU64,
@@ -38,8 +46,8 @@ pub(crate) struct Layers {
 impl Layers {
     /// Opens the directories under `root` and sweeps what has no row in the index.
     pub(crate) fn open(root: &Path, index: &Index) -> Result<Self, ImageError> {
-        let (ready, ingest) = (root.join(LAYERS), root.join(INGEST));
-        for directory in [&ready, &ingest] {
+        let [ready, records, ingest] = [LAYERS, RECORDS, INGEST].map(|name| root.join(name));
+        for directory in [&ready, &records, &ingest] {
             fs::create_dir_all(directory).map_err(ImageError::io("create", directory))?;
         }
         let mut last_name = index.last_layer_name()?;
@@ -51,11 +59,15 @@ impl Layers {
                 delete(&ready.join(name))?;
             }
         }
+        for name in entries(&records)?.iter().filter(|name| !known.contains(name)) {
+            delete(&records.join(name))?;
+        }
         for name in entries(&ingest)? {
             delete(&ingest.join(name))?;
         }
         Ok(Self {
             ready,
+            records,
             ingest,
             last_name: AtomicU64::new(last_name),
             last_ingest: AtomicU64::new(0),
@@ -69,6 +81,31 @@ impl Layers {
         self.ready.join(directory_name(row.name))
     }
 
+    /// Opens the layer's archive, to be written out again.
+    pub(crate) fn archive(
+        self: &Arc<Self>,
+        diff_id: &Digest,
+        index: &Index,
+    ) -> Result<LayerArchive, ImageError> {
+        // Before its row is looked for, so that it cannot go in between.
+        let pin = self.pin(diff_id);
+        let row = index.layer(diff_id)?;
+        let row = row.ok_or_else(|| ImageError::NotFound { name: diff_id.to_string() })?;
+        let record = self.record(&row);
+        LayerArchive::open(&self.path(&row), &record, diff_id, pin)
+            .map_err(ImageError::io("open", &record))?
+            .ok_or_else(|| ImageError::NoRecord { layer: diff_id.short().to_owned() })
+    }
+
+    /// Whether all there is to have of a layer is there.
+    pub(crate) fn has(&self, diff_id: &Digest, index: &Index) -> Result<bool, ImageError> {
+        Ok(index.layer(diff_id)?.is_some_and(|row| self.record(&row).exists()))
+    }
+
+    fn record(&self, row: &LayerRow) -> PathBuf {
+        self.records.join(directory_name(row.name))
+    }
+
     /// A new, empty directory for half-done work.
     pub(crate) fn ingest(&self) -> Result<Ingest, ImageError> {
         let number = self.last_ingest.fetch_add(1, Ordering::Relaxed) + 1;
@@ -80,7 +117,7 @@ impl Layers {
     /// Makes the unpacked layer in `ingest` part of the store: the commit point is the row.
     pub(crate) fn commit(
         &self,
-        ingest: Ingest,
+        ingest: &Ingest,
         diff_id: Digest,
         size: u64,
         index: &Index,
@@ -88,16 +125,27 @@ impl Layers {
         let unpacked = File::open(&ingest.path).map_err(ImageError::io("open", &ingest.path))?;
         // One sync of the file system instead of one per file.
         syncfs(&unpacked).map_err(|errno| ImageError::io("sync", &ingest.path)(errno.into()))?;
+        let (files, record) = (ingest.path.join(FILES), ingest.path.join(RECORD));
+        if let Some(row) = index.layer(&diff_id)? {
+            // Its files are there, and may be in use. Only the record was not kept in old times.
+            if !self.record(&row).exists() {
+                place(&record, &self.record(&row))?;
+                sync_directory(&self.records)?;
+            }
+            return Ok(());
+        }
         let name = self.last_name.fetch_add(1, Ordering::Relaxed) + 1;
         let row = LayerRow { name, diff_id, size };
-        let path = self.path(&row);
-        fs::rename(&ingest.path, &path).map_err(ImageError::io("rename", &ingest.path))?;
-        ingest.keep();
-        // Whatever fails from here on, the directory goes the way of half-done work.
-        let placed = Ingest { path };
+        // Whatever fails from here on, the directories go the way of half-done work.
+        let placed = [(record, self.record(&row)), (files, self.path(&row))]
+            .map(|(from, to)| place(&from, &to).map(|()| Ingest { path: to }));
+        sync_directory(&self.records)?;
         sync_directory(&self.ready)?;
+        let [record, files] = placed;
+        let (record, files) = (record?, files?);
         index.add_layer(&row)?;
-        placed.keep();
+        record.keep();
+        files.keep();
         Ok(())
     }
 
@@ -112,15 +160,16 @@ impl Layers {
                     continue;
                 }
             }
-            let number = self.last_ingest.fetch_add(1, Ordering::Relaxed) + 1;
-            let doomed = Ingest { path: self.ingest.join(directory_name(number)) };
-            let path = self.path(&row);
-            match fs::rename(&path, &doomed.path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(ImageError::io("rename", &path)(error));
+            let doomed = self.ingest()?;
+            for (path, name) in [(self.path(&row), FILES), (self.record(&row), RECORD)] {
+                match fs::rename(&path, doomed.path.join(name)) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                        return Err(ImageError::io("rename", &path)(error));
+                    }
+                    _ => {}
                 }
-                _ => collected.push(row),
             }
+            collected.push(row);
         }
         Ok(collected)
     }
@@ -164,36 +213,6 @@ impl Drop for Pin {
     }
 }
 
-/// A directory of half-done work, deleted unless it is kept or renamed away.
-#[derive(Debug)]
-pub(crate) struct Ingest {
-    path: PathBuf,
-}
-
-impl Ingest {
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    fn keep(mut self) {
-        self.path.clear();
-    }
-}
-
-impl Drop for Ingest {
-    fn drop(&mut self) {
-        if self.path.as_os_str().is_empty() {
-            return;
-        }
-        match fs::remove_dir_all(&self.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::warn!(path = %self.path.display(), %error, "half-done work is left behind");
-            }
-            _ => {}
-        }
-    }
-}
-
 /// Base 36: the names stand in overlay's mount options, which are one page in all.
 fn directory_name(mut number: u64) -> String {
     let mut digits = Vec::new();
@@ -205,30 +224,6 @@ fn directory_name(mut number: u64) -> String {
             return digits.iter().rev().collect();
         }
     }
-}
-
-fn entries(directory: &Path) -> Result<Vec<String>, ImageError> {
-    let read = || -> io::Result<Vec<String>> {
-        fs::read_dir(directory)?
-            .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
-            .collect()
-    };
-    read().map_err(ImageError::io("list", directory))
-}
-
-fn delete(path: &Path) -> Result<(), ImageError> {
-    let deleted = match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-        Err(error) => Err(error),
-    };
-    deleted.map_err(ImageError::io("delete", path))
-}
-
-fn sync_directory(path: &Path) -> Result<(), ImageError> {
-    File::open(path)
-        .and_then(|directory| directory.sync_all())
-        .map_err(ImageError::io("sync", path))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! ```text
 //! index.db      SQLite: images, manifests, configurations, names, layers
 //! layers/<n>/   unpacked layers; short names, because overlay's options are one page long
+//! records/<n>/  what else their archives had, so that they can be written out again
 //! ingest/       half-done work, swept when the store opens
 //! ```
 //!
@@ -30,6 +31,7 @@ mod layers;
 mod platform;
 mod progress;
 mod pull;
+mod record;
 mod reference;
 mod registry;
 mod remove;
@@ -43,6 +45,7 @@ pub use error::ImageError;
 pub use image::{Image, InUse, LayerBlob, LayerInfo, Loaded, Pulled, Removed};
 pub use platform::{Platform, PlatformError};
 pub use progress::{LayerState, Progress, PullEvent};
+pub use record::LayerArchive;
 pub use reference::{ImageReference, ReferenceError};
 pub use registry::{Credentials, RegistryConfig, RegistryError};
 pub use remove::{RemoveConflict, Users};

@@ -93,9 +93,10 @@ impl ImageStore {
             config.diff_ids.iter().map(|diff_id| self.layer_store().pin(diff_id)).collect();
         let wanted = config.diff_ids.iter().zip(&found.manifest.layers);
         for (diff_id, descriptor) in wanted.clone() {
-            let state = match self.index().layer(diff_id)? {
-                Some(_) => LayerState::AlreadyExists,
-                None => LayerState::Waiting,
+            let state = if self.has_layer(diff_id)? {
+                LayerState::AlreadyExists
+            } else {
+                LayerState::Waiting
             };
             tell(progress, descriptor, state);
         }
@@ -138,12 +139,12 @@ impl ImageStore {
         descriptor: &Descriptor,
         progress: Progress<'_>,
     ) -> Result<(), ImageError> {
-        if self.index().layer(diff_id)?.is_some() {
+        if self.has_layer(diff_id)? {
             return Ok(());
         }
         let lock = self.layer_store().fetch_lock(diff_id);
         let _fetching = lock.lock().await;
-        if self.index().layer(diff_id)?.is_none() {
+        if !self.has_layer(diff_id)? {
             self.download_layer(session, diff_id, descriptor, progress).await?;
         }
         tell(progress, descriptor, LayerState::PullComplete);

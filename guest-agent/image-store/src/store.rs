@@ -14,6 +14,7 @@ use crate::image::{Image, LayerInfo, chain_ids};
 use crate::index::{ImageRow, Index, NewImage};
 use crate::ingest::Target;
 use crate::layers::Layers;
+use crate::record::LayerArchive;
 use crate::reference::ImageReference;
 use crate::registry::{Connector, RegistryConfig};
 
@@ -118,6 +119,16 @@ impl ImageStore {
             .image(image_id)?
             .ok_or_else(|| ImageError::NotFound { name: image_id.to_string() })?;
         Ok(image.layers.into_iter().map(|layer| layer.path).collect())
+    }
+
+    /// The tar of a layer, as it came, from what was unpacked of it. Reading it blocks.
+    pub fn layer_archive(&self, diff_id: &Digest) -> Result<LayerArchive, ImageError> {
+        self.layer_store().archive(diff_id, self.index())
+    }
+
+    /// Whether the layer need not be fetched.
+    pub(crate) fn has_layer(&self, diff_id: &Digest) -> Result<bool, ImageError> {
+        self.layer_store().has(diff_id, self.index())
     }
 
     pub(crate) fn image(&self, id: &Digest) -> Result<Option<Image>, ImageError> {

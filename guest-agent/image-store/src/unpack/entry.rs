@@ -2,24 +2,22 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::AsFd;
 
 use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, XattrFlags, chmodat, fsetxattr, futimens, linkat, makedev,
-    mkdirat, mknodat, openat, statat, symlinkat,
+    AtFlags, FileType, Mode, OFlags, chmodat, futimens, linkat, makedev, mkdirat, mknodat, openat,
+    statat, symlinkat,
 };
 use rustix::io::Errno;
 
 use super::attributes;
 use super::error::UnpackError;
 use super::member::{Kind, Member};
-use super::root::{InnerPath, Root, shown};
+use super::root::{InnerPath, Parent, Root, shown};
+use super::tape::Tape;
+use super::whiteout::{Whiteout, is_whiteout, set_opaque};
+use crate::record::Recorder;
 
-const WHITEOUT_PREFIX: &[u8] = b".wh.";
-const OPAQUE_NAME: &[u8] = b".wh..wh..opq";
-/// aufs's own bookkeeping, which old images carry along.
-const AUFS_PREFIX: &[u8] = b".wh..wh.";
-const OPAQUE_ATTRIBUTE: &str = "trusted.overlay.opaque";
 const COPY_BUFFER: usize = 128 << 10;
 
 /// Fills a layer's directory.
@@ -37,11 +35,11 @@ impl Unpacker {
         Self { root, directory_times: Vec::new(), size: 0, buffer: vec![0; COPY_BUFFER] }
     }
 
-    /// Makes `member`, whose content is read from `content`.
-    pub(super) fn apply(
+    /// Makes `member`, the one last given out by `tape`.
+    pub(super) fn apply<R: Read>(
         &mut self,
         member: &Member,
-        content: &mut impl Read,
+        tape: &mut Tape<Recorder<R>>,
     ) -> Result<(), UnpackError> {
         let entry = || shown(&member.name);
         let path = InnerPath::clean(&member.name)
@@ -51,15 +49,20 @@ impl Unpacker {
             None => {
                 return Err(UnpackError::Entry { entry: entry(), reason: "it has no name" });
             }
-            Some((_, name)) if name.starts_with(WHITEOUT_PREFIX) => {
-                return self.whiteout(member, &path);
+            Some((parent, name)) if let Some(whiteout) = Whiteout::of(name) => {
+                if whiteout == Whiteout::Invalid {
+                    return Err(UnpackError::Entry { entry: entry(), reason: "it hides no file" });
+                }
+                let made = whiteout.make(&mut self.root, parent);
+                return made
+                    .map_err(|errno| UnpackError::Write { entry: entry(), source: errno.into() });
             }
             Some((parent, name)) => self
                 .root
                 .parent(parent)
                 .map_err(io::Error::from)
                 .map_err(Failure::Write)
-                .and_then(|parent| self.make(member, &parent, name, content)),
+                .and_then(|parent| self.make(member, &Place { parent: &parent, name }, tape)),
         };
         made.map_err(|failure| failure.at(member))?;
         if member.kind == Kind::Directory {
@@ -91,28 +94,36 @@ impl Unpacker {
         Ok(attributes::apply(self.root.as_fd(), member)?)
     }
 
-    fn make(
+    fn make<R: Read>(
         &mut self,
         member: &Member,
-        parent: &OwnedFd,
-        name: &[u8],
-        content: &mut impl Read,
+        place: &Place<'_>,
+        tape: &mut Tape<Recorder<R>>,
     ) -> Result<(), Failure> {
-        let parent = parent.as_fd();
+        let (parent, name) = (place.parent.as_fd(), place.name);
         match member.kind {
-            Kind::Directory => return self.directory(member, parent, name),
-            Kind::File => return self.file(member, parent, name, content),
-            Kind::HardLink => return self.hard_link(member, parent, name),
+            Kind::Directory => return self.directory(member, place, tape.recorder()),
+            Kind::File => return self.file(member, place, tape),
+            Kind::HardLink => return self.hard_link(member, place, tape.recorder()),
             Kind::Symlink => {
-                self.replacing(parent, name, || symlinkat(member.link.as_slice(), parent, name))?;
+                let link = || symlinkat(member.link.as_slice(), parent, name);
+                self.replacing(place, tape.recorder(), link)?;
                 // As Docker counts: the size of a link is the length of its target.
                 let length = u64::try_from(member.link.len()).unwrap_or(u64::MAX);
                 self.size = self.size.saturating_add(length);
             }
             Kind::CharDevice if member.device == (0, 0) => return Err(Failure::ForgedWhiteout),
-            Kind::CharDevice => self.node(member, parent, name, FileType::CharacterDevice)?,
-            Kind::BlockDevice => self.node(member, parent, name, FileType::BlockDevice)?,
-            Kind::Fifo => self.node(member, parent, name, FileType::Fifo)?,
+            Kind::CharDevice | Kind::BlockDevice | Kind::Fifo => {
+                let kind = match member.kind {
+                    Kind::CharDevice => FileType::CharacterDevice,
+                    Kind::BlockDevice => FileType::BlockDevice,
+                    _ => FileType::Fifo,
+                };
+                let device = makedev(member.device.0, member.device.1);
+                let mode = Mode::from_raw_mode(member.mode);
+                let node = || mknodat(parent, name, kind, mode, device);
+                self.replacing(place, tape.recorder(), node)?;
+            }
         }
         attributes::own(parent, name, member)?;
         if member.kind != Kind::Symlink {
@@ -123,12 +134,13 @@ impl Unpacker {
         Ok(attributes::touch(parent, name, member)?)
     }
 
-    fn directory(
+    fn directory<R: Read>(
         &mut self,
         member: &Member,
-        parent: BorrowedFd<'_>,
-        name: &[u8],
+        place: &Place<'_>,
+        recorder: &mut Recorder<R>,
     ) -> Result<(), Failure> {
+        let (parent, name) = (place.parent.as_fd(), place.name);
         let mode = Mode::from_raw_mode(0o700);
         let mut hides_lower = false;
         match mkdirat(parent, name, mode) {
@@ -136,7 +148,7 @@ impl Unpacker {
                 let found = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
                 if FileType::from_raw_mode(found.st_mode) != FileType::Directory {
                     hides_lower = is_whiteout(&found);
-                    self.root.remove(parent, name)?;
+                    self.replace(place, recorder)?;
                     mkdirat(parent, name, mode)?;
                 }
             }
@@ -150,115 +162,77 @@ impl Unpacker {
         Ok(attributes::apply(directory.as_fd(), member)?)
     }
 
-    fn file(
+    fn file<R: Read>(
         &mut self,
         member: &Member,
-        parent: BorrowedFd<'_>,
-        name: &[u8],
-        content: &mut impl Read,
+        place: &Place<'_>,
+        tape: &mut Tape<Recorder<R>>,
     ) -> Result<(), Failure> {
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mode = Mode::from_raw_mode(0o600);
-        let descriptor = self.replacing(parent, name, || openat(parent, name, flags, mode))?;
+        let make = || openat(place.parent, place.name, flags, mode);
+        let descriptor = self.replacing(place, tape.recorder(), make)?;
+        tape.content_goes_to(&place.parent.path_of(place.name), member)?;
         let mut file = File::from(descriptor);
         let size = match &member.sparse {
             Some(sparse) => {
-                sparse.write(content, &mut file)?;
+                sparse.write(tape, &mut file)?;
                 sparse.real_size
             }
-            None => copy(content, &mut file, &mut self.buffer)?,
+            None => copy(tape, &mut file, &mut self.buffer)?,
         };
         self.size = self.size.saturating_add(size);
         attributes::apply(file.as_fd(), member)?;
         Ok(futimens(&file, &attributes::times(member.mtime))?)
     }
 
-    fn hard_link(
+    fn hard_link<R: Read>(
         &mut self,
         member: &Member,
-        parent: BorrowedFd<'_>,
-        name: &[u8],
+        place: &Place<'_>,
+        recorder: &mut Recorder<R>,
     ) -> Result<(), Failure> {
         let target = InnerPath::clean(&member.link).ok_or(Failure::LinkOutside)?;
         let (target_parent, target_name) = target.split().ok_or(Failure::LinkOutside)?;
         let target_parent = self.root.open_directory(target_parent)?;
-        self.replacing(parent, name, || {
-            linkat(&target_parent, target_name, parent, name, AtFlags::empty())
-        })
-        .map_err(Failure::from)
-    }
-
-    fn node(
-        &mut self,
-        member: &Member,
-        parent: BorrowedFd<'_>,
-        name: &[u8],
-        kind: FileType,
-    ) -> Result<(), Failure> {
-        let device = makedev(member.device.0, member.device.1);
-        let mode = Mode::from_raw_mode(member.mode);
-        Ok(self.replacing(parent, name, || mknodat(parent, name, kind, mode, device))?)
+        let link =
+            || linkat(&target_parent, target_name, place.parent, place.name, AtFlags::empty());
+        self.replacing(place, recorder, link).map_err(Failure::from)
     }
 
     /// Does `make`, after taking away what is in its place: the later member wins.
-    fn replacing<T>(
+    fn replacing<T, R: Read>(
         &mut self,
-        parent: BorrowedFd<'_>,
-        name: &[u8],
+        place: &Place<'_>,
+        recorder: &mut Recorder<R>,
         make: impl Fn() -> Result<T, Errno>,
     ) -> io::Result<T> {
         match make() {
             Err(Errno::EXIST) => {
-                self.root.remove(parent, name)?;
+                self.replace(place, recorder)?;
                 Ok(make()?)
             }
             done => Ok(done?),
         }
     }
 
-    fn whiteout(&mut self, member: &Member, path: &InnerPath) -> Result<(), UnpackError> {
-        let entry = || shown(&member.name);
-        let Some((parent, name)) = path.split() else { return Ok(()) };
-        let hidden = &name[WHITEOUT_PREFIX.len()..];
-        if matches!(hidden, b"" | b"." | b"..") {
-            return Err(UnpackError::Entry { entry: entry(), reason: "it hides no file" });
-        }
-        if name != OPAQUE_NAME && name.starts_with(AUFS_PREFIX) {
-            return Ok(());
-        }
-        let made = self.root.parent(parent).and_then(|parent| {
-            if name == OPAQUE_NAME {
-                return set_opaque(parent.as_fd());
-            }
-            let mode = Mode::empty();
-            match mknodat(&parent, hidden, FileType::CharacterDevice, mode, makedev(0, 0)) {
-                // A whiteout hides what lies in lower layers, never what this one brings.
-                Err(Errno::EXIST) => hide_below(parent.as_fd(), hidden),
-                done => done,
-            }
-        });
-        made.map_err(|errno| UnpackError::Write { entry: entry(), source: errno.into() })
+    fn replace<R: Read>(
+        &mut self,
+        place: &Place<'_>,
+        recorder: &mut Recorder<R>,
+    ) -> io::Result<()> {
+        self.root.forget_parents();
+        let path = place.parent.path_of(place.name);
+        recorder.replace(place.parent.as_fd(), place.name, &path)
     }
 }
 
-/// The layer has both a whiteout and the thing itself. A file hides the lower one by being
-/// there; a directory must be made opaque.
-fn hide_below(parent: BorrowedFd<'_>, name: &[u8]) -> Result<(), Errno> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    match openat(parent, name, flags, Mode::empty()) {
-        Ok(directory) => set_opaque(directory.as_fd()),
-        Err(Errno::NOTDIR | Errno::LOOP) => Ok(()),
-        Err(errno) => Err(errno),
-    }
-}
-
-fn set_opaque(directory: BorrowedFd<'_>) -> Result<(), Errno> {
-    fsetxattr(directory, OPAQUE_ATTRIBUTE, b"y", XattrFlags::empty())
-}
-
-fn is_whiteout(stat: &rustix::fs::Stat) -> bool {
-    FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice && stat.st_rdev == 0
+/// Where in the layer a member goes.
+#[derive(Debug)]
+struct Place<'a> {
+    parent: &'a Parent,
+    name: &'a [u8],
 }
 
 fn copy(content: &mut impl Read, file: &mut File, buffer: &mut [u8]) -> Result<u64, Failure> {

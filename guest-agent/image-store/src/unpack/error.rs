@@ -42,6 +42,9 @@ pub enum UnpackError {
     /// Reading the archive failed.
     #[error("reading the archive")]
     Read(#[source] io::Error),
+    /// Writing down what the archive is like failed.
+    #[error("recording the archive")]
+    Record(#[source] io::Error),
     /// Writing an entry failed.
     #[error("writing entry {entry:?}")]
     Write {

@@ -17,6 +17,7 @@ mod pax;
 mod root;
 mod sparse;
 mod tape;
+mod whiteout;
 
 use std::io::Read;
 use std::path::Path;
@@ -27,18 +28,24 @@ pub use tape::Tape;
 
 use self::entry::Unpacker;
 use self::root::{InnerPath, Root, shown};
+use crate::record::Recorder;
 
-/// Unpacks the uncompressed tar `archive` into the existing, empty directory `directory`.
+/// Reads the uncompressed tar `archive` to its end, unpacks it into `directory`, and records in
+/// `record` what it has beside its files' contents. Both directories are there, empty, and on
+/// one file system.
 ///
-/// Gives the bytes of all regular files. Nothing is synced. On an error the directory is
+/// Gives the bytes of all regular files. Nothing is synced. On an error the directories are
 /// half-filled and must be thrown away. Owners, devices and whiteouts need root.
-pub fn unpack(archive: impl Read, directory: &Path) -> Result<u64, UnpackError> {
-    let mut tape = Tape::new(archive);
+pub fn unpack(archive: impl Read, directory: &Path, record: &Path) -> Result<u64, UnpackError> {
+    let recorder = Recorder::new(archive, record).map_err(UnpackError::Record)?;
+    let mut tape = Tape::new(recorder);
     let mut unpacker = Unpacker::new(Root::open(directory)?);
     while let Some(member) = tape.next_member()? {
         unpacker.apply(&member, &mut tape)?;
     }
-    unpacker.finish()
+    let size = unpacker.finish()?;
+    tape.finish()?;
+    Ok(size)
 }
 
 /// An entry's name without `.`, `..` and doubled slashes, relative to the archive's root.

@@ -4,8 +4,9 @@ use std::io::{BufRead, BufReader, Read};
 use std::str;
 
 use super::error::UnpackError;
-use super::sparse::{MAX_SEGMENTS, Segment, Sparse};
+use super::sparse::Sparse;
 use super::tape::Tape;
+use crate::record::{MAX_SEGMENTS, Segment};
 
 const BROKEN: UnpackError = UnpackError::Tar { reason: "a PAX header is broken" };
 

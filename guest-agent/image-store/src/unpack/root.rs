@@ -1,13 +1,12 @@
 //! Paths beneath a layer's directory, resolved so that none leads out of it.
 
-use std::fs::{self, File};
-use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::fs;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, mkdirat, openat, openat2, unlinkat};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, mkdirat, openat, openat2};
 use rustix::io::Errno;
 
 use super::error::UnpackError;
@@ -55,45 +54,85 @@ impl InnerPath {
 /// The layer's directory. Only this process writes into it.
 #[derive(Debug)]
 pub(super) struct Root {
-    directory: Arc<OwnedFd>,
+    top: Arc<Parent>,
+    /// Where it is.
     path: PathBuf,
-    /// Most recently used last.
-    parents: Vec<(Vec<u8>, Arc<OwnedFd>)>,
+    /// Under the names that archives have for them; most recently used last.
+    parents: Vec<(Vec<u8>, Arc<Parent>)>,
+}
+
+/// An open directory of the layer.
+#[derive(Debug)]
+pub(super) struct Parent {
+    descriptor: OwnedFd,
+    /// Its path in the layer, on which there is no symbolic link.
+    path: Vec<u8>,
+}
+
+impl Parent {
+    /// The path of `name` in it.
+    pub(super) fn path_of(&self, name: &[u8]) -> Vec<u8> {
+        if self.path.is_empty() {
+            return name.to_owned();
+        }
+        [&self.path, name].join(&b'/')
+    }
+}
+
+impl AsFd for Parent {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
+    }
 }
 
 impl Root {
     pub(super) fn open(path: &Path) -> Result<Self, UnpackError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let directory = openat(CWD, path, flags, Mode::empty())
-            .map_err(|errno| UnpackError::Write { entry: "/".to_owned(), source: errno.into() })?;
-        Ok(Self { directory: Arc::new(directory), path: path.to_owned(), parents: Vec::new() })
+        let failed = |source| UnpackError::Write { entry: "/".to_owned(), source };
+        let descriptor =
+            openat(CWD, path, flags, Mode::empty()).map_err(|errno| failed(errno.into()))?;
+        let path = fs::canonicalize(path).map_err(failed)?;
+        let top = Arc::new(Parent { descriptor, path: Vec::new() });
+        Ok(Self { top, path, parents: Vec::new() })
     }
 
     pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
-        self.directory.as_fd()
+        self.top.as_fd()
     }
 
     /// Opens the directory `path`; symbolic links on the way lead no farther than the root.
     pub(super) fn open_directory(&self, path: &[u8]) -> Result<OwnedFd, Errno> {
+        self.open_with(path, ResolveFlags::NO_MAGICLINKS)
+    }
+
+    fn open_with(&self, path: &[u8], resolve: ResolveFlags) -> Result<OwnedFd, Errno> {
         let path = if path.is_empty() { b"." } else { path };
-        openat2(
-            &self.directory,
-            path,
-            OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
-            Mode::empty(),
-            ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS,
-        )
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        openat2(&*self.top, path, flags, Mode::empty(), ResolveFlags::IN_ROOT | resolve)
+    }
+
+    fn open_parent(&self, path: &[u8]) -> Result<Parent, Errno> {
+        match self.open_with(path, ResolveFlags::NO_SYMLINKS) {
+            Err(Errno::LOOP) => {
+                let descriptor = self.open_directory(path)?;
+                let real = fs::read_link(descriptor_path(descriptor.as_fd()))
+                    .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+                let path = real.strip_prefix(&self.path).map_err(|_| Errno::XDEV)?;
+                Ok(Parent { path: path.as_os_str().as_bytes().to_owned(), descriptor })
+            }
+            opened => Ok(Parent { descriptor: opened?, path: path.to_owned() }),
+        }
     }
 
     /// The directory `path`, made with its parents where it is missing.
-    pub(super) fn parent(&mut self, path: &[u8]) -> Result<Arc<OwnedFd>, Errno> {
+    pub(super) fn parent(&mut self, path: &[u8]) -> Result<Arc<Parent>, Errno> {
         if path.is_empty() {
-            return Ok(Arc::clone(&self.directory));
+            return Ok(Arc::clone(&self.top));
         }
         if let Some(found) = self.parents.iter().position(|(known, _)| known == path) {
             self.parents[found..].rotate_left(1);
         } else {
-            let directory = match self.open_directory(path) {
+            let directory = match self.open_parent(path) {
                 Err(Errno::NOENT) => self.make_directories(path)?,
                 opened => opened?,
             };
@@ -109,7 +148,7 @@ impl Root {
     }
 
     /// Docker's choice for directories an archive leaves out: root's, mode 0755.
-    fn make_directories(&self, path: &[u8]) -> Result<OwnedFd, Errno> {
+    fn make_directories(&self, path: &[u8]) -> Result<Parent, Errno> {
         let mut end = 0;
         loop {
             let next = path[end..].iter().position(|&byte| byte == b'/');
@@ -120,34 +159,19 @@ impl Root {
                 Err(errno) => return Err(errno),
             }
             if next.is_none() {
-                return self.open_directory(path);
+                return self.open_parent(path);
             }
             end = stop + 1;
         }
     }
 
-    /// Takes away whatever `name` is in `parent`, a whole directory too.
-    pub(super) fn remove(&mut self, parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<()> {
-        // A kept parent may lie inside what goes away.
+    /// Closes what is kept open: it may lie inside of what is taken away.
+    pub(super) fn forget_parents(&mut self) {
         self.parents.clear();
-        match unlinkat(parent, name, AtFlags::empty()) {
-            Err(Errno::ISDIR) => {}
-            done => return Ok(done?),
-        }
-        // Reached through the descriptor, so that the path cannot lead elsewhere; the
-        // standard library's removal follows no links below it.
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let directory = File::from(openat(parent, name, flags, Mode::empty())?);
-        let real = fs::read_link(descriptor_path(directory.as_fd()))?;
-        if !real.starts_with(fs::canonicalize(&self.path)?) {
-            return Err(io::ErrorKind::InvalidInput.into());
-        }
-        fs::remove_dir_all(real)
     }
 }
 
 fn descriptor_path(descriptor: BorrowedFd<'_>) -> PathBuf {
-    use std::os::fd::AsRawFd;
     PathBuf::from(format!("/proc/self/fd/{}", descriptor.as_raw_fd()))
 }
 

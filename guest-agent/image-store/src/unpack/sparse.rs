@@ -7,27 +7,23 @@ use tar::{GnuExtSparseHeader, GnuHeader, GnuSparseHeader};
 
 use super::error::UnpackError;
 use super::tape::number;
+use crate::record::{MAX_SEGMENTS, Segment};
 
-/// Keeps a hostile map from filling the memory.
-pub(super) const MAX_SEGMENTS: usize = 1 << 16;
-
-/// A part of the file that is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Segment {
-    pub(super) offset: u64,
-    pub(super) length: u64,
-}
+const TOO_MANY: UnpackError = UnpackError::Tar { reason: "a sparse file has too many parts" };
 
 /// Where the stored bytes of a file with holes go.
 #[derive(Debug)]
 pub(crate) struct Sparse {
-    segments: Vec<Segment>,
+    pub(super) segments: Vec<Segment>,
     pub(super) real_size: u64,
 }
 
 impl Sparse {
     /// Refuses parts that overlap, go backwards or reach beyond the file's end.
     pub(super) fn new(segments: Vec<Segment>, real_size: u64) -> Result<Self, UnpackError> {
+        if segments.len() > MAX_SEGMENTS {
+            return Err(TOO_MANY);
+        }
         let mut end = 0;
         for segment in &segments {
             let next = segment.offset.checked_add(segment.length);
@@ -53,7 +49,7 @@ impl Sparse {
             add(block.sparse(), &mut segments)?;
             more = block.is_extended();
             if segments.len() > MAX_SEGMENTS {
-                return Err(UnpackError::Tar { reason: "a sparse file has too many parts" });
+                return Err(TOO_MANY);
             }
         }
         Self::new(segments, number(&header.realsize)?)

@@ -12,6 +12,7 @@ use super::error::UnpackError;
 use super::member::{Kind, Member};
 use super::pax::Pax;
 use super::sparse::Sparse;
+use crate::record::{Recorder, Segment};
 
 const BLOCK: usize = 512;
 /// More than any real PAX header: attributes are at most 64 KiB each.
@@ -183,6 +184,27 @@ impl<R: Read> Tape<R> {
         }
         self.enter(0);
         Ok(())
+    }
+}
+
+impl<R: Read> Tape<Recorder<R>> {
+    /// Says that the content of the member last given out goes to the file `path`.
+    pub(super) fn content_goes_to(&mut self, path: &[u8], member: &Member) -> io::Result<()> {
+        match &member.sparse {
+            Some(sparse) => self.reader.content_of(path, &sparse.segments),
+            None => self.reader.content_of(path, &[Segment { offset: 0, length: self.left }]),
+        }
+    }
+
+    /// What records the archive.
+    pub(super) fn recorder(&mut self) -> &mut Recorder<R> {
+        &mut self.reader
+    }
+
+    /// Reads to the end of the stream and finishes the record.
+    pub(super) fn finish(mut self) -> Result<(), UnpackError> {
+        self.read_past_end()?;
+        self.reader.finish().map_err(UnpackError::Record)
     }
 }
 

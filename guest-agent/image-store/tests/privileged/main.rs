@@ -4,3 +4,4 @@
 
 mod layers;
 mod pull;
+mod record;
