@@ -117,9 +117,9 @@ pub enum ImageError {
     #[error("image index has version {found}, but this version of Naru knows only up to {known}")]
     NewerIndex {
         /// The version on disk.
-        found: u32,
+        found: usize,
         /// The newest version known here.
-        known: u32,
+        known: usize,
     },
     /// The work was given up because the store is being closed, or it panicked.
     #[error("{operation} was interrupted")]

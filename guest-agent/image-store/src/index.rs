@@ -5,6 +5,7 @@
 
 mod names;
 mod rows;
+mod schema;
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,50 +18,7 @@ use crate::error::ImageError;
 
 pub(crate) use rows::{ImageRow, LayerRow, NewImage, NewLayer, NewManifest};
 
-/// The version of [`SCHEMA`], kept in SQLite's `user_version`.
-const VERSION: u32 = 1;
 const BUSY: Duration = Duration::from_secs(10);
-
-const SCHEMA: &str = "
-CREATE TABLE manifest (
-    digest     TEXT PRIMARY KEY,
-    media_type TEXT NOT NULL,
-    content    BLOB NOT NULL
-) STRICT;
-CREATE TABLE image (
-    id              TEXT PRIMARY KEY,
-    config          BLOB NOT NULL,
-    manifest_digest TEXT REFERENCES manifest (digest),
-    tagged_at_ns    INTEGER NOT NULL,
-    -- Removed by force while a container still needs its layers.
-    hidden          INTEGER NOT NULL DEFAULT 0
-) STRICT;
-CREATE TABLE layer (
-    name    INTEGER PRIMARY KEY AUTOINCREMENT,
-    diff_id TEXT NOT NULL UNIQUE,
-    size    INTEGER NOT NULL
-) STRICT;
-CREATE TABLE image_layer (
-    image_id        TEXT NOT NULL REFERENCES image (id) ON DELETE CASCADE,
-    position        INTEGER NOT NULL,
-    diff_id         TEXT NOT NULL REFERENCES layer (diff_id),
-    blob_digest     TEXT,
-    blob_size       INTEGER,
-    blob_media_type TEXT,
-    PRIMARY KEY (image_id, position)
-) STRICT;
-CREATE INDEX image_layer_by_diff_id ON image_layer (diff_id);
-CREATE TABLE tag (
-    reference TEXT PRIMARY KEY,
-    image_id  TEXT NOT NULL REFERENCES image (id) ON DELETE CASCADE
-) STRICT;
-CREATE TABLE repo_digest (
-    name     TEXT NOT NULL,
-    digest   TEXT NOT NULL,
-    image_id TEXT NOT NULL REFERENCES image (id) ON DELETE CASCADE,
-    PRIMARY KEY (name, digest)
-) STRICT;
-";
 
 /// The open database.
 #[derive(Debug)]
@@ -71,16 +29,7 @@ pub(crate) struct Index {
 impl Index {
     pub(crate) fn open(path: &Path) -> Result<Self, ImageError> {
         let connection = Self::prepare(path).map_err(ImageError::database("open"))?;
-        let found: u32 = connection
-            .query_row("PRAGMA user_version", [], |row| row.get(0))
-            .map_err(ImageError::database("read its version"))?;
-        match found {
-            0 => connection
-                .execute_batch(&format!("BEGIN; {SCHEMA} PRAGMA user_version={VERSION}; COMMIT;"))
-                .map_err(ImageError::database("create"))?,
-            VERSION => {}
-            _ => return Err(ImageError::NewerIndex { found, known: VERSION }),
-        }
+        schema::bring_up(&connection)?;
         Ok(Self { connection: Mutex::new(connection) })
     }
 
