@@ -63,6 +63,7 @@ impl Project<'_> {
 #[test]
 fn a_hundred_times_up_and_down_leave_nothing() -> anyhow::Result<()> {
     let engine = engine_of_its_own()?;
+    compose::install(&engine)?;
     let file = compose::copy_of("compose/stall", &engine)?.join("compose.yaml");
     let is_answer = |answer: &str, time| answer.ends_with(&format!("\r\n\r\n{time}\n"));
     let file = file.to_str().context("a path of letters")?;
@@ -82,9 +83,7 @@ fn a_hundred_times_the_shop_leave_nothing() -> anyhow::Result<()> {
 fn engine_of_its_own() -> anyhow::Result<NativeEngine> {
     unshare(CloneFlags::CLONE_NEWNET)?;
     ensure!(Command::new("ip").args(["link", "set", "lo", "up"]).status()?.success(), "lo is down");
-    let engine = NativeEngine::with_busybox()?;
-    compose::install(&engine)?;
-    Ok(engine)
+    NativeEngine::with_busybox()
 }
 
 /// So many projects at once, each so many times.
