@@ -204,9 +204,11 @@ fn five_hundred_containers_and_two_kills_leave_nothing() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Lists of things by what they are.
+pub(crate) type Left = BTreeMap<&'static str, Vec<String>>;
+
 /// All that containers have, or that the engine has for them.
-fn left(engine: &NativeEngine, soak: &Soak) -> anyhow::Result<BTreeMap<&'static str, Vec<String>>> {
-    let pid = engine.pid().context("the engine runs")?.to_string();
+fn left(engine: &NativeEngine, soak: &Soak) -> anyhow::Result<Left> {
     let database = engine.root().join("engine.db");
     let database = Database::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let rows = "SELECT id FROM container UNION ALL SELECT name FROM volume";
@@ -217,25 +219,34 @@ fn left(engine: &NativeEngine, soak: &Soak) -> anyhow::Result<BTreeMap<&'static 
     let groups = ids.iter().flat_map(|id| groups.map(|group| format!("{group}/{id}")));
     let table = Command::new("nft").args(["list", "table", "ip", engine.bridge()]).output()?;
     let links = Path::new("/sys/class/net").join(engine.bridge()).join("brif");
+    let mut left = of_the_engine(engine)?;
+    left.extend([
+        ("rows", rows),
+        ("interfaces", names(&links)?),
+        ("cgroups", groups.filter(|group| Path::new(group).exists()).collect()),
+        ("rules", String::from_utf8(table.stdout)?.lines().map(str::to_owned).collect()),
+    ]);
+    Ok(left)
+}
+
+/// The processes, files, mounts and descriptors of an engine and its containers.
+pub(crate) fn of_the_engine(engine: &NativeEngine) -> anyhow::Result<Left> {
+    let pid = engine.pid().context("the engine runs")?.to_string();
     let mut processes = children(&pid)?;
     processes.extend(engine.shims().iter().map(u32::to_string));
     Ok(BTreeMap::from([
         ("processes", processes),
         ("containers", names(&engine.root().join("containers"))?),
         ("volumes", names(&engine.root().join("volumes"))?),
-        ("rows", rows),
         ("run directory", names(&engine.run_dir())?),
         ("namespaces", names(&engine.run_dir().join("netns"))?),
-        ("interfaces", names(&links)?),
-        ("cgroups", groups.filter(|group| Path::new(group).exists()).collect()),
-        ("rules", String::from_utf8(table.stdout)?.lines().map(str::to_owned).collect()),
         ("mounts", mounts("self", engine.scratch())?),
         ("mounts of the engine", mounts(&pid, engine.scratch())?),
         ("descriptors of the engine", descriptors(&pid)?),
     ]))
 }
 
-pub(crate) fn names(directory: &Path) -> anyhow::Result<Vec<String>> {
+fn names(directory: &Path) -> anyhow::Result<Vec<String>> {
     let entries = fs::read_dir(directory).with_context(|| directory.display().to_string())?;
     let mut names = entries
         .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
@@ -245,7 +256,7 @@ pub(crate) fn names(directory: &Path) -> anyhow::Result<Vec<String>> {
 }
 
 /// The processes that a process has started and not buried.
-pub(crate) fn children(parent: &str) -> anyhow::Result<Vec<String>> {
+fn children(parent: &str) -> anyhow::Result<Vec<String>> {
     let mut children = Vec::new();
     for name in names(Path::new("/proc"))? {
         // One that has ended meanwhile has no file.
@@ -258,7 +269,7 @@ pub(crate) fn children(parent: &str) -> anyhow::Result<Vec<String>> {
 }
 
 /// Where something of the test's directory is mounted, or mounted on it.
-pub(crate) fn mounts(process: &str, directory: &Path) -> anyhow::Result<Vec<String>> {
+fn mounts(process: &str, directory: &Path) -> anyhow::Result<Vec<String>> {
     let directory = directory.to_str().context("a path of letters")?;
     let mounts = fs::read_to_string(format!("/proc/{process}/mountinfo"))?;
     let ours = mounts.lines().filter(|line| line.contains(directory));
@@ -269,7 +280,7 @@ pub(crate) fn mounts(process: &str, directory: &Path) -> anyhow::Result<Vec<Stri
 }
 
 /// What a process has open, without the numbers that differ from one to the next.
-pub(crate) fn descriptors(process: &str) -> anyhow::Result<Vec<String>> {
+fn descriptors(process: &str) -> anyhow::Result<Vec<String>> {
     let directory = Path::new("/proc").join(process).join("fd");
     let mut open = Vec::new();
     for name in names(&directory)? {
