@@ -169,3 +169,14 @@ async fn feed(
         }
     }
 }
+
+/// Plans `archive` in a store at `root`; for tests of what it makes of broken ones.
+#[cfg(test)]
+pub(crate) fn check_plan(archive: &[u8], root: &std::path::Path) -> Result<usize, ImageError> {
+    use crate::index::Index;
+    use crate::layers::Layers;
+
+    let layers = Layers::open(root, &Index::open(&root.join("index.db"))?)?;
+    let spool = Spool::read(archive, layers.ingest()?)?;
+    Ok(plan(&spool, &Platform::host())?.len())
+}

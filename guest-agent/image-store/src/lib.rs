@@ -28,6 +28,8 @@ mod image;
 mod index;
 mod ingest;
 mod layers;
+#[cfg(test)]
+mod mutations;
 mod platform;
 mod progress;
 mod pull;

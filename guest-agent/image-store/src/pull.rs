@@ -67,6 +67,18 @@ impl ImageStore {
         pulled
     }
 
+    /// The repository of `reference` at each of its tags, in the registry's order.
+    pub async fn tags(
+        &self,
+        reference: &ImageReference,
+        credentials: Option<&Credentials>,
+    ) -> Result<Vec<ImageReference>, ImageError> {
+        let session = Session::open(self.connector(), reference, credentials).await?;
+        let name = reference.name();
+        let tags = session.tags().await?;
+        tags.iter().map(|tag| Ok(format!("{name}:{tag}").parse()?)).collect()
+    }
+
     async fn pull_unguarded(
         &self,
         reference: &ImageReference,

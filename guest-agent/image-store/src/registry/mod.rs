@@ -12,6 +12,7 @@ mod connect;
 mod error;
 mod manifest;
 mod session;
+mod tags;
 
 pub(crate) use blob::{BlobDownload, Download};
 pub use config::{Credentials, RegistryConfig};
