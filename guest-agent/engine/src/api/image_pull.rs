@@ -11,7 +11,7 @@ use futures::StreamExt as _;
 use hyper::HeaderMap;
 use hyper::header::CONTENT_TYPE;
 use naru_error::chain;
-use naru_image_store::{Credentials, ImageReference, LayerState, Platform, PullEvent};
+use naru_image_store::{Credentials, ImageError, ImageReference, LayerState, Platform, PullEvent};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -70,6 +70,62 @@ fn credentials(headers: &HeaderMap) -> Option<Credentials> {
     (!credentials.is_empty()).then_some(credentials)
 }
 
+/// Whether neither a tag nor a digest is in `name`; Docker pulls all tags then.
+fn is_name_only(name: &str) -> bool {
+    !name.rsplit('/').next().unwrap_or(name).contains([':', '@'])
+}
+
+/// What a client wants pulled, and where it is told of it.
+struct Pull {
+    engine: Engine,
+    reference: ImageReference,
+    all_tags: bool,
+    platform: Option<Platform>,
+    credentials: Option<Credentials>,
+    lines: mpsc::UnboundedSender<Result<Value, EngineError>>,
+}
+
+impl Pull {
+    async fn run(self) {
+        let ended = match self.all().await {
+            Ok(newer) => {
+                let name = if self.all_tags {
+                    self.reference.familiar_name()
+                } else {
+                    self.reference.familiar()
+                };
+                let outcome = if newer { "Downloaded newer image" } else { "Image is up to date" };
+                Ok(json!({ "status": format!("Status: {outcome} for {name}") }))
+            }
+            Err(error) => Err(error.into()),
+        };
+        // The client may be gone.
+        drop(self.lines.send(ended));
+    }
+
+    /// Pulls one tag or all of them, one after the other; whether one of them is a newer image.
+    async fn all(&self) -> Result<bool, ImageError> {
+        if !self.all_tags {
+            return self.one(&self.reference).await;
+        }
+        let images = self.engine.images();
+        let mut newer = false;
+        for reference in images.tags(&self.reference, self.credentials.as_ref()).await? {
+            newer |= self.one(&reference).await?;
+        }
+        Ok(newer)
+    }
+
+    async fn one(&self, reference: &ImageReference) -> Result<bool, ImageError> {
+        let progress = |event: PullEvent| drop(self.lines.send(Ok(line(&event))));
+        let (platform, credentials) = (self.platform.as_ref(), self.credentials.as_ref());
+        let pulled = self.engine.images().pull(reference, platform, credentials, &progress).await?;
+        let name = reference.familiar();
+        self.engine.image_event("pull", &name, &name);
+        Ok(!pulled.up_to_date)
+    }
+}
+
 pub(super) async fn create(
     State(engine): State<Engine>,
     Query(query): Query<CreateQuery>,
@@ -78,7 +134,9 @@ pub(super) async fn create(
     if !query.from_src.is_empty() {
         return Err(ApiError::unsupported("importing a file system is not supported yet"));
     }
-    let reference = reference(&query.from_image, &query.tag)?;
+    // The command sends a colon without a tag for `--all-tags`.
+    let name = query.from_image.trim_end_matches(':');
+    let reference = reference(name, &query.tag)?;
     let platform: Option<Platform> = match query.platform.as_str() {
         "" => None,
         text => Some(text.parse().map_err(|error| ApiError::invalid(chain(&error)))?),
@@ -87,31 +145,17 @@ pub(super) async fn create(
     // Dropped with the answer's stream: a client that goes away ends the pull.
     let guard = cancelled.clone().drop_guard();
     let (sender, mut lines) = mpsc::unbounded_channel();
-    let (pull_engine, credentials) = (engine.clone(), credentials(&headers));
-    let pull = async move {
-        let send = |line: Value| drop(sender.send(Ok(line)));
-        let progress = |event: PullEvent| send(line(&event));
-        let pulled = pull_engine
-            .images()
-            .pull(&reference, platform.as_ref(), credentials.as_ref(), &progress)
-            .await;
-        match pulled {
-            Ok(pulled) => {
-                let name = reference.familiar();
-                let status = if pulled.up_to_date {
-                    format!("Status: Image is up to date for {name}")
-                } else {
-                    format!("Status: Downloaded newer image for {name}")
-                };
-                pull_engine.image_event("pull", &name, &name);
-                send(json!({ "status": status }));
-            }
-            Err(error) => drop(sender.send(Err(EngineError::from(error)))),
-        }
+    let pull = Pull {
+        engine: engine.clone(),
+        reference,
+        all_tags: query.tag.is_empty() && is_name_only(name),
+        platform,
+        credentials: credentials(&headers),
+        lines: sender,
     };
     engine.tasks().spawn(async move {
         tokio::select! {
-            () = pull => {}
+            () = pull.run() => {}
             () = cancelled.cancelled() => {}
         }
         trim_heap();
@@ -197,5 +241,8 @@ mod tests {
         let digest = format!("sha256:{}", "a".repeat(64));
         assert!(reference("busybox", &digest).unwrap().digest().is_some());
         reference("Busybox", "").unwrap_err();
+        assert!(is_name_only("localhost:5000/busybox"));
+        assert!(!is_name_only("localhost:5000/busybox:1"));
+        assert!(!is_name_only(&format!("busybox@{digest}")));
     }
 }
