@@ -4,121 +4,37 @@
 //! The seeds are fixed, so that a failure is the same everywhere. For other ones, and for
 //! longer, as a fuzzer: `cargo test -p naru-image-store --release -- --ignored --nocapture mutations`.
 
+mod mutate;
+
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use flate2::Compression as Level;
 use flate2::write::GzEncoder;
 use naru_test_framework::oci::{Compression, LayerWriter, OciImage};
-use rand::rngs::StdRng;
-use rand::seq::IndexedRandom;
-use rand::{Rng, SeedableRng};
+use rand::Rng;
+use rustix::process::geteuid;
 use serde_json::json;
 use tar::{EntryType, Header};
 use tempfile::TempDir;
 
+use self::mutate::{BLOCK, mutate};
 use crate::archive::check_plan;
 use crate::digest::Digest;
+use crate::index::Index;
+use crate::layers::Layers;
 use crate::platform::Platform;
 use crate::reference::ImageReference;
 use crate::registry::{ManifestDocument, Parsed, choose};
 use crate::stream::decompressed;
 use crate::unpack::unpack;
 
-const BLOCK: usize = 512;
 const MEMORY: &str = "/dev/shm";
 /// How much of a decompressed stream is looked at.
 const MOST: u64 = 1 << 20;
-/// How long each target is kept at it by hand.
-const LONG: Duration = Duration::from_mins(1);
-/// What numbers are wrong at, in the alphabets of the formats.
-const PIECES: [&[u8]; 12] = [
-    b"..",
-    b"/",
-    b"\0",
-    b"-1",
-    b"18446744073709551615",
-    b"77777777777",
-    b"@sha256:",
-    b":",
-    b"[]",
-    b"null",
-    b"\xff\xff\xff\xff",
-    b"{\"\":",
-];
-
-/// Applies `check` to mutations of the samples: `rounds` times, or for [`LONG`] if there is no
-/// number.
-fn mutate<S: AsRef<[u8]>>(
-    seed: u64,
-    rounds: Option<u32>,
-    samples: &[S],
-    step: usize,
-    mut check: impl FnMut(&[u8]) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    let begun = Instant::now();
-    let mut random = StdRng::seed_from_u64(seed);
-    let mut round = 0;
-    while rounds.map_or_else(|| begun.elapsed() < LONG, |rounds| round < rounds) {
-        let sample = samples.choose(&mut random).map(AsRef::as_ref).unwrap_or_default();
-        let mut bytes = sample.to_vec();
-        for _ in 0..random.random_range(1..=4) {
-            mutate_once(&mut random, &mut bytes, step);
-        }
-        if step == BLOCK && random.random_bool(0.9) {
-            fix_checksums(&mut bytes);
-        }
-        round += 1;
-        check(&bytes).map_err(|error| error.context(format!("seed {seed}, round {round}")))?;
-    }
-    Ok(())
-}
-
-/// Pieces of `step` bytes are moved about, single bytes are changed.
-fn mutate_once(random: &mut StdRng, bytes: &mut Vec<u8>, step: usize) {
-    let pieces = bytes.len() / step;
-    let piece = |random: &mut StdRng| {
-        let (one, other) = (random.random_range(0..=pieces), random.random_range(0..=pieces));
-        one.min(other) * step..one.max(other) * step
-    };
-    match random.random_range(0..8) {
-        _ if bytes.is_empty() => bytes.extend_from_slice(PIECES[0]),
-        0 => drop(bytes.drain(piece(random))),
-        1 => {
-            let (copied, at) = (bytes[piece(random)].to_vec(), piece(random).start);
-            let copied = copied.get(..64 * step).unwrap_or(&copied);
-            bytes.splice(at..at, copied.iter().copied()).for_each(drop);
-        }
-        2 => bytes.truncate(random.random_range(0..bytes.len())),
-        3 | 4 => {
-            let at = random.random_range(0..bytes.len());
-            bytes[at] ^= 1 << random.random_range(0..8);
-        }
-        _ => {
-            let new: &[u8] = PIECES.choose(random).copied().unwrap_or_default();
-            // Mostly in a header, where there are such.
-            let at = random.random_range(0..=pieces.saturating_sub(1)) * step;
-            let at = (at + random.random_range(0..step.min(200))).min(bytes.len());
-            let end = if step == 1 && random.random_bool(0.5) { at } else { at + new.len() };
-            bytes.splice(at..end.min(bytes.len()), new.iter().copied()).for_each(drop);
-        }
-    }
-}
-
-/// Without this a changed header is refused for its checksum, and nothing else of it is tried.
-fn fix_checksums(tar: &mut [u8]) {
-    let (blocks, _) = tar.as_chunks_mut::<BLOCK>();
-    for block in blocks.iter_mut().filter(|block| &block[257..262] == b"ustar") {
-        let mut header = Header::new_old();
-        header.as_mut_bytes().copy_from_slice(block);
-        header.set_cksum();
-        block.copy_from_slice(header.as_bytes());
-    }
-}
-
 fn references(seed: u64, rounds: Option<u32>) -> anyhow::Result<()> {
     let digest = Digest::of(b"x");
     let samples = [
@@ -214,33 +130,35 @@ fn layers(seed: u64, rounds: Option<u32>) -> anyhow::Result<()> {
     let outer = directory()?;
     let canary = outer.path().join("canary");
     fs::write(&canary, b"alive")?;
-    let above = outer.path().join("above");
+    let root = outer.path().join("store");
+    fs::create_dir(&root)?;
+    let index = Index::open(&root.join("index.db"))?;
+    let layers = Arc::new(Layers::open(&root, &index)?);
+    let around = || -> anyhow::Result<_> {
+        let count = |path| Ok::<_, io::Error>(fs::read_dir(path)?.count());
+        Ok((count(outer.path())?, count(&root)?, fs::read(&canary)?, canary.metadata()?.nlink()))
+    };
+    let before = around()?;
     mutate(seed, rounds, &[layer()?], BLOCK, |bytes| {
-        let directory = above.join("layer");
-        fs::create_dir_all(&directory)?;
-        // It may be refused, or be another layer now.
-        let _outcome = unpack(bytes, &directory);
-        let around = (fs::read_dir(outer.path())?.count(), fs::read_dir(&above)?.count());
-        anyhow::ensure!(around == (2, 1), "something lies outside: {around:?}");
-        let found = (fs::read(&canary)?, canary.metadata()?.nlink());
-        anyhow::ensure!(found == (b"alive".to_vec(), 1), "outside became {found:?}");
-        remove(&directory)
-    })
-}
-
-/// Also what its owner may not write to, for who is not root.
-fn remove(directory: &Path) -> anyhow::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(directory, fs::Permissions::from_mode(0o700))?;
-    for entry in fs::read_dir(directory)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            remove(&entry.path())?;
-        } else {
-            fs::remove_file(entry.path())?;
+        let ingest = layers.ingest()?;
+        let (files, record) = ingest.layer()?;
+        let unpacked = unpack(bytes, &files, &record);
+        anyhow::ensure!(around()? == before, "something happened outside");
+        anyhow::ensure!(fs::read_dir(ingest.path())?.count() == 2, "something lies beside it");
+        // What is not refused is another layer now, and comes out as it went in. Others than root
+        // may not read all of it.
+        if let Ok(size) = unpacked
+            && geteuid().is_root()
+        {
+            let diff_id = Digest::of(bytes);
+            layers.commit(&ingest, diff_id.clone(), size, &index)?;
+            let mut again = Vec::new();
+            layers.archive(&diff_id, &index)?.read_to_end(&mut again)?;
+            anyhow::ensure!(again == bytes, "another archive comes out");
+            anyhow::ensure!(layers.collect(&index)?.len() == 1, "it stays");
         }
-    }
-    Ok(fs::remove_dir(directory)?)
+        Ok(())
+    })
 }
 
 fn archives(seed: u64, rounds: Option<u32>) -> anyhow::Result<()> {
