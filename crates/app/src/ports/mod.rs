@@ -3,9 +3,11 @@
 //! One task keeps the ports channel (`naru_protocol::ports`) open for as long as the
 //! machine runs. When the channel breaks (the engine is being restarted) the listeners
 //! stay, and the new channel's binds find them again; what has not been asked for
-//! again within [`RESYNC_GRACE`] is closed.
+//! again within [`RESYNC_GRACE`] is closed. A listener that dies while it is wanted, because
+//! the system has taken its socket, is opened again.
 
 mod holder;
+mod listener;
 mod table;
 mod udp;
 
@@ -13,11 +15,12 @@ use std::time::Duration;
 
 use naru_protocol::ports::{PortReply, PortRequest};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::guest::Guest;
+use listener::Opener;
 use table::PortTable;
 
 /// How long a new engine has to ask again for the ports that are open.
@@ -25,12 +28,14 @@ const RESYNC_GRACE: Duration = Duration::from_secs(10);
 /// The pause after the first failure to open the channel; it doubles up to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LAST_PAUSE: Duration = Duration::from_secs(5);
+/// How often is looked for listeners that have died.
+const MEND_INTERVAL: Duration = Duration::from_secs(5);
 /// The longest request line; an engine that sends more is not ours.
 const MAX_LINE: u64 = 64 * 1024;
 
 /// Serves the engine's requests until `cancel`, then closes all ports.
 pub(crate) async fn serve(guest: Guest, tasks: TaskTracker, cancel: CancellationToken) {
-    let mut table = PortTable::new(guest.clone(), tasks, cancel.clone());
+    let mut table = PortTable::new(Opener { guest: guest.clone(), tasks, cancel: cancel.clone() });
     let work = async {
         let mut pause = FIRST_PAUSE;
         loop {
@@ -60,13 +65,20 @@ async fn exchange<C: AsyncRead + AsyncWrite>(channel: C, table: &mut PortTable) 
     let resynced = sleep_until(Instant::now() + RESYNC_GRACE);
     tokio::pin!(resynced);
     let mut in_resync = true;
+    let mut mending = interval(MEND_INTERVAL);
+    // After a sleep once is enough.
+    mending.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        // `read_until` keeps what it has read in `line` when the timer goes first.
+        // `read_until` keeps what it has read in `line` when a timer goes first.
         let mut limited = (&mut lines).take(MAX_LINE.saturating_sub(line.len() as u64));
         let read = tokio::select! {
             () = &mut resynced, if in_resync => {
                 in_resync = false;
                 table.end_resync();
+                continue;
+            }
+            _ = mending.tick() => {
+                table.mend().await;
                 continue;
             }
             read = limited.read_until(b'\n', &mut line) => read,

@@ -1,23 +1,14 @@
 //! The open ports.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
-use naru_protocol::ports::{PortProtocol, PortReply, PortRequest};
-use socket2::{Domain, Protocol, Socket, Type};
-use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::sync::watch;
-use tokio::task::{JoinHandle, spawn_blocking};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use naru_protocol::ports::{PortReply, PortRequest};
+use tokio::task::spawn_blocking;
 
-use super::{holder, udp};
-use crate::guest::Guest;
-
-/// As many connections may wait to be accepted as Docker's own proxy lets wait.
-const BACKLOG: i32 = 1024;
+use super::holder;
+use super::listener::{HostPort, OpenPort, Opener};
 
 /// Every listener, by the engine's name for it.
 #[derive(Debug)]
@@ -25,56 +16,21 @@ pub(super) struct PortTable {
     open: HashMap<u64, OpenPort>,
     /// Listeners from before the channel broke, not asked for again so far.
     stale: Vec<OpenPort>,
-    guest: Guest,
-    tasks: TaskTracker,
-    cancel: CancellationToken,
-}
-
-/// One listener; it closes when this is dropped, its connections go on.
-#[derive(Debug)]
-struct OpenPort {
-    /// As it was asked for, port 0 included.
-    asked: Asked,
-    /// The port it got.
-    port: u16,
-    target: watch::Sender<SocketAddr>,
-    listening: CancellationToken,
-    /// Ends when it is closed.
-    task: JoinHandle<Option<()>>,
-}
-
-/// What a port is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Asked {
-    protocol: PortProtocol,
-    address: SocketAddr,
-}
-
-impl OpenPort {
-    /// Closes it; another may listen there when this returns.
-    async fn close(mut self) {
-        self.listening.cancel();
-        if let Err(error) = (&mut self.task).await {
-            tracing::error!(%error, "a published port's task failed");
-        }
-    }
-}
-
-impl Drop for OpenPort {
-    fn drop(&mut self) {
-        self.listening.cancel();
-    }
+    /// Of those that are open for the engine the ones that died and cannot be opened again yet.
+    lost: HashSet<u64>,
+    opener: Opener,
 }
 
 impl PortTable {
-    /// No ports; tunnels go through `guest`, tasks are counted by `tasks` and end with `cancel`.
-    pub(super) fn new(guest: Guest, tasks: TaskTracker, cancel: CancellationToken) -> Self {
-        Self { open: HashMap::new(), stale: Vec::new(), guest, tasks, cancel }
+    /// No ports.
+    pub(super) fn new(opener: Opener) -> Self {
+        Self { open: HashMap::new(), stale: Vec::new(), lost: HashSet::new(), opener }
     }
 
     /// A new engine is about to ask for its ports.
     pub(super) fn begin_resync(&mut self) {
         self.stale.extend(self.open.drain().map(|(_, port)| port));
+        self.lost.clear();
     }
 
     /// The engine has asked for all ports that it knows of: the others are closed.
@@ -86,7 +42,7 @@ impl PortTable {
     pub(super) async fn answer(&mut self, request: PortRequest) -> Option<PortReply> {
         match request {
             PortRequest::Bind { id, protocol, host_ip, host_port, target } => {
-                let asked = Asked { protocol, address: SocketAddr::new(host_ip, host_port) };
+                let asked = HostPort { protocol, address: SocketAddr::new(host_ip, host_port) };
                 let bound = self.bind(id, asked, target).await;
                 Some(match bound {
                     Ok(host_port) => PortReply::Bound { id, host_port },
@@ -97,88 +53,93 @@ impl PortTable {
                 })
             }
             PortRequest::Release { id } => {
-                if let Some(port) = self.open.remove(&id) {
-                    port.close().await;
-                }
+                self.close(id).await;
                 None
             }
         }
     }
 
-    async fn bind(&mut self, id: u64, asked: Asked, target: SocketAddr) -> Result<u16, String> {
-        if let Some(index) = self.stale.iter().position(|port| port.asked == asked) {
+    /// Opens again what has died; what cannot be is tried at the next call. Nobody has to ask.
+    pub(super) async fn mend(&mut self) {
+        for (id, port) in &mut self.open {
+            if !port.is_dead() {
+                continue;
+            }
+            let at = port.at();
+            match self.opener.open(at, port.target()) {
+                Ok(opened) => {
+                    *port = opened;
+                    self.lost.remove(id);
+                    tracing::warn!(?at, "a published port had closed, and is open again");
+                }
+                Err(error) => {
+                    // Said once.
+                    if self.lost.insert(*id) {
+                        let message = explain(at, error).await;
+                        tracing::warn!(?at, message, "a published port is lost");
+                    }
+                }
+            }
+        }
+    }
+
+    async fn bind(&mut self, id: u64, asked: HostPort, target: SocketAddr) -> Result<u16, String> {
+        // The engine may say the same twice; who connects meanwhile must not notice.
+        if let Some(port) = self.open.get(&id).filter(|port| is_as_asked(port, asked)) {
+            port.lead_to(target);
+            return Ok(port.number());
+        }
+        // A bind of an id that is open moves it.
+        self.close(id).await;
+        // By the port that it got: a new engine asks for that one. Who asks for any port has
+        // never been told of one, and another's must not be taken for it.
+        let found = self.stale.iter().position(|port| port.at() == asked && !port.is_dead());
+        if let Some(index) = found {
             let port = self.stale.swap_remove(index);
-            port.target.send_replace(target);
-            let number = port.port;
+            port.lead_to(target);
+            let number = port.number();
             self.open.insert(id, port);
             return Ok(number);
         }
-        // A bind of an id that is open moves it.
-        if let Some(port) = self.open.remove(&id) {
-            port.close().await;
-        }
-        let opened = self.open_port(asked, target);
-        let port = match opened {
+        // The engine has none beside it, so it has given up what it asked for before.
+        self.close_stale(asked).await;
+        let port = match self.opener.open(asked, target) {
             Ok(port) => port,
             Err(error) => return Err(explain(asked, error).await),
         };
-        let number = port.port;
+        let number = port.number();
         self.open.insert(id, port);
         tracing::info!(?asked, port = number, "port open");
         Ok(number)
     }
 
-    fn open_port(&self, asked: Asked, target: SocketAddr) -> io::Result<OpenPort> {
-        let until = self.cancel.child_token();
-        let listening = until.clone();
-        let (target, aim) = watch::channel(target);
-        let (guest, tasks) = (self.guest.clone(), self.tasks.clone());
-        let socket = bind(asked)?;
-        let (port, task) = match asked.protocol {
-            PortProtocol::Tcp => {
-                socket.listen(BACKLOG)?;
-                let listener = TcpListener::from_std(socket.into())?;
-                let port = listener.local_addr()?.port();
-                let accepting = accept(listener, aim, guest, tasks, self.cancel.clone());
-                let task = async move { until.run_until_cancelled(accepting).await };
-                (port, self.tasks.spawn(task))
-            }
-            PortProtocol::Udp => {
-                let socket = UdpSocket::from_std(socket.into())?;
-                let port = socket.local_addr()?.port();
-                let forwarding = udp::forward(socket, aim, guest, tasks);
-                let task = async move { until.run_until_cancelled(forwarding).await };
-                (port, self.tasks.spawn(task))
-            }
-        };
-        Ok(OpenPort { asked, port, target, listening, task })
+    async fn close(&mut self, id: u64) {
+        self.lost.remove(&id);
+        if let Some(port) = self.open.remove(&id) {
+            port.close().await;
+        }
+    }
+
+    /// Closes what is in the way of a port, and nobody has asked for again.
+    async fn close_stale(&mut self, asked: HostPort) {
+        let in_the_way = self.stale.extract_if(.., |port| port.at().clashes_with(asked));
+        for port in in_the_way.collect::<Vec<_>>() {
+            port.close().await;
+        }
     }
 }
 
-/// A socket at the address that is asked for. As with Docker `::` is IPv6 alone, so that
-/// `0.0.0.0` may stand beside it.
-fn bind(asked: Asked) -> io::Result<Socket> {
-    let domain = Domain::for_address(asked.address);
-    let socket = match asked.protocol {
-        PortProtocol::Tcp => Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?,
-        PortProtocol::Udp => Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?,
-    };
-    if asked.address.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    // On Windows, and for datagrams, this would let two programs have one port.
-    #[cfg(not(windows))]
-    if asked.protocol == PortProtocol::Tcp {
-        socket.set_reuse_address(true)?;
-    }
-    socket.set_nonblocking(true)?;
-    socket.bind(&asked.address.into())?;
-    Ok(socket)
+/// Whether a listener that works is what is asked for; of any port, each is.
+fn is_as_asked(port: &OpenPort, asked: HostPort) -> bool {
+    let any = asked.address.port() == 0;
+    let number = if any { port.number() } else { asked.address.port() };
+    let address = SocketAddr::new(asked.address.ip(), number);
+    !port.is_dead() && port.at() == HostPort { address, ..asked }
 }
 
 /// Why a port cannot be opened, for a person.
-async fn explain(asked: Asked, error: io::Error) -> String {
-    let Asked { protocol, address } = asked;
+async fn explain(asked: HostPort, error: io::Error) -> String {
+    let HostPort { protocol, address } = asked;
     let port = address.port();
     match error.kind() {
         io::ErrorKind::AddrInUse => {
@@ -192,54 +153,107 @@ async fn explain(asked: Asked, error: io::Error) -> String {
             format!("port {port} may only be opened with more rights than this user has")
         }
         io::ErrorKind::AddrNotAvailable => {
-            format!("{} is not an address of this computer", host(address.ip()))
+            format!("{} is not an address of this computer", address.ip())
         }
         _ => format!("port {port} cannot be opened: {error}"),
     }
 }
 
-fn host(address: IpAddr) -> String {
-    address.to_string()
-}
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
 
-/// Accepts for as long as it is polled; connections outlive it.
-async fn accept(
-    listener: TcpListener,
-    target: watch::Receiver<SocketAddr>,
-    guest: Guest,
-    tasks: TaskTracker,
-    cancel: CancellationToken,
-) {
-    loop {
-        match listener.accept().await {
-            Ok((client, _)) => {
-                let target = *target.borrow();
-                let (guest, cancel) = (guest.clone(), cancel.clone());
-                tasks.spawn(async move {
-                    cancel.run_until_cancelled(tunnel(client, target, guest)).await
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "connection to a published port not accepted");
-                // Out of descriptors, mostly; nobody says when there are more.
-                tokio::time::sleep(super::FIRST_PAUSE).await;
-            }
+    use naru_protocol::ports::PortProtocol;
+    use tokio::net::{TcpListener, TcpStream, UdpSocket};
+    use tokio_util::sync::CancellationToken;
+    use tokio_util::task::TaskTracker;
+
+    use super::*;
+    use crate::fake_engine::FakeEngine;
+
+    const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    const BOTH: [PortProtocol; 2] = [PortProtocol::Tcp, PortProtocol::Udp];
+
+    fn table() -> PortTable {
+        let (engine, _channels) = FakeEngine::new();
+        let (tasks, cancel) = (TaskTracker::new(), CancellationToken::new());
+        PortTable::new(Opener { guest: engine.guest(), tasks, cancel })
+    }
+
+    impl PortTable {
+        async fn bound(&mut self, id: u64, protocol: PortProtocol, ip: IpAddr, port: u16) -> u16 {
+            let asked = HostPort { protocol, address: SocketAddr::new(ip, port) };
+            self.bind(id, asked, SocketAddr::new(LOOPBACK, 1)).await.unwrap()
+        }
+
+        fn listener(&self, id: u64) -> tokio::task::Id {
+            self.open[&id].task()
         }
     }
-}
 
-async fn tunnel(mut client: TcpStream, target: SocketAddr, guest: Guest) {
-    // Small writes are the peers' business; the tunnel must not hold them back.
-    if let Err(error) = client.set_nodelay(true) {
-        tracing::debug!(%error, "no TCP_NODELAY");
-    }
-    let mut stream = match guest.tunnel(target).await {
-        Ok(stream) => stream,
-        Err(error) => {
-            return tracing::info!(%target, error = %naru_error::chain(&error), "no tunnel");
+    #[tokio::test]
+    async fn what_is_asked_twice_stays_open_all_the_while() {
+        for protocol in BOTH {
+            let mut table = table();
+            let port = table.bound(1, protocol, LOOPBACK, 0).await;
+            let listener = table.listener(1);
+            assert_eq!(table.bound(1, protocol, LOOPBACK, port).await, port);
+            assert_eq!(table.bound(1, protocol, LOOPBACK, 0).await, port);
+            assert_eq!(table.listener(1), listener, "it was closed in between");
         }
-    };
-    if let Err(error) = copy_bidirectional(&mut client, &mut stream).await {
-        tracing::debug!(%target, %error, "tunnel ended early");
+    }
+
+    #[tokio::test]
+    async fn a_chosen_port_is_found_open_when_a_new_engine_asks_by_its_number() {
+        for protocol in BOTH {
+            let mut table = table();
+            let port = table.bound(1, protocol, LOOPBACK, 0).await;
+            let listener = table.listener(1);
+            table.begin_resync();
+            assert_ne!(table.bound(1, protocol, LOOPBACK, 0).await, port, "it is another's");
+            assert_eq!(table.bound(2, protocol, LOOPBACK, port).await, port);
+            assert_eq!(table.listener(2), listener, "it was closed in between");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_nobody_has_asked_for_again_is_in_nobodys_way() {
+        let everywhere = Ipv4Addr::UNSPECIFIED.into();
+        for protocol in BOTH {
+            let mut table = table();
+            let port = table.bound(1, protocol, LOOPBACK, 0).await;
+            table.begin_resync();
+            assert_eq!(table.bound(1, protocol, everywhere, port).await, port);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_listener_that_died_is_opened_again() {
+        let mut table = table();
+        let port = table.bound(1, PortProtocol::Tcp, LOOPBACK, 0).await;
+        table.mend().await;
+        let listener = table.listener(1);
+        table.open.get_mut(&1).unwrap().die().await;
+        TcpStream::connect((LOOPBACK, port)).await.unwrap_err();
+        table.mend().await;
+        TcpStream::connect((LOOPBACK, port)).await.unwrap();
+        assert_ne!(table.listener(1), listener);
+    }
+
+    #[tokio::test]
+    async fn a_dead_listener_whose_port_is_taken_comes_back_when_it_is_free() {
+        let mut table = table();
+        let tcp = table.bound(1, PortProtocol::Tcp, LOOPBACK, 0).await;
+        let udp = table.bound(2, PortProtocol::Udp, LOOPBACK, 0).await;
+        table.open.get_mut(&1).unwrap().die().await;
+        table.open.get_mut(&2).unwrap().die().await;
+        let taken = TcpListener::bind((LOOPBACK, tcp)).await.unwrap();
+        let also = UdpSocket::bind((LOOPBACK, udp)).await.unwrap();
+        table.mend().await;
+        assert_eq!(table.lost, HashSet::from([1, 2]));
+        drop((taken, also));
+        table.mend().await;
+        assert_eq!(table.lost, HashSet::new());
+        assert!(table.open.values().all(|port| !port.is_dead()));
     }
 }

@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::task::TaskTracker;
 
+use super::listener::Health;
 use crate::guest::Guest;
 
 /// How long a client's tunnel is kept that nothing passes; what Docker's own proxy waits.
@@ -26,8 +27,8 @@ const MAX_CLIENTS: usize = 1024;
 /// a network.
 const QUEUE: usize = 256;
 
-/// Forwards to `target` what comes to `socket`, and back, for as long as it is polled. The
-/// socket is this future's alone: it is closed once that is dropped, and all tunnels end.
+/// Forwards to `target` what comes to `socket`, and back, for as long as it is polled and the
+/// socket works. It is this future's alone: it is closed once that is dropped, and all tunnels end.
 pub(super) async fn forward(
     socket: UdpSocket,
     target: watch::Receiver<SocketAddr>,
@@ -37,6 +38,7 @@ pub(super) async fn forward(
     let mut clients: HashMap<SocketAddr, mpsc::Sender<Bytes>> = HashMap::new();
     let (answer, mut answers) = mpsc::channel::<(Bytes, SocketAddr)>(QUEUE);
     let mut buffer = vec![0; MAX_DATAGRAM];
+    let mut health = Health::default();
     loop {
         let received = tokio::select! {
             received = socket.recv_from(&mut buffer) => received,
@@ -53,10 +55,14 @@ pub(super) async fn forward(
             Err(error) => {
                 // Mostly what an answer to a client that is gone came back with.
                 tracing::debug!(%error, "a datagram was not received");
+                if health.is_lost_by(&error) {
+                    return;
+                }
                 sleep(super::FIRST_PAUSE).await;
                 continue;
             }
         };
+        health.worked();
         let datagram = Bytes::copy_from_slice(&buffer[..length]);
         if let Some(client) = clients.get(&from) {
             match client.try_send(datagram.clone()) {
