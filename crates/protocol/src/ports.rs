@@ -78,4 +78,9 @@ pub enum PortReply {
         /// `port 8080 is already in use by nginx (pid 812)`.
         message: String,
     },
+    /// Not listening: this computer does not have the family of the address.
+    NoFamily {
+        /// The listener's id.
+        id: u64,
+    },
 }

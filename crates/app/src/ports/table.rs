@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use naru_protocol::ports::{PortReply, PortRequest};
+use socket2::{Domain, Socket, Type};
 use tokio::task::spawn_blocking;
 
 use super::holder;
@@ -46,7 +47,11 @@ impl PortTable {
                 let bound = self.bind(id, asked, target).await;
                 Some(match bound {
                     Ok(host_port) => PortReply::Bound { id, host_port },
-                    Err(message) => {
+                    Err(error) if is_of_a_family_that_is_missing(asked, &error) => {
+                        PortReply::NoFamily { id }
+                    }
+                    Err(error) => {
+                        let message = explain(asked, error).await;
                         tracing::info!(?asked, message, "port refused");
                         PortReply::Refused { id, message }
                     }
@@ -83,7 +88,7 @@ impl PortTable {
         }
     }
 
-    async fn bind(&mut self, id: u64, asked: HostPort, target: SocketAddr) -> Result<u16, String> {
+    async fn bind(&mut self, id: u64, asked: HostPort, target: SocketAddr) -> io::Result<u16> {
         // The engine may say the same twice; who connects meanwhile must not notice.
         if let Some(port) = self.open.get(&id).filter(|port| is_as_asked(port, asked)) {
             port.lead_to(target);
@@ -103,10 +108,7 @@ impl PortTable {
         }
         // The engine has none beside it, so it has given up what it asked for before.
         self.close_stale(asked).await;
-        let port = match self.opener.open(asked, target) {
-            Ok(port) => port,
-            Err(error) => return Err(explain(asked, error).await),
-        };
+        let port = self.opener.open(asked, target)?;
         let number = port.number();
         self.open.insert(id, port);
         tracing::info!(?asked, port = number, "port open");
@@ -135,6 +137,15 @@ fn is_as_asked(port: &OpenPort, asked: HostPort) -> bool {
     let number = if any { port.number() } else { asked.address.port() };
     let address = SocketAddr::new(asked.address.ip(), number);
     !port.is_dead() && port.at() == HostPort { address, ..asked }
+}
+
+/// Whether this computer has no IPv6, or none that is switched on.
+fn is_of_a_family_that_is_missing(asked: HostPort, error: &io::Error) -> bool {
+    let has = |domain| Socket::new(domain, Type::DGRAM, None).is_ok();
+    let nowhere = error.kind() == io::ErrorKind::AddrNotAvailable;
+    asked.address.is_ipv6()
+        && (nowhere && asked.address.ip().is_unspecified()
+            || !has(Domain::IPV6) && has(Domain::IPV4))
 }
 
 /// Why a port cannot be opened, for a person.

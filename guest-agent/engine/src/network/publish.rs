@@ -143,7 +143,8 @@ impl ContainerNetwork {
                 return Ok(mappings);
             }
         }
-        if let Some(address) = v6.filter(|_| !any_family || mappings.is_empty()) {
+        let over_v4 = mappings.first().map(|mapping| mapping.container_address);
+        if let Some(address) = v6.or_else(|| over_v4.filter(|_| any_family)) {
             mappings.push(mapping(Ipv6Addr::UNSPECIFIED.into(), address));
         }
         Ok(mappings)

@@ -9,6 +9,9 @@
 //! another program has taken meanwhile every few seconds, until it is free. One host is
 //! connected at a time: a new one takes the place of the old.
 
+#[cfg(test)]
+mod fake_host;
+mod publish;
 mod state;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,14 +22,10 @@ use naru_protocol::ports::{PortReply, PortRequest};
 use tokio::io::{
     AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader, split,
 };
-use tokio::sync::{Notify, mpsc, oneshot};
-use tokio::time::{interval, timeout};
+use tokio::sync::{Notify, mpsc};
+use tokio::time::{Instant, interval_at};
 
-use crate::error::{EngineError, Result};
 use state::State;
-
-/// How long the host may take to say whether it listens.
-const BIND_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How soon a port is asked for again that was lost to another program.
 const RETRY_INTERVAL: Duration = Duration::from_secs(5);
@@ -59,53 +58,6 @@ impl PortHost {
             }
             arrival.await;
         }
-    }
-
-    /// Has the host listen on all `mappings`, or on none; gives them back with the
-    /// ports that it chose.
-    pub(crate) async fn publish(
-        &self,
-        key: &str,
-        mappings: &[PortMapping],
-    ) -> Result<Vec<PortMapping>> {
-        let published = self.bind_all(key, mappings).await;
-        if published.is_err() {
-            self.unpublish(key);
-        }
-        published
-    }
-
-    async fn bind_all(&self, key: &str, mappings: &[PortMapping]) -> Result<Vec<PortMapping>> {
-        let mut bound = Vec::with_capacity(mappings.len());
-        for mapping in mappings {
-            let (answer, answered) = oneshot::channel();
-            let (id, request, host) = {
-                let mut state = self.state();
-                let Some((_, host)) = state.host.clone() else {
-                    return Err(EngineError::NoPortHost(mapping.host_port));
-                };
-                state.check_free(mapping)?;
-                let id = state.add(key, *mapping, Some(answer));
-                (id, state.request(id), host)
-            };
-            let lost = || EngineError::NoPortHost(mapping.host_port);
-            host.send(request).await.map_err(|_| lost())?;
-            let reply = timeout(BIND_TIMEOUT, answered).await.map_err(|_| lost())?;
-            match reply.map_err(|_| lost())? {
-                PortReply::Bound { host_port, .. } => {
-                    let mapping = PortMapping { host_port, ..*mapping };
-                    if let Some(binding) = self.state().bindings.get_mut(&id) {
-                        // From now on this very port is asked for.
-                        binding.mapping = mapping;
-                    }
-                    bound.push(mapping);
-                }
-                PortReply::Refused { message, .. } => {
-                    return Err(EngineError::PortRefused(message));
-                }
-            }
-        }
-        Ok(bound)
     }
 
     /// What was published before the engine started anew; asked for once a host comes.
@@ -154,7 +106,8 @@ impl PortHost {
             for request in known {
                 write_line(&mut write, &request).await?;
             }
-            let mut retry = interval(RETRY_INTERVAL);
+            // All have just been asked for.
+            let mut retry = interval_at(Instant::now() + RETRY_INTERVAL, RETRY_INTERVAL);
             loop {
                 tokio::select! {
                     request = requests.recv() => match request {
@@ -172,18 +125,20 @@ impl PortHost {
         };
         let ended = tokio::select! {
             ended = send => ended,
-            ended = self.replies(read) => ended,
+            ended = self.replies(connection, read) => ended,
         };
-        if let Err(error) = ended {
-            tracing::info!(%error, "the host's port connection ended");
+        match ended {
+            Ok(()) => tracing::info!("the host's port connection ended"),
+            Err(error) => tracing::info!(%error, "the host's port connection is lost"),
         }
         let mut state = self.state();
-        if state.host.as_ref().is_some_and(|(current, _)| *current == connection) {
+        if state.is_current(connection) {
             state.host = None;
         }
     }
 
-    async fn replies(&self, read: impl AsyncRead + Send) -> std::io::Result<()> {
+    /// Takes the answers of one connection until it ends or another takes its place.
+    async fn replies(&self, connection: u64, read: impl AsyncRead + Send) -> std::io::Result<()> {
         use tokio::io::AsyncReadExt as _;
         let mut read = std::pin::pin!(BufReader::new(read));
         let mut line = Vec::new();
@@ -194,9 +149,19 @@ impl PortHost {
                 return Ok(());
             }
             let reply: PortReply = serde_json::from_slice(&line)?;
-            let (PortReply::Bound { id, .. } | PortReply::Refused { id, .. }) = &reply;
+            let (PortReply::Bound { id, .. }
+            | PortReply::Refused { id, .. }
+            | PortReply::NoFamily { id }) = &reply;
             let mut state = self.state();
+            if !state.is_current(connection) {
+                // What an earlier host listened on says nothing of the one there is now.
+                return Ok(());
+            }
             let Some(binding) = state.bindings.get_mut(id) else { continue };
+            if let PortReply::Bound { host_port, .. } = reply {
+                // From now on this very port is asked for.
+                binding.mapping.host_port = host_port;
+            }
             match binding.answer.take() {
                 // An error only says that the asker gave up.
                 Some(answer) => drop(answer.send(reply)),
@@ -222,70 +187,16 @@ async fn write_line(
 
 #[cfg(test)]
 mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
+    use tokio::task::JoinSet;
+    use tokio::time::timeout;
 
-    use naru_network::Protocol;
-    use tokio::io::{DuplexStream, Lines, ReadHalf, WriteHalf, duplex};
-
+    use super::fake_host::{FakeHost, mapping};
     use super::*;
-
-    fn mapping(host_port: u16) -> PortMapping {
-        PortMapping {
-            host_ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            host_port,
-            container_address: Ipv4Addr::new(172, 17, 0, 2).into(),
-            container_port: 80,
-            protocol: Protocol::Tcp,
-        }
-    }
-
-    struct FakeHost {
-        requests: Lines<BufReader<ReadHalf<DuplexStream>>>,
-        replies: WriteHalf<DuplexStream>,
-    }
-
-    impl FakeHost {
-        fn connect(ports: &PortHost, tasks: &mut tokio::task::JoinSet<()>) -> Self {
-            let (ours, theirs) = duplex(4096);
-            let ports = ports.clone();
-            tasks.spawn(async move { ports.serve(theirs).await });
-            let (read, replies) = split(ours);
-            Self { requests: BufReader::new(read).lines(), replies }
-        }
-
-        async fn request(&mut self) -> PortRequest {
-            serde_json::from_str(&self.requests.next_line().await.unwrap().unwrap()).unwrap()
-        }
-
-        async fn reply(&mut self, reply: PortReply) {
-            let line = serde_json::to_string(&reply).unwrap() + "\n";
-            self.replies.write_all(line.as_bytes()).await.unwrap();
-        }
-    }
-
-    #[tokio::test]
-    async fn without_a_host_nothing_is_published() {
-        let error = PortHost::default().publish("c", &[mapping(80)]).await.unwrap_err();
-        assert!(matches!(error, EngineError::NoPortHost(80)));
-    }
-
-    #[tokio::test]
-    async fn what_another_container_has_is_not_asked_for() {
-        let ports = PortHost::default();
-        let mut tasks = tokio::task::JoinSet::new();
-        let _host = FakeHost::connect(&ports, &mut tasks);
-        ports.connected().await;
-        ports.restore("old", &[mapping(80)]);
-        let error = ports.publish("c", &[mapping(80)]).await.unwrap_err();
-        assert_eq!(error.to_string(), "Bind for 0.0.0.0:80 failed: port is already allocated");
-        ports.unpublish("old");
-        assert!(ports.state().bindings.is_empty());
-    }
 
     #[tokio::test]
     async fn whoever_waits_for_a_host_is_told_of_its_coming() {
         let ports = PortHost::default();
-        let mut tasks = tokio::task::JoinSet::new();
+        let mut tasks = JoinSet::new();
         let waits = ports.clone();
         let waits = async move { waits.connected().await };
         let comes = async { FakeHost::connect(&ports, &mut tasks) };
@@ -296,7 +207,7 @@ mod tests {
     #[tokio::test]
     async fn a_chosen_port_is_asked_for_again_by_its_number() {
         let ports = PortHost::default();
-        let mut tasks = tokio::task::JoinSet::new();
+        let mut tasks = JoinSet::new();
         let mut host = FakeHost::connect(&ports, &mut tasks);
         ports.restore("old", &[mapping(7)]);
         // The connection is made when the task first runs, before or after `restore`.
@@ -329,7 +240,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_port_that_was_lost_is_asked_for_until_it_is_free() {
         let ports = PortHost::default();
-        let mut tasks = tokio::task::JoinSet::new();
+        let mut tasks = JoinSet::new();
         ports.restore("old", &[mapping(80)]);
         let mut host = FakeHost::connect(&ports, &mut tasks);
         for _ in 0..3 {
@@ -346,24 +257,40 @@ mod tests {
         assert!(!ports.state().bindings.values().any(|binding| binding.lost));
     }
 
-    #[tokio::test]
-    async fn a_refusal_is_told_and_leaves_nothing_published() {
+    #[tokio::test(start_paused = true)]
+    async fn a_host_that_comes_is_asked_for_each_port_once() {
         let ports = PortHost::default();
-        let mut tasks = tokio::task::JoinSet::new();
+        let mut tasks = JoinSet::new();
+        ports.restore("old", &[mapping(80)]);
+        let mut first = FakeHost::connect(&ports, &mut tasks);
+        let PortRequest::Bind { id, .. } = first.request().await else { panic!("no bind") };
+        first.refuse(id, "port 80 is already in use").await;
+        let PortRequest::Bind { .. } = first.request().await else { panic!("not lost") };
+        let mut second = FakeHost::connect(&ports, &mut tasks);
+        let PortRequest::Bind { .. } = second.request().await else { panic!("no bind") };
+        let again = timeout(RETRY_INTERVAL / 2, second.request()).await;
+        assert!(again.is_err(), "{again:?}");
+    }
+
+    #[tokio::test]
+    async fn a_chosen_port_is_known_as_soon_as_the_host_has_told() {
+        let ports = PortHost::default();
+        let mut tasks = JoinSet::new();
         let mut host = FakeHost::connect(&ports, &mut tasks);
-        tokio::task::yield_now().await;
-        let wanted = [mapping(80)];
-        let publish = ports.publish("c", &wanted);
-        let answer = async {
-            let PortRequest::Bind { id, .. } = host.request().await else { panic!("no bind") };
-            let message = "port 80 is already in use by nginx (pid 1)".to_owned();
-            host.reply(PortReply::Refused { id, message }).await;
+        ports.connected().await;
+        let wanted = [mapping(0)];
+        let mut publish = std::pin::pin!(ports.publish("c", &wanted));
+        assert!(futures::poll!(&mut publish).is_pending());
+        let PortRequest::Bind { id, .. } = host.request().await else { panic!("no bind") };
+        host.reply(PortReply::Bound { id, host_port: 49152 }).await;
+        // Another host comes before the asker has heard the answer.
+        while ports.state().bindings[&id].answer.is_some() {
+            tokio::task::yield_now().await;
+        }
+        let mut next = FakeHost::connect(&ports, &mut tasks);
+        let PortRequest::Bind { host_port: 49152, .. } = next.request().await else {
+            panic!("not the port that was chosen");
         };
-        let (published, ()) = tokio::join!(publish, answer);
-        assert_eq!(
-            published.unwrap_err().to_string(),
-            "port 80 is already in use by nginx (pid 1)"
-        );
-        assert!(ports.state().bindings.is_empty());
+        assert_eq!(publish.await.unwrap()[0].host_port, 49152);
     }
 }

@@ -45,11 +45,25 @@ impl Binding {
                 }
                 self.lost = true;
             }
+            PortReply::NoFamily { .. } => {
+                // It comes back with the host's next start, if at all, and then it is asked for.
+                tracing::warn!(container_id, port, "the host has no IPv6 any more");
+            }
         }
     }
 }
 
 impl State {
+    /// Whether the host speaks on this connection.
+    pub(super) fn is_current(&self, connection: u64) -> bool {
+        self.host.as_ref().is_some_and(|(current, _)| *current == connection)
+    }
+
+    /// Whether the host has come anew since this connection was made.
+    pub(super) fn is_after(&self, connection: u64) -> bool {
+        self.host.as_ref().is_some_and(|(current, _)| *current > connection)
+    }
+
     pub(super) fn add(
         &mut self,
         key: &str,
