@@ -135,13 +135,15 @@ impl Vm {
         serde_json::from_str(&output.stdout).with_context(|| format!("{output:?}"))
     }
 
-    /// The last of what the guest's console said.
+    /// The last of what the guest's console said, and of what the host's side did meanwhile.
     pub fn console(&self) -> String {
-        let log = fs::read(self.home.path().join("data/serial.log")).unwrap_or_default();
-        let log = String::from_utf8_lossy(&log);
-        let lines: Vec<&str> = log.lines().collect();
-        let last = lines.len().saturating_sub(CONSOLE_LINES);
-        format!("the console's end:\n{}", lines[last..].join("\n"))
+        let [console, host] = ["serial.log", "naru.log"].map(|name| {
+            let log = fs::read(self.home.path().join("data").join(name)).unwrap_or_default();
+            let log = String::from_utf8_lossy(&log);
+            let lines: Vec<&str> = log.lines().collect();
+            lines[lines.len().saturating_sub(CONSOLE_LINES)..].join("\n")
+        });
+        format!("the console's end:\n{console}\nthe host's log:\n{host}")
     }
 
     /// The process of QEMU.
@@ -176,6 +178,8 @@ impl Vm {
             .env("NARU_HOME", self.home.path())
             .env("NARU_VM_IMAGES", &self.images)
             .env("DOCKER_CONFIG", self.docker_config())
+            // Which ports were open when is what a refused connection raises.
+            .env("RUST_LOG", "warn,naru_app::ports=info")
             .env_remove("DOCKER_HOST")
             .env_remove("DOCKER_CONTEXT")
             .stdin(Stdio::null());

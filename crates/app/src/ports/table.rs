@@ -118,7 +118,9 @@ impl PortTable {
     async fn close(&mut self, id: u64) {
         self.lost.remove(&id);
         if let Some(port) = self.open.remove(&id) {
+            let at = port.at();
             port.close().await;
+            tracing::info!(?at, "port closed");
         }
     }
 

@@ -12,7 +12,7 @@ use anyhow::ensure;
 use naru_test_framework::{TEST_HOST, Vm};
 
 /// By the beginning of their names.
-const CHOSEN: [&str; 49] = [
+const CHOSEN: [&str; 50] = [
     "attach::",
     "commands::",
     "compose::addresses::addresses",
@@ -44,6 +44,7 @@ const CHOSEN: [&str; 49] = [
     "networks_connect::a_network",
     "pause::what_is_paused",
     "pause::a_paused_container_stands_still",
+    "ports::a_published_port_answers_on_the_host",
     "ports_udp::",
     "prune::what_does_not_run",
     "python::testcontainers_starts",
