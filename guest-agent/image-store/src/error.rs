@@ -95,6 +95,14 @@ pub enum ImageError {
         /// Where it was written to.
         path: PathBuf,
     },
+    /// The store's file system has less room than is needed, as is known before anything is done.
+    #[error("no space left on device: {needed} bytes are needed at least, {free} are free")]
+    NoRoom {
+        /// How much there is to come, compressed.
+        needed: u64,
+        /// How much may be written.
+        free: u64,
+    },
     /// Reading or writing the store failed.
     #[error("{operation} {path}")]
     Io {
@@ -142,7 +150,10 @@ impl ImageError {
             Self::NotFound { .. } | Self::Platform { .. } => ErrorKind::NotFound,
             Self::Conflict(_) => ErrorKind::Conflict,
             Self::Registry(error) => error.kind(),
-            Self::DiskFull { .. } | Self::Io { .. } | Self::Database { .. } => ErrorKind::Internal,
+            Self::DiskFull { .. }
+            | Self::NoRoom { .. }
+            | Self::Io { .. }
+            | Self::Database { .. } => ErrorKind::Internal,
             Self::NewerIndex { .. } | Self::NoRecord { .. } => ErrorKind::Precondition,
             Self::Interrupted { .. } => ErrorKind::Cancelled,
         }

@@ -6,6 +6,7 @@
 //! ```
 
 mod ingest;
+mod space;
 
 use std::collections::HashMap;
 use std::fs::{self, File};

@@ -9,6 +9,7 @@
 //! clean up. A layer that several pulls want is fetched by the first; when that one is
 //! dropped, the next one takes over.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
@@ -112,6 +113,7 @@ impl ImageStore {
             };
             tell(progress, descriptor, state);
         }
+        self.make_room(wanted.clone()).await?;
         let mut fetches = Vec::with_capacity(config.diff_ids.len());
         for (diff_id, descriptor) in wanted {
             fetches.push(self.fetch_layer(&session, diff_id, descriptor, progress).boxed());
@@ -140,6 +142,25 @@ impl ImageStore {
 
     fn is_current(&self, reference: &ImageReference, id: &Digest) -> Result<bool, ImageError> {
         Ok(self.index().named(reference)?.as_ref() == Some(id))
+    }
+
+    /// Refuses layers whose blobs alone are larger than the room that there is.
+    async fn make_room(
+        &self,
+        wanted: impl Iterator<Item = (&Digest, &Descriptor)>,
+    ) -> Result<(), ImageError> {
+        let (mut needed, mut counted) = (0_u64, HashSet::new());
+        for (diff_id, descriptor) in wanted {
+            if counted.insert(diff_id) && !self.has_layer(diff_id)? {
+                needed = needed.saturating_add(descriptor.size);
+            }
+        }
+        if self.layer_store().check_space(needed).is_ok() {
+            return Ok(());
+        }
+        // Layers of pulls that were broken off may be in the way.
+        self.collect_layers().await?;
+        self.layer_store().check_space(needed)
     }
 
     /// Brings one layer into the store, unless it is there. An index may list a layer

@@ -13,8 +13,9 @@ use tokio::sync::{mpsc, watch};
 
 use crate::digest::Digest;
 
-/// Chunks on their way; a chunk is at most some tens of KiB.
-const CHUNKS_IN_FLIGHT: usize = 32;
+/// Chunks on their way. When the reader is the slower one, the HTTP client reads some 400 KiB
+/// at once; when it is not, few are on their way.
+const CHUNKS_IN_FLIGHT: usize = 4;
 const BUFFER: usize = 128 << 10;
 /// Progress is told in steps of this many bytes.
 const PROGRESS_STEP: u64 = 512 << 10;

@@ -9,6 +9,7 @@ use naru_image_store::{
 use naru_test_framework::images::of_layers;
 use naru_test_framework::oci::{Compression, LayerWriter, OciImage, digest};
 use rustix::process::{getgid, getuid};
+use serde_json::Value;
 use tokio::sync::Notify;
 
 use crate::registry::{Answer, Double};
@@ -136,5 +137,23 @@ async fn all_tags_are_listed_over_several_pages() -> anyhow::Result<()> {
         Answer { status: 200, body: b"{\"tags\":[\"a b\"]}".to_vec(), ..Answer::default() };
     double.set("tags/list", broken);
     store.tags(&double.reference().parse()?, None).await.expect_err("no such tag can be");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_no_room_is_refused_before_it_is_fetched() -> anyhow::Result<()> {
+    let (double, mut image) = (Double::start().await?, image()?);
+    let mut manifest: Value = serde_json::from_slice(&image.document)?;
+    manifest["layers"][1]["size"] = (1_u64 << 60).into();
+    image.document = serde_json::to_vec(&manifest)?;
+    double.publish(&image);
+    let directory = tempfile::tempdir()?;
+    let store = open(directory.path()).await?;
+    let refused = store.pull(&double.reference().parse()?, None, None, &|_| {}).await;
+    let error = refused.expect_err("nobody has that much room").to_string();
+    assert!(error.starts_with("no space left on device: 11529215"), "{error}");
+    for layer in layer_paths(&image) {
+        assert!(double.requests(&layer).is_empty(), "{layer} was asked for");
+    }
     Ok(())
 }
