@@ -1,0 +1,201 @@
+//! An engine that is killed at random instants while images come and go.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use naru_test_framework::oci::{Compression, Layer, LayerWriter, OciImage};
+use naru_test_framework::{NativeEngine, Registry, images};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use rusqlite::{Connection, OpenFlags};
+use serde_json::Value;
+
+const KILLS: u32 = 50;
+/// Of files of an image's own, over the layer that all images share.
+const PARTS: usize = 4;
+const FILES: usize = 60;
+
+/// An image that comes and goes in one way.
+struct Subject {
+    name: String,
+    /// Given to `docker load`; what has none is pulled.
+    archive: Option<Vec<u8>>,
+    /// What it prints when all its layers are there.
+    says: String,
+    /// How long it takes to come and to go.
+    takes: [Duration; 2],
+}
+
+impl Subject {
+    /// Begins to bring it, or to take it away.
+    fn change(&self, engine: &NativeEngine, remove: bool) -> anyhow::Result<Duration> {
+        let begun = Instant::now();
+        match &self.archive {
+            _ if remove => engine.docker(&["rmi", "-f", &self.name]),
+            Some(archive) => engine.docker_with_input(&["load", "-q"], archive),
+            None => engine.docker(&["pull", "-q", &self.name]),
+        }?
+        .success()?;
+        Ok(begun.elapsed())
+    }
+}
+
+/// busybox, and above it layers that only `seed`'s image has.
+fn image(seed: u64) -> anyhow::Result<(OciImage, String)> {
+    let busybox = images::busybox()?;
+    let config: Value = serde_json::from_slice(&busybox.blobs[0])?;
+    let diff_id = config["rootfs"]["diff_ids"][0].as_str().context("a layer")?.to_owned();
+    let bottom = Layer { blob: busybox.blobs[1].clone(), diff_id, compression: Compression::Gzip };
+    let mut random = StdRng::seed_from_u64(seed);
+    let (mut layers, mut says) = (vec![bottom], Vec::new());
+    for part in 0..PARTS {
+        let mut layer = LayerWriter::new();
+        for file in 0..FILES {
+            let content: Vec<u8> = (0..8 << 10).map(|_| random.random()).collect();
+            layer.file(&format!("part{part}/{file}"), 0o644, &content)?;
+        }
+        let line = format!("{seed} {part}");
+        layer.file(&format!("part{part}/says"), 0o644, format!("{line}\n").as_bytes())?;
+        says.push(line);
+        layers.push(layer.finish(Compression::Gzip)?);
+    }
+    Ok((images::of_layers(layers)?, says.join("\n")))
+}
+
+#[test]
+fn nothing_is_lost_or_half_made_when_the_engine_is_killed() -> anyhow::Result<()> {
+    let seed: u64 = rand::rng().random();
+    kill_again_and_again(seed).with_context(|| format!("the seed is {seed}"))
+}
+
+fn kill_again_and_again(seed: u64) -> anyhow::Result<()> {
+    let mut random = StdRng::seed_from_u64(seed);
+    let registry = Registry::start()?;
+    let mut engine = NativeEngine::start()?;
+    let (pulled, pulled_says) = image(1)?;
+    registry.push("pulled", "1", &pulled)?;
+    let (loaded, loaded_says) = image(2)?;
+    let archive = loaded.archive("docker.io/library/loaded:1")?;
+    let mut subjects = [
+        (registry.reference("pulled", "1"), None, pulled_says),
+        ("loaded:1".to_owned(), Some(archive), loaded_says),
+    ]
+    .map(|(name, archive, says)| Subject { name, archive, says, takes: Default::default() });
+    for subject in &mut subjects {
+        subject.takes = [subject.change(&engine, false)?, subject.change(&engine, true)?];
+    }
+
+    let (mut present, mut cut) = (BTreeSet::new(), 0);
+    for round in 0..KILLS {
+        let subject = &subjects[random.random_range(0..subjects.len())];
+        let remove = present.contains(&subject.name);
+        let at = subject.takes[usize::from(remove)].mul_f64(random.random_range(0.0..1.2));
+        let acknowledged = thread::scope(|scope| -> anyhow::Result<bool> {
+            let change = scope.spawn(|| subject.change(&engine, remove).is_ok());
+            wait(at);
+            // The handle is the other thread's, too; it is a kill all the same.
+            let pid = engine.pid().context("the engine runs")?;
+            kill(Pid::from_raw(pid.try_into()?), Signal::SIGKILL)?;
+            change.join().map_err(|_| anyhow::anyhow!("the client panicked"))
+        })?;
+        cut += u32::from(!acknowledged);
+        engine.kill()?;
+        engine.restart()?;
+        let what = format!(
+            "kill {round}, {at:?} after {} {} began",
+            if remove { "the removal of" } else { "the coming of" },
+            subject.name
+        );
+        present = check(&engine, &subjects).with_context(|| what.clone())?;
+        let is_there = present.contains(&subject.name);
+        ensure!(!acknowledged || is_there != remove, "{what}: what was acknowledged is not so");
+    }
+
+    ensure!(cut > KILLS / 4, "only {cut} of {KILLS} kills came in the midst of something");
+
+    // The next sweep takes what the kills left over.
+    let last = &subjects[0];
+    last.change(&engine, false)?;
+    for subject in &subjects {
+        engine.docker(&["rmi", "-f", &subject.name])?;
+    }
+    let left = layers(&engine)?;
+    ensure!(left.is_empty(), "layers are left: {left:?}");
+    check(&engine, &subjects).map(drop)
+}
+
+/// The instant is as random as can be: nothing is waited for.
+#[expect(clippy::disallowed_methods, reason = "an engine is killed at any time")]
+fn wait(time: Duration) {
+    thread::sleep(time);
+}
+
+/// Holds if every image that is listed runs, nothing half-done lies about, and the sizes that are
+/// told are those on disk. Gives the names of the images.
+fn check(engine: &NativeEngine, subjects: &[Subject]) -> anyhow::Result<BTreeSet<String>> {
+    let listed = engine.docker(&["images", "--format", "{{.Repository}}:{{.Tag}}"])?;
+    let listed: BTreeSet<String> = listed.success()?.lines().map(str::to_owned).collect();
+    for name in &listed {
+        let subject = subjects.iter().find(|subject| subject.name == *name);
+        let subject = subject.with_context(|| format!("{name} is listed"))?;
+        let run = ["run", "--rm", "--network=none", name, "/bin/sh", "-c", "cat /part*/says"];
+        ensure!(engine.docker(&run)?.success()? == subject.says, "{name} is not whole");
+    }
+    let store = engine.root().join("images");
+    let ingest = entries(&store.join("ingest"))?;
+    ensure!(ingest.is_empty(), "half-done work is left: {ingest:?}");
+    let known = layers(engine)?;
+    let names: BTreeSet<String> = known.iter().map(|(name, _)| name.clone()).collect();
+    for directory in ["layers", "records"] {
+        let found = entries(&store.join(directory))?;
+        ensure!(found == names, "{found:?} are in {directory}, {names:?} in the index");
+    }
+    for (name, size) in known {
+        let found = size_of(&store.join("layers").join(&name))?;
+        ensure!(found == size, "layer {name} has {found} bytes, not {size}");
+    }
+    Ok(listed)
+}
+
+/// Names and sizes of the layers in the store's index.
+fn layers(engine: &NativeEngine) -> anyhow::Result<Vec<(String, u64)>> {
+    let path = engine.root().join("images/index.db");
+    let index = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let mut rows = index.prepare("SELECT name, size FROM layer")?;
+    let rows = rows.query_map([], |row| Ok((row.get::<_, u32>(0)?, row.get::<_, u32>(1)?)))?;
+    rows.map(|row| row.map(|(name, size)| (base_36(name), size.into())).map_err(Into::into))
+        .collect()
+}
+
+/// As directories are named.
+fn base_36(mut number: u32) -> String {
+    let mut digits = String::new();
+    while number > 0 {
+        digits.extend(char::from_digit(number % 36, 36));
+        number /= 36;
+    }
+    digits.chars().rev().collect()
+}
+
+fn entries(directory: &Path) -> anyhow::Result<BTreeSet<String>> {
+    fs::read_dir(directory)?
+        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+        .collect()
+}
+
+/// The bytes of files and of links' targets.
+fn size_of(directory: &Path) -> anyhow::Result<u64> {
+    let mut size = 0;
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        size += if metadata.is_dir() { size_of(&entry.path())? } else { metadata.len() };
+    }
+    Ok(size)
+}
