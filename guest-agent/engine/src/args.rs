@@ -33,6 +33,9 @@ pub struct EngineArgs {
     /// A file of certificates (PEM) that are trusted besides the system's.
     #[arg(long = "registry-ca")]
     pub registry_cas: Vec<PathBuf>,
+    /// A file (JSON) of settings for registries: mirrors, certificates, proxies.
+    #[arg(long)]
+    pub registries: Option<PathBuf>,
 }
 
 /// Takes a directory from where the engine is started; a shim works elsewhere.

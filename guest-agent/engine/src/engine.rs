@@ -23,6 +23,7 @@ use crate::error::{EngineError, Result};
 use crate::events::Events;
 use crate::network::{ContainerNetwork, OpenRequest};
 use crate::ports::PortHost;
+use crate::registries;
 use crate::volume::{VolumeDirectories, Volumes};
 
 /// Where things are kept.
@@ -62,6 +63,8 @@ struct Inner {
     paths: Paths,
     database: Database,
     images: ImageStore,
+    /// How registries are reached where the host, or a file, says nothing else.
+    registries: RegistryConfig,
     volumes: Volumes,
     containers: Containers,
     execs: Execs,
@@ -93,13 +96,11 @@ impl Engine {
         }
         let lock = lock(&paths.root.join("engine.lock"))?;
         let mode = args.mode();
-        let registries = RegistryConfig {
-            insecure: args.insecure_registries.clone(),
-            extra_ca_pem: read_all(&args.registry_cas)?,
-            localhost: mode.registry_localhost(),
-            ..RegistryConfig::default()
-        };
-        let images = ImageStore::open(&paths.root.join("images"), registries).await?;
+        let registries = registries::of_arguments(args)?;
+        let images = ImageStore::open(&paths.root.join("images"), registries.clone()).await?;
+        if let Some(file) = &args.registries {
+            images.reconfigure(registries::with_file(&registries, file)?)?;
+        }
         let database = Database::open(&paths.root.join("engine.db"))?;
         let records = database.containers().await?;
         let volumes = find_volumes(&paths, &database).await?;
@@ -122,6 +123,7 @@ impl Engine {
             paths,
             database,
             images,
+            registries,
             volumes,
             containers: Containers::default(),
             execs: Execs::default(),
@@ -163,6 +165,10 @@ impl Engine {
 
     pub(crate) fn images(&self) -> &ImageStore {
         &self.0.images
+    }
+
+    pub(crate) fn registries(&self) -> &RegistryConfig {
+        &self.0.registries
     }
 
     pub(crate) fn volumes(&self) -> &Volumes {
@@ -314,11 +320,4 @@ fn lock(path: &Path) -> Result<File> {
         ))),
         Err(errno) => Err(EngineError::io("locking", path)(errno.into())),
     }
-}
-
-fn read_all(paths: &[PathBuf]) -> Result<Vec<Vec<u8>>> {
-    paths
-        .iter()
-        .map(|path| std::fs::read(path).map_err(EngineError::io("reading", path.clone())))
-        .collect()
 }

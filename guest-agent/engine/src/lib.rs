@@ -26,6 +26,7 @@ mod files;
 mod network;
 mod ports;
 mod processes;
+mod registries;
 mod server;
 mod spec;
 mod stats;

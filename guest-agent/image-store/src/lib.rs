@@ -36,6 +36,7 @@ mod pull;
 mod record;
 mod reference;
 mod registry;
+mod remote;
 mod remove;
 mod store;
 mod stream;
@@ -49,7 +50,11 @@ pub use platform::{Platform, PlatformError};
 pub use progress::{LayerState, Progress, PullEvent};
 pub use record::LayerArchive;
 pub use reference::{ImageReference, ReferenceError};
-pub use registry::{Credentials, RegistryConfig, RegistryError};
+pub use registry::{
+    ClientIdentity, Credentials, FoundRepository, HostConfig, Proxies, RegistryConfig,
+    RegistryError,
+};
+pub use remote::{Distributed, DistributedImage};
 pub use remove::{RemoveConflict, Users};
 pub use store::ImageStore;
 pub use stream::decompressed;

@@ -27,8 +27,8 @@ use crate::platform::Platform;
 use crate::progress::{LayerState, Progress, PullEvent};
 use crate::reference::ImageReference;
 use crate::registry::{
-    BlobDownload, Credentials, Descriptor, Download, ImageManifest, ManifestDocument, Parsed,
-    RegistryError, Session, choose,
+    BlobDownload, Credentials, Descriptor, Download, ImageManifest, ManifestDocument, Origin,
+    Parsed, Purpose, RegistryError, Session, choose,
 };
 use crate::store::ImageStore;
 use crate::stream::{Chunk, channel};
@@ -60,7 +60,7 @@ impl ImageStore {
         credentials: Option<&Credentials>,
         progress: Progress<'_>,
     ) -> Result<Pulled, ImageError> {
-        let pulled = self.pull_unguarded(reference, platform, credentials, progress).await;
+        let pulled = self.pull_from_any(reference, platform, credentials, progress).await;
         if matches!(pulled, Err(ImageError::DiskFull { .. })) {
             // Layers of the failed pull would keep the disk full.
             self.collect_layers().await?;
@@ -80,15 +80,44 @@ impl ImageStore {
         tags.iter().map(|tag| Ok(format!("{name}:{tag}").parse()?)).collect()
     }
 
-    async fn pull_unguarded(
+    /// Mirrors are tried first, and what they cannot give the registry itself gives. What is
+    /// known of the user is for the registry alone.
+    async fn pull_from_any(
         &self,
         reference: &ImageReference,
         platform: Option<&Platform>,
         credentials: Option<&Credentials>,
         progress: Progress<'_>,
     ) -> Result<Pulled, ImageError> {
+        let wiring = self.connector().wiring();
+        let settings = wiring.config().hosts.get(reference.domain());
+        for mirror in settings.map(|host| host.mirrors.as_slice()).unwrap_or_default() {
+            let (origin, purpose) = (Origin::of_mirror(mirror)?, Purpose::Pull(reference.clone()));
+            let session = Session::open_at(self.connector(), origin, purpose, None).await;
+            let pulled = match session {
+                Ok(session) => self.pull_from(&session, reference, platform, progress).await,
+                Err(error) => Err(error.into()),
+            };
+            match pulled {
+                Err(ImageError::Registry(error)) => {
+                    let error = naru_error::chain(&error);
+                    tracing::warn!(mirror, error, "a mirror could not give an image");
+                }
+                pulled => return pulled,
+            }
+        }
         let session = Session::open(self.connector(), reference, credentials).await?;
-        let found = find(&session, reference, platform).await?;
+        self.pull_from(&session, reference, platform, progress).await
+    }
+
+    async fn pull_from(
+        &self,
+        session: &Session,
+        reference: &ImageReference,
+        platform: Option<&Platform>,
+        progress: Progress<'_>,
+    ) -> Result<Pulled, ImageError> {
+        let found = find(session, reference, platform).await?;
         progress(PullEvent::PullingFrom {
             repository: repository_shown(reference),
             tag: match (reference.digest(), reference.tag()) {
@@ -116,7 +145,7 @@ impl ImageStore {
         self.make_room(wanted.clone()).await?;
         let mut fetches = Vec::with_capacity(config.diff_ids.len());
         for (diff_id, descriptor) in wanted {
-            fetches.push(self.fetch_layer(&session, diff_id, descriptor, progress).boxed());
+            fetches.push(self.fetch_layer(session, diff_id, descriptor, progress).boxed());
         }
         stream::iter(fetches).buffer_unordered(LAYERS_AT_ONCE).try_collect::<()>().await?;
 
@@ -232,7 +261,7 @@ async fn find(
 ) -> Result<Found, ImageError> {
     let wanted = platform.cloned().unwrap_or_else(Platform::host);
     let familiar = reference.familiar();
-    let mut document = session.named_manifest().await?;
+    let mut document = session.named_manifest(reference).await?;
     let named = document.digest.clone();
     for _ in 0..=MAX_INDEX_DEPTH {
         match document.parse(&familiar)? {

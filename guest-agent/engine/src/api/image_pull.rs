@@ -5,8 +5,6 @@ use std::convert::Infallible;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use futures::StreamExt as _;
 use hyper::HeaderMap;
 use hyper::header::CONTENT_TYPE;
@@ -17,6 +15,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::credentials::credentials;
 use super::error::ApiError;
 use super::query::Query;
 use crate::engine::Engine;
@@ -32,18 +31,6 @@ pub(super) struct CreateQuery {
     platform: String,
 }
 
-/// The client's word for a registry's credentials.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct AuthConfig {
-    username: String,
-    password: String,
-    #[serde(alias = "identityToken")]
-    identitytoken: String,
-    #[serde(alias = "registryToken")]
-    registrytoken: String,
-}
-
 /// A reference from a name and a separate tag or digest.
 pub(super) fn reference(name: &str, tag: &str) -> Result<ImageReference, ApiError> {
     let text = match tag {
@@ -52,22 +39,6 @@ pub(super) fn reference(name: &str, tag: &str) -> Result<ImageReference, ApiErro
         tag => format!("{name}:{tag}"),
     };
     text.parse().map_err(|error| ApiError::invalid(chain(&error)))
-}
-
-/// `X-Registry-Auth`: base64 (either alphabet, padded or not) of JSON. What cannot be
-/// read is as good as absent, as in Docker.
-fn credentials(headers: &HeaderMap) -> Option<Credentials> {
-    let header = headers.get("x-registry-auth")?.to_str().ok()?;
-    let padded = format!("{header}{}", &"==="[..(4 - header.len() % 4) % 4]);
-    let bytes = URL_SAFE.decode(&padded).or_else(|_| STANDARD.decode(&padded)).ok()?;
-    let auth: AuthConfig = serde_json::from_slice(&bytes).ok()?;
-    let credentials = Credentials {
-        username: auth.username,
-        password: auth.password,
-        identity_token: auth.identitytoken,
-        registry_token: auth.registrytoken,
-    };
-    (!credentials.is_empty()).then_some(credentials)
 }
 
 /// Whether neither a tag nor a digest is in `name`; Docker pulls all tags then.
@@ -214,27 +185,7 @@ fn line(event: &PullEvent) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use hyper::header::HeaderValue;
-
     use super::*;
-
-    fn header(value: &str) -> HeaderMap {
-        let value = HeaderValue::from_str(value).unwrap();
-        HeaderMap::from_iter([("x-registry-auth".parse().unwrap(), value)])
-    }
-
-    #[test]
-    fn credentials_are_read_in_any_alphabet_and_padding() {
-        let json = br#"{"username":"u","password":"p>>?"}"#;
-        for text in
-            [URL_SAFE.encode(json), STANDARD.encode(json), STANDARD.encode(json).replace('=', "")]
-        {
-            let credentials = credentials(&header(&text)).unwrap();
-            assert_eq!(credentials.username, "u");
-        }
-        assert!(credentials(&header("!!!")).is_none());
-        assert!(credentials(&header("e30=")).is_none(), "an empty object is no credentials");
-    }
 
     #[test]
     fn a_digest_in_place_of_a_tag_is_one() {

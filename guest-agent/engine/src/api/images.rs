@@ -19,6 +19,7 @@ use super::error::ApiError;
 use super::image_pull;
 use super::image_view::{self, created, history, inspect};
 use super::query::{Filters, Flag, Query};
+use super::registries;
 use crate::container::{Record, image_config};
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -33,6 +34,7 @@ pub(super) fn routes() -> Router<Engine> {
         .route("/images/json", get(list))
         .route("/images/create", post(image_pull::create))
         .route("/images/load", post(load))
+        .route("/images/search", get(registries::search))
         .route("/images/{*rest}", get(read).post(change).delete(remove))
 }
 
@@ -102,7 +104,7 @@ async fn read(
     Extension(version): Extension<ApiVersion>,
     Path(rest): Path<String>,
 ) -> Answer {
-    if rest == "search" || rest == "get" || rest.ends_with("/get") {
+    if rest == "get" || rest.ends_with("/get") {
         return Err(ApiError::unsupported(format!("images/{rest} is not supported yet")));
     }
     if let Some(name) = rest.strip_suffix("/json") {

@@ -10,6 +10,7 @@ mod attach;
 mod container_view;
 mod containers;
 mod create;
+mod credentials;
 mod detach;
 mod disk_usage;
 mod error;
@@ -28,6 +29,7 @@ mod networks;
 mod not_yet;
 mod prune;
 mod query;
+mod registries;
 mod stats;
 mod system;
 mod top;
@@ -60,6 +62,7 @@ impl Api {
             .merge(system::routes())
             .merge(events::routes())
             .merge(images::routes())
+            .merge(registries::routes())
             .merge(containers::routes())
             .merge(create::routes())
             .merge(lifecycle::routes())

@@ -5,15 +5,16 @@ use std::net::SocketAddr;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use hyper::StatusCode;
 use hyper_util::rt::TokioIo;
 use naru_error::ErrorKind;
 use naru_protocol::handshake::Handshake;
 use naru_protocol::ports::PortProtocol;
+use naru_protocol::registries::Registries;
 use naru_protocol::{CLOCK_PATH, POWER_OFF_PATH, PROTOCOL_VERSION, SetClock, TUNNEL_PATH};
-use naru_protocol::{handshake, ports};
+use naru_protocol::{handshake, ports, registries};
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_settime};
 use serde::Deserialize;
@@ -27,11 +28,13 @@ use super::query::Query;
 use crate::args::Mode;
 use crate::datagrams;
 use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::registries::with_settings;
 
 /// How long a container may take to accept a connection.
 const TUNNEL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 
-const CAPABILITIES: [&str; 3] = ["clock", "ports", "tunnel"];
+const CAPABILITIES: [&str; 4] = ["clock", "ports", "registries", "tunnel"];
 
 type Answer = Result<Response, ApiError>;
 
@@ -42,6 +45,7 @@ pub(super) fn routes() -> Router<Engine> {
         .route(POWER_OFF_PATH, post(power_off))
         .route(ports::PATH, post(serve_ports))
         .route(TUNNEL_PATH, post(tunnel))
+        .route(registries::PATH, put(set_registries))
 }
 
 async fn greet() -> Json<Handshake> {
@@ -71,6 +75,13 @@ async fn set_clock(State(engine): State<Engine>, body: Body) -> Answer {
     clock_settime(ClockId::CLOCK_REALTIME, TimeSpec::new(seconds, nanos)).map_err(|errno| {
         ApiError::new(ErrorKind::Internal, format!("setting the clock failed: {errno}"))
     })?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn set_registries(State(engine): State<Engine>, body: Body) -> Answer {
+    let told: Registries = json_body(body).await?;
+    let config = with_settings(engine.registries(), told);
+    engine.images().reconfigure(config).map_err(EngineError::from)?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::extract::Request;
-use axum::routing::{any, get, post};
+use axum::routing::{any, post};
 use naru_error::ErrorKind;
 
 use super::error::ApiError;
@@ -11,7 +11,6 @@ use crate::engine::Engine;
 pub(super) fn routes() -> Router<Engine> {
     let mut router = Router::new();
     for path in [
-        "/auth",
         "/session",
         "/grpc",
         "/build",
@@ -23,7 +22,6 @@ pub(super) fn routes() -> Router<Engine> {
     ] {
         router = router.route(path, post(refuse));
     }
-    router = router.route("/distribution/{*name}", get(refuse));
     router = router.route("/plugins/{*rest}", any(refuse));
     for path in ["/swarm", "/nodes", "/services", "/tasks", "/secrets", "/configs"] {
         router =
@@ -36,7 +34,6 @@ async fn refuse(request: Request) -> ApiError {
     let path = request.uri().path();
     let what = match path.trim_start_matches('/').split('/').next().unwrap_or_default() {
         "build" | "session" | "grpc" => "building images",
-        "auth" => "logging in to a registry",
         "plugins" => "plugins",
         "swarm" => "swarm mode",
         _ => path,

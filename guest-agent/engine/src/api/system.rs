@@ -22,6 +22,7 @@ use crate::args::Mode;
 use crate::container::Status;
 use crate::engine::Engine;
 use crate::processes::group_directory;
+use crate::registries;
 
 pub(super) fn routes() -> Router<Engine> {
     Router::new()
@@ -109,6 +110,7 @@ async fn info(
     let memory = sysinfo().map_or(0, |info| info.ram_total());
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let limits = Limits::read();
+    let registries = engine.images().registry_config();
     let system = match engine.mode() {
         Mode::Vm => "Naru",
         Mode::Native => "Naru (native)",
@@ -140,15 +142,11 @@ async fn info(
         "KernelVersion": kernel.release, "OperatingSystem": system, "OSVersion": "",
         "OSType": "linux", "Architecture": ARCH,
         "IndexServerAddress": "https://index.docker.io/v1/",
-        "RegistryConfig": {
-            "InsecureRegistryCIDRs": ["127.0.0.0/8", "::1/128"],
-            "IndexConfigs": {
-                "docker.io": { "Name": "docker.io", "Mirrors": [], "Secure": true, "Official": true },
-            },
-            "Mirrors": null,
-        },
+        "RegistryConfig": registries::shown(&registries),
         "NCPU": processors, "MemTotal": memory, "GenericResources": null,
-        "DockerRootDir": engine.paths().root, "HttpProxy": "", "HttpsProxy": "", "NoProxy": "",
+        "DockerRootDir": engine.paths().root, "HttpProxy": registries::without_password(&registries.proxies.http),
+        "HttpsProxy": registries::without_password(&registries.proxies.https),
+        "NoProxy": registries.proxies.no_proxy,
         "Name": kernel.hostname, "Labels": [], "ExperimentalBuild": false,
         "ServerVersion": SERVER_VERSION,
         "Runtimes": { "naru": { "path": "naru-agent" } }, "DefaultRuntime": "naru",

@@ -2,14 +2,17 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use reqwest::Url;
-use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use reqwest::{Method, RequestBuilder, Url};
 use serde::Deserialize;
 
 use super::challenge::Challenge;
 use super::error::RegistryError;
-use super::session::{Session, body};
+use super::purpose::Purpose;
+use super::session::{Ask, Session, body};
 
+/// How we are known to token servers.
+const CLIENT: &str = "naru";
 /// Tokens carry what they permit and may be long, but not this long.
 const MAX_TOKEN_ANSWER: u64 = 1 << 20;
 
@@ -20,26 +23,46 @@ struct TokenAnswer {
     token: String,
     #[serde(default)]
     access_token: String,
+    #[serde(default)]
+    refresh_token: String,
 }
 
 impl Session {
-    /// The `Authorization` header that answers `challenge`.
-    pub(super) async fn answer(&self, challenge: &Challenge) -> Result<HeaderValue, RegistryError> {
+    /// The `Authorization` header that answers `challenge`, and, at a login, the token that
+    /// may stand for the password from now on (or an empty text).
+    pub(super) async fn answer(
+        &self,
+        challenge: &Challenge,
+    ) -> Result<(HeaderValue, String), RegistryError> {
         let credentials = self.credentials();
         match challenge {
-            Challenge::Basic if credentials.username.is_empty() => Err(self.unauthorized()),
-            Challenge::Basic => self.header(&format!(
-                "Basic {}",
-                STANDARD.encode(format!("{}:{}", credentials.username, credentials.password))
-            )),
+            Challenge::Basic if credentials.username.is_empty() => Err(self.no_password()),
+            Challenge::Basic => {
+                let pair = format!("{}:{}", credentials.username, credentials.password);
+                Ok((self.header(&format!("Basic {}", STANDARD.encode(pair)))?, String::new()))
+            }
             Challenge::Bearer { .. } if !credentials.registry_token.is_empty() => {
-                self.header(&format!("Bearer {}", credentials.registry_token))
+                let token = format!("Bearer {}", credentials.registry_token);
+                Ok((self.header(&token)?, String::new()))
             }
             Challenge::Bearer { realm, service, .. } => {
-                let token = self.token(realm, service.as_deref()).await?;
-                self.header(&format!("Bearer {token}"))
+                let (token, identity) = self.token(realm, service.as_deref()).await?;
+                Ok((self.header(&format!("Bearer {token}"))?, identity))
             }
         }
+    }
+
+    /// Finds out whether the credentials are good; gives the identity token, or an empty text.
+    pub(crate) async fn login(&self) -> Result<String, RegistryError> {
+        let ask = Ask::new(Method::GET, self.base().clone());
+        let (response, at) = self.follow(&ask).await?;
+        let Some(challenge) = self.challenge(&response, &at) else {
+            return self.success(response).await.map(|_| String::new());
+        };
+        let (answer, identity) = self.answer(&challenge).await?;
+        self.remember(answer);
+        let (response, _) = self.follow(&ask).await?;
+        self.success(response).await.map(|_| identity)
     }
 
     fn header(&self, text: &str) -> Result<HeaderValue, RegistryError> {
@@ -49,9 +72,11 @@ impl Session {
         Ok(header)
     }
 
-    /// The scope is ours, not the challenge's: a registry must not get a token for another's
-    /// repository out of the user's credentials.
-    async fn token(&self, realm: &str, service: Option<&str>) -> Result<String, RegistryError> {
+    async fn token(
+        &self,
+        realm: &str,
+        service: Option<&str>,
+    ) -> Result<(String, String), RegistryError> {
         let realm: Url =
             realm.parse().map_err(|_| self.protocol("the challenge's realm is no URL"))?;
         let scheme_fits = match realm.scheme() {
@@ -62,33 +87,10 @@ impl Session {
         if !scheme_fits {
             return Err(self.protocol("the challenge's realm is not https"));
         }
-        let credentials = self.credentials();
-        let scope = format!("repository:{}:pull", self.repository());
-        let mut form = vec![("scope", scope.as_str())];
-        form.extend(service.map(|service| ("service", service)));
-        let request = if credentials.identity_token.is_empty() {
-            if !credentials.username.is_empty() {
-                form.push(("account", &credentials.username));
-            }
-            let mut url = realm;
-            url.query_pairs_mut().extend_pairs(form);
-            let request = self.request(&url);
-            if credentials.username.is_empty() {
-                request
-            } else {
-                request.basic_auth(&credentials.username, Some(&credentials.password))
-            }
-        } else {
-            form.push(("grant_type", "refresh_token"));
-            form.push(("refresh_token", &credentials.identity_token));
-            form.push(("client_id", "naru"));
-            let mut encoded = realm.clone();
-            encoded.query_pairs_mut().clear().extend_pairs(form);
-            self.post_form(&realm, encoded.query().unwrap_or_default().to_owned())
-        };
+        let request = self.token_request(&realm, service)?;
         let response = request.send().await.map_err(|source| self.unreachable(source))?;
         if !response.status().is_success() {
-            return Err(self.failure(response, None).await);
+            return Err(self.failure(response).await);
         }
         let content = body(response, MAX_TOKEN_ANSWER)
             .await
@@ -96,21 +98,58 @@ impl Session {
             .ok_or_else(|| self.protocol("the token is too long"))?;
         let answer: TokenAnswer = serde_json::from_slice(&content)
             .map_err(|_| self.protocol("the token server's answer is no JSON"))?;
-        [answer.token, answer.access_token]
-            .into_iter()
-            .find(|token| !token.is_empty())
-            .ok_or_else(|| self.protocol("the token server gave no token"))
+        let token = [answer.token, answer.access_token].into_iter().find(|token| !token.is_empty());
+        let token = token.ok_or_else(|| self.protocol("the token server gave no token"))?;
+        Ok((token, answer.refresh_token))
+    }
+
+    /// With a password by GET, with an identity token by POST: so that the token is in no log.
+    fn token_request(
+        &self,
+        realm: &Url,
+        service: Option<&str>,
+    ) -> Result<RequestBuilder, RegistryError> {
+        let credentials = self.credentials();
+        let scopes = self.purpose().scopes();
+        let mut form: Vec<(&str, &str)> =
+            service.map(|service| ("service", service)).into_iter().collect();
+        let mut url = realm.clone();
+        if credentials.identity_token.is_empty() {
+            form.extend(scopes.iter().map(|scope| ("scope", scope.as_str())));
+            if matches!(self.purpose(), Purpose::Login) {
+                form.extend([("offline_token", "true"), ("client_id", CLIENT)]);
+            }
+            if !credentials.username.is_empty() {
+                form.push(("account", &credentials.username));
+            }
+            url.query_pairs_mut().extend_pairs(form);
+            let request = self.request(Method::GET, &url)?;
+            return Ok(match credentials.username.as_str() {
+                "" => request,
+                username => request.basic_auth(username, Some(&credentials.password)),
+            });
+        }
+        // Here several are one text, with spaces between (RFC 6749, section 3.3).
+        let scopes = scopes.join(" ");
+        form.extend([
+            ("scope", scopes.as_str()),
+            ("grant_type", "refresh_token"),
+            ("refresh_token", &credentials.identity_token),
+            ("client_id", CLIENT),
+        ]);
+        url.query_pairs_mut().clear().extend_pairs(form);
+        Ok(self
+            .request(Method::POST, realm)?
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(url.query().unwrap_or_default().to_owned()))
     }
 
     /// What goes with a request to `url`: nothing, unless it is the registry itself that
     /// is asked.
-    pub(super) fn authorization(
-        &self,
-        url: &Url,
-    ) -> Option<(reqwest::header::HeaderName, HeaderValue)> {
-        if url.origin() != self.base().origin() {
-            return None;
+    pub(super) fn with_answer(&self, request: RequestBuilder, url: &Url) -> RequestBuilder {
+        match self.present_answer().filter(|_| self.is_home(url)) {
+            Some(answer) => request.header(AUTHORIZATION, answer),
+            None => request,
         }
-        self.present_answer().map(|answer| (AUTHORIZATION, answer))
     }
 }

@@ -3,11 +3,12 @@
 //! The agent is a static binary, in which `getaddrinfo` does not work: names are
 //! resolved by `hickory` from `/etc/resolv.conf` and `/etc/hosts`.
 
+use std::collections::HashMap;
 use std::error::Error;
 use std::fs;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
@@ -19,61 +20,127 @@ use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
-use tokio::sync::OnceCell;
 
+use super::certificates::OwnCertificates;
 use super::config::RegistryConfig;
 use super::error::RegistryError;
 
 const CONNECT_DEADLINE: Duration = Duration::from_secs(20);
 /// No byte for this long is a broken connection.
-const SILENCE_DEADLINE: Duration = Duration::from_mins(1);
+pub(super) const SILENCE_DEADLINE: Duration = Duration::from_mins(1);
 
-/// Makes the HTTP clients when they are first needed, and keeps them: connections are reused.
+/// The present settings; what is under way goes on with those it began with.
 #[derive(Debug)]
-pub(crate) struct Connector {
-    config: RegistryConfig,
-    verifying: OnceCell<Client>,
-    trusting: OnceCell<Client>,
-}
+pub(crate) struct Connector(RwLock<Arc<Wiring>>);
 
 impl Connector {
     pub(crate) fn new(config: RegistryConfig) -> Self {
-        Self { config, verifying: OnceCell::new(), trusting: OnceCell::new() }
+        Self(RwLock::new(Arc::new(Wiring::new(config))))
     }
 
-    pub(super) fn config(&self) -> &RegistryConfig {
+    /// Takes other settings, if clients can be made of them.
+    pub(crate) fn reconfigure(&self, config: RegistryConfig) -> Result<(), RegistryError> {
+        let wiring = Wiring::new(config);
+        for domain in wiring.config.hosts.keys().map(String::as_str).chain([""]) {
+            wiring.client(domain, true, false)?;
+        }
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(wiring);
+        Ok(())
+    }
+
+    pub(crate) fn wiring(&self) -> Arc<Wiring> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// What a client is for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Use {
+    /// The registry whose own settings hold, if it has any.
+    domain: Option<String>,
+    /// Whether its certificate is checked.
+    verify: bool,
+    /// Whether an answer may be a long time in coming: that of an upload comes after it.
+    patient: bool,
+}
+
+/// Makes the HTTP clients when they are first needed, and keeps them: connections are reused.
+#[derive(Debug)]
+pub(crate) struct Wiring {
+    config: RegistryConfig,
+    clients: Mutex<HashMap<Use, Client>>,
+}
+
+impl Wiring {
+    fn new(config: RegistryConfig) -> Self {
+        Self { config, clients: Mutex::default() }
+    }
+
+    pub(crate) fn config(&self) -> &RegistryConfig {
         &self.config
     }
 
-    /// A client that checks certificates, or one for registries marked insecure.
-    pub(super) async fn client(&self, verify: bool) -> Result<Client, RegistryError> {
-        let cell = if verify { &self.verifying } else { &self.trusting };
-        cell.get_or_try_init(|| async { self.build(verify) }).await.cloned()
+    /// A client for the registry `domain`, that checks certificates unless it is insecure.
+    pub(super) fn client(
+        &self,
+        domain: &str,
+        verify: bool,
+        patient: bool,
+    ) -> Result<Client, RegistryError> {
+        let own = OwnCertificates::of(&self.config, domain)?;
+        let has_own = self.config.hosts.contains_key(domain);
+        let domain = (has_own || own.is_some()).then(|| domain.to_owned());
+        let wanted = Use { domain, verify, patient };
+        // Certificates in files are read each time, as Docker does: they come and are renewed.
+        if own.as_ref().is_some_and(|own| own.from_files) {
+            return self.build(&wanted, own.as_ref());
+        }
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(&wanted) {
+            return Ok(client.clone());
+        }
+        let client = self.build(&wanted, own.as_ref())?;
+        clients.insert(wanted, client.clone());
+        Ok(client)
     }
 
-    fn build(&self, verify: bool) -> Result<Client, RegistryError> {
+    /// Whether `domain` has certificates of its own, so that it is not plain HTTP.
+    pub(super) fn has_certificates(&self, domain: &str) -> Result<bool, RegistryError> {
+        Ok(OwnCertificates::of(&self.config, domain)?.is_some())
+    }
+
+    fn build(&self, wanted: &Use, own: Option<&OwnCertificates>) -> Result<Client, RegistryError> {
         let provider = Arc::new(ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(|error| certificates("ring", &error))?;
-        let tls = if verify {
-            builder.with_root_certificates(self.roots()?).with_no_client_auth()
+        let builder = if wanted.verify {
+            builder.with_root_certificates(self.roots(own)?)
         } else {
             let verifier = Arc::new(TrustAnyone { provider });
-            builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
+            builder.dangerous().with_custom_certificate_verifier(verifier)
         };
-        Client::builder()
+        let tls = match own.and_then(|own| own.identity.as_ref()) {
+            Some(identity) => identity.present(builder)?,
+            None => builder.with_no_client_auth(),
+        };
+        let mut client = Client::builder()
             .tls_backend_preconfigured(tls)
             .dns_resolver(SystemNames)
             .redirect(Policy::none())
             .connect_timeout(CONNECT_DEADLINE)
-            .read_timeout(SILENCE_DEADLINE)
             .user_agent(concat!("naru/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| RegistryError::unreachable("TLS".to_owned(), &error))
+            .no_proxy();
+        if !wanted.patient {
+            client = client.read_timeout(SILENCE_DEADLINE);
+        }
+        for proxy in self.config.proxies_for(wanted.domain.as_deref())? {
+            client = client.proxy(proxy);
+        }
+        client.build().map_err(|error| RegistryError::unreachable("TLS".to_owned(), &error))
     }
 
-    fn roots(&self) -> Result<RootCertStore, RegistryError> {
+    fn roots(&self, own: Option<&OwnCertificates>) -> Result<RootCertStore, RegistryError> {
         let mut roots = RootCertStore::empty();
         let bundle = &self.config.ca_bundle;
         match fs::read(bundle) {
@@ -86,7 +153,8 @@ impl Connector {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(certificates(&bundle.display().to_string(), &error)),
         }
-        for pem in &self.config.extra_ca_pem {
+        let everyones = self.config.extra_ca_pem.iter();
+        for pem in everyones.chain(own.iter().flat_map(|own| &own.authorities)) {
             for certificate in CertificateDer::pem_slice_iter(pem) {
                 let place = "the settings";
                 let certificate = certificate.map_err(|error| certificates(place, &error))?;
@@ -97,7 +165,7 @@ impl Connector {
     }
 }
 
-fn certificates(place: &str, error: &dyn Error) -> RegistryError {
+pub(super) fn certificates(place: &str, error: &dyn Error) -> RegistryError {
     RegistryError::Certificates { place: place.to_owned(), reason: error.to_string() }
 }
 

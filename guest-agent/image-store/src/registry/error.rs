@@ -42,11 +42,42 @@ pub enum RegistryError {
         /// The registry's words.
         message: String,
     },
-    /// Too many requests.
-    #[error("{registry}: toomanyrequests: {message}")]
-    RateLimited {
+    /// The user may not write there.
+    #[error("denied: {message}")]
+    PushDenied {
+        /// The registry's words.
+        message: String,
+    },
+    /// It takes a user, and there was none.
+    #[error("{what}: {message}: log in to {registry} first ('docker login')")]
+    NoCredentials {
         /// The registry's host.
         registry: String,
+        /// `denied` or `unauthorized`, as it said.
+        what: &'static str,
+        /// The registry's words.
+        message: String,
+    },
+    /// Name and password are wrong, or not enough.
+    #[error("login attempt to {url} failed with status: 401 Unauthorized: {message}")]
+    LoginRefused {
+        /// What was asked for.
+        url: String,
+        /// The registry's words.
+        message: String,
+    },
+    /// What should name a registry does not.
+    #[error("invalid registry address {address:?}: want host[:port]")]
+    Address {
+        /// The address.
+        address: String,
+    },
+    /// A proxy in the settings has no usable URL.
+    #[error("the proxy for registries is no URL")]
+    Proxy,
+    /// Too many requests.
+    #[error("toomanyrequests: {message}")]
+    RateLimited {
         /// The registry's words.
         message: String,
     },
@@ -135,8 +166,8 @@ pub enum RegistryError {
         /// The limit.
         limit: u64,
     },
-    /// A configured certificate authority cannot be used.
-    #[error("certificate authority cannot be read from {place}: {reason}")]
+    /// A configured certificate cannot be used.
+    #[error("certificate cannot be read from {place}: {reason}")]
     Certificates {
         /// Where it came from.
         place: String,
@@ -161,7 +192,11 @@ impl RegistryError {
                 ErrorKind::NotFound
             }
             Self::NoPlatform { .. } => ErrorKind::NotFound,
-            Self::Unauthorized { .. } => ErrorKind::Unauthorized,
+            Self::Unauthorized { .. } | Self::NoCredentials { .. } | Self::LoginRefused { .. } => {
+                ErrorKind::Unauthorized
+            }
+            Self::PushDenied { .. } => ErrorKind::Forbidden,
+            Self::Address { .. } | Self::Proxy => ErrorKind::InvalidArgument,
             Self::RateLimited { .. } | Self::Unreachable { .. } => ErrorKind::Unavailable,
             Self::Schema1 { .. } | Self::MediaType { .. } => ErrorKind::Unsupported,
             Self::Status { .. }

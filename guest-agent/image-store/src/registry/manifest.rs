@@ -6,11 +6,12 @@ use super::error::RegistryError;
 use super::session::{Session, body};
 use crate::digest::Digest;
 use crate::platform::Platform;
+use crate::reference::ImageReference;
 
 const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
-const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(crate) const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
-const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+pub(crate) const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, \
     application/vnd.oci.image.manifest.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, \
@@ -152,9 +153,11 @@ pub(crate) fn choose<'a>(entries: &'a [Descriptor], wanted: &Platform) -> Option
 }
 
 impl Session {
-    /// The document that the session's reference names.
-    pub(crate) async fn named_manifest(&self) -> Result<ManifestDocument, RegistryError> {
-        let reference = self.reference();
+    /// The document that `reference`, in the session's repository, names.
+    pub(crate) async fn named_manifest(
+        &self,
+        reference: &ImageReference,
+    ) -> Result<ManifestDocument, RegistryError> {
         let name = match (reference.digest(), reference.tag()) {
             (Some(digest), _) => digest.as_str(),
             (None, Some(tag)) => tag,
@@ -209,7 +212,9 @@ impl Session {
         limit: u64,
     ) -> Result<Vec<u8>, RegistryError> {
         body(response, limit).await.map_err(|source| self.unreachable(source))?.ok_or_else(|| {
-            RegistryError::TooLarge { what, reference: self.reference().familiar(), limit }
+            let reference = self.purpose().reference();
+            let reference = reference.map_or_else(|| self.registry(), ImageReference::familiar);
+            RegistryError::TooLarge { what, reference, limit }
         })
     }
 }

@@ -1,22 +1,30 @@
-//! The registry client: OCI distribution over HTTP, read side.
+//! The registry client: OCI distribution over HTTP.
 //!
-//! A [`Session`] is one pull's conversation with one registry: it finds out the scheme,
-//! answers authentication challenges and follows redirects; [`BlobDownload`] is a layer's
-//! bytes, taken up again where a connection broke.
+//! A [`Session`] is a conversation with one registry for one [`Purpose`]: it finds out the
+//! scheme, answers authentication challenges and follows redirects; [`BlobDownload`] is a
+//! layer's bytes, taken up again where a connection broke.
 
 mod auth;
 mod blob;
+mod catalogue;
+mod certificates;
 mod challenge;
 mod config;
 mod connect;
 mod error;
 mod manifest;
+mod origin;
+mod proxy;
+mod purpose;
 mod session;
 mod tags;
 
 pub(crate) use blob::{BlobDownload, Download};
-pub use config::{Credentials, RegistryConfig};
+pub use catalogue::FoundRepository;
+pub use config::{ClientIdentity, Credentials, HostConfig, Proxies, RegistryConfig};
 pub(crate) use connect::Connector;
 pub use error::RegistryError;
 pub(crate) use manifest::{Descriptor, ImageManifest, ManifestDocument, Parsed, choose};
+pub(crate) use origin::Origin;
+pub(crate) use purpose::Purpose;
 pub(crate) use session::Session;

@@ -1,36 +1,58 @@
-//! One pull's conversation with one registry.
+//! A conversation with one registry: about a repository, or about the registry itself.
 
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderValue, LOCATION, RANGE};
-use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
-use serde::Deserialize;
+use bytes::Bytes;
+use reqwest::header::{ACCEPT, HOST, HeaderMap, HeaderValue, LOCATION, RANGE};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 
 use super::challenge::Challenge;
 use super::config::Credentials;
-use super::connect::Connector;
+use super::connect::{Connector, Wiring};
 use super::error::RegistryError;
+use super::origin::{Origin, base, is_loopback};
+use super::purpose::Purpose;
 use crate::reference::ImageReference;
 
-const HUB_DOMAIN: &str = "docker.io";
-const HUB_REGISTRY: &str = "registry-1.docker.io";
 const MAX_REDIRECTS: usize = 5;
-const MAX_ERROR_BODY: u64 = 64 << 10;
-/// A registry's words in an error message.
-const MAX_MESSAGE: usize = 300;
 
-/// The registry as it answers to one reference.
+/// The registry as it answers to one purpose.
 #[derive(Debug)]
 pub(crate) struct Session {
-    client: Client,
+    wiring: Arc<Wiring>,
+    origin: Origin,
     /// `https://host/v2/`.
     base: Url,
-    reference: ImageReference,
+    verify: bool,
+    purpose: Purpose,
     credentials: Credentials,
-    /// Where the host's loopback is dialled, if that is where the registry is.
+    /// Where the host's loopback is dialled.
     localhost: Option<IpAddr>,
     answer: Mutex<Option<HeaderValue>>,
+}
+
+/// A request that can be made again.
+#[derive(Clone, Debug)]
+pub(super) struct Ask {
+    pub(super) method: Method,
+    pub(super) url: Url,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    /// Whether the answer may be a long time in coming.
+    pub(super) patient: bool,
+}
+
+impl Ask {
+    pub(super) fn new(method: Method, url: Url) -> Self {
+        Self { method, url, headers: HeaderMap::new(), body: Bytes::new(), patient: false }
+    }
+
+    /// Whether nothing of it is lost when it goes to another address.
+    fn may_move(&self, status: StatusCode) -> bool {
+        matches!(self.method, Method::GET | Method::HEAD)
+            || matches!(status, StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT)
+    }
 }
 
 /// A way the registry may be spoken to.
@@ -40,40 +62,44 @@ struct Endpoint {
 }
 
 impl Session {
-    /// Finds out how `reference`'s registry is spoken to.
+    /// Finds out how `reference`'s registry is spoken to, for a pull.
     pub(crate) async fn open(
         connector: &Connector,
         reference: &ImageReference,
         credentials: Option<&Credentials>,
     ) -> Result<Self, RegistryError> {
-        let host = match reference.domain() {
-            HUB_DOMAIN => HUB_REGISTRY,
-            domain => domain,
-        };
-        let config = connector.config();
+        let origin = Origin::of(reference.domain());
+        Self::open_at(connector, origin, Purpose::Pull(reference.clone()), credentials).await
+    }
+
+    /// Finds out how the registry at `origin` is spoken to.
+    pub(crate) async fn open_at(
+        connector: &Connector,
+        origin: Origin,
+        purpose: Purpose,
+        credentials: Option<&Credentials>,
+    ) -> Result<Self, RegistryError> {
+        let wiring = connector.wiring();
+        let host = origin.host.clone();
         let protocol = |reason: &str| RegistryError::Protocol {
-            registry: host.to_owned(),
+            registry: host.clone(),
             reason: reason.to_owned(),
         };
-        let probe: Url = format!("https://{host}/v2/")
-            .parse()
-            .map_err(|_| protocol("its name is no host name"))?;
-        let loopback = is_loopback(&probe);
-        let insecure = config.insecure.iter().any(|marked| marked == host);
-        let endpoints = endpoints(loopback, insecure);
+        let probe = base("https", &host).ok_or_else(|| protocol("its name is no host name"))?;
+        let endpoints = endpoints(&wiring, &origin, is_loopback(&probe))?;
         let several = endpoints.len() > 1;
         let mut last = None;
         for endpoint in endpoints {
-            let base = format!("{}://{host}/v2/", endpoint.scheme)
-                .parse()
-                .map_err(|_| protocol("its name is no host name"))?;
             let session = Self {
-                client: connector.client(endpoint.verify).await?,
-                base,
-                reference: reference.clone(),
+                base: base(endpoint.scheme, &host)
+                    .ok_or_else(|| protocol("its name is no host name"))?,
+                verify: endpoint.verify,
+                origin: origin.clone(),
+                purpose: purpose.clone(),
                 credentials: credentials.cloned().unwrap_or_default(),
-                localhost: config.localhost.filter(|_| loopback),
+                localhost: wiring.config().localhost,
                 answer: Mutex::default(),
+                wiring: Arc::clone(&wiring),
             };
             if !several {
                 return Ok(session);
@@ -89,12 +115,21 @@ impl Session {
 
     /// Whether a registry speaks this way at all. An HTTPS server answers 400 to HTTP.
     async fn ping(&self) -> Result<(), RegistryError> {
-        let response =
-            self.request(&self.base).send().await.map_err(|source| self.unreachable(source))?;
+        let request = self.request(Method::GET, &self.base)?;
+        let response = request.send().await.map_err(|source| self.unreachable(source))?;
         match response.status() {
             StatusCode::BAD_REQUEST => Err(self.protocol("it does not speak HTTP")),
             _ => Ok(()),
         }
+    }
+
+    /// `path` beneath the repository, or beneath the registry where it is about that.
+    pub(super) fn url(&self, path: &str) -> Result<Url, RegistryError> {
+        let path = match self.purpose.reference() {
+            Some(reference) => format!("{}/{path}", reference.repository()),
+            None => path.to_owned(),
+        };
+        self.base.join(&path).map_err(|_| self.protocol("the repository makes no URL"))
     }
 
     /// Gets `path` beneath the repository, from byte `from` on where that is not 0.
@@ -102,165 +137,143 @@ impl Session {
     pub(super) async fn get(
         &self,
         path: &str,
-        accept: Option<&str>,
+        accept: Option<&'static str>,
         from: u64,
     ) -> Result<Response, RegistryError> {
-        let url = self
-            .base
-            .join(&format!("{}/{path}", self.repository()))
-            .map_err(|_| self.protocol("the repository makes no URL"))?;
-        let mut answered = false;
-        loop {
-            let response = self.follow(url.clone(), accept, from).await?;
-            let status = response.status();
-            let challenge = (status == StatusCode::UNAUTHORIZED)
-                .then(|| Challenge::from_headers(response.headers()))
-                .flatten();
-            match challenge {
-                Some(challenge) if !answered => {
-                    let answer = self.answer(&challenge).await?;
-                    *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
-                    answered = true;
-                }
-                challenge if !status.is_success() => {
-                    return Err(self.failure(response, challenge.as_ref()).await);
-                }
-                _ => return Ok(response),
+        let mut ask = Ask::new(Method::GET, self.url(path)?);
+        if let Some(accept) = accept {
+            ask.headers.insert(ACCEPT, HeaderValue::from_static(accept));
+        }
+        if from > 0 {
+            let range = HeaderValue::try_from(format!("bytes={from}-"));
+            ask.headers.extend(range.ok().map(|range| (RANGE, range)));
+        }
+        self.ask(&ask).await
+    }
+
+    /// Asks, and takes any status but a success for an error.
+    pub(super) async fn ask(&self, ask: &Ask) -> Result<Response, RegistryError> {
+        let response = self.ask_any(ask).await?;
+        self.success(response).await
+    }
+
+    pub(super) async fn success(&self, response: Response) -> Result<Response, RegistryError> {
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        Err(self.failure(response).await)
+    }
+
+    /// Asks, and once more when the registry wants to know who does.
+    pub(super) async fn ask_any(&self, ask: &Ask) -> Result<Response, RegistryError> {
+        let (response, at) = self.follow(ask).await?;
+        match self.challenge(&response, &at) {
+            Some(challenge) => {
+                let (answer, _) = self.answer(&challenge).await?;
+                self.remember(answer);
+                Ok(self.follow(ask).await?.0)
             }
+            None => Ok(response),
         }
     }
 
+    /// The challenge in a response; only the registry itself may make one, or whoever it sends
+    /// us to would be given what is meant for it.
+    pub(super) fn challenge(&self, response: &Response, at: &Url) -> Option<Challenge> {
+        let challenged = response.status() == StatusCode::UNAUTHORIZED && self.is_home(at);
+        challenged.then(|| Challenge::from_headers(response.headers())).flatten()
+    }
+
     /// Follows redirects by hand: credentials stay with the registry, and an encrypted
-    /// conversation stays encrypted.
-    async fn follow(
-        &self,
-        mut url: Url,
-        accept: Option<&str>,
-        from: u64,
-    ) -> Result<Response, RegistryError> {
+    /// conversation stays encrypted. Gives where it came to.
+    pub(super) async fn follow(&self, ask: &Ask) -> Result<(Response, Url), RegistryError> {
+        let mut url = ask.url.clone();
         for _ in 0..=MAX_REDIRECTS {
-            let mut request = self.request(&url);
-            if let Some((name, value)) = self.authorization(&url) {
-                request = request.header(name, value);
-            }
-            if let Some(accept) = accept {
-                request = request.header(ACCEPT, accept);
-            }
-            if from > 0 {
-                request = request.header(RANGE, format!("bytes={from}-"));
+            let method = ask.method.clone();
+            let mut request = if ask.patient {
+                self.upload_request(method, &url)?
+            } else {
+                self.request(method, &url)?
+            };
+            request = request.headers(ask.headers.clone());
+            if !matches!(ask.method, Method::GET | Method::HEAD) {
+                request = request.body(ask.body.clone());
             }
             let response = request.send().await.map_err(|source| self.unreachable(source))?;
-            if !response.status().is_redirection() {
-                return Ok(response);
+            if !response.status().is_redirection() || !ask.may_move(response.status()) {
+                return Ok((response, url));
             }
-            let next = response
-                .headers()
-                .get(LOCATION)
-                .and_then(|location| location.to_str().ok())
-                .and_then(|location| url.join(location).ok())
-                .ok_or_else(|| self.protocol("a redirect leads nowhere"))?;
-            if !matches!(next.scheme(), "http" | "https")
-                || (url.scheme() == "https" && next.scheme() == "http")
-            {
-                return Err(self.protocol("a redirect leaves https"));
-            }
-            url = next;
+            url = self.location(&response, &url)?;
         }
         Err(self.protocol("it redirects in circles"))
     }
 
-    pub(super) fn request(&self, url: &Url) -> RequestBuilder {
-        self.dialled(url, |target| self.client.get(target))
+    /// Where a response to a request to `from` sends us.
+    pub(super) fn location(&self, response: &Response, from: &Url) -> Result<Url, RegistryError> {
+        let next = response
+            .headers()
+            .get(LOCATION)
+            .and_then(|location| location.to_str().ok())
+            .and_then(|location| from.join(location).ok())
+            .ok_or_else(|| self.protocol("a redirect leads nowhere"))?;
+        if !matches!(next.scheme(), "http" | "https")
+            || (from.scheme() == "https" && next.scheme() == "http")
+        {
+            return Err(self.protocol("a redirect leaves https"));
+        }
+        Ok(next)
     }
 
-    pub(super) fn post_form(&self, url: &Url, form: String) -> RequestBuilder {
-        self.dialled(url, |target| self.client.post(target))
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(form)
+    /// A request to `url`, with what the registry is told of who asks if it is the registry.
+    pub(super) fn request(
+        &self,
+        method: Method,
+        url: &Url,
+    ) -> Result<RequestBuilder, RegistryError> {
+        Ok(self.with_answer(self.dialled(&self.client_for(url, false)?, method, url), url))
+    }
+
+    /// The same for an upload, whose answer comes when all of it was sent.
+    pub(super) fn upload_request(
+        &self,
+        method: Method,
+        url: &Url,
+    ) -> Result<RequestBuilder, RegistryError> {
+        Ok(self.with_answer(self.dialled(&self.client_for(url, true)?, method, url), url))
+    }
+
+    /// Our certificate, and the leave to take any of theirs, are for the registry alone.
+    fn client_for(&self, url: &Url, patient: bool) -> Result<Client, RegistryError> {
+        if self.is_home(url) {
+            return self.wiring.client(&self.origin.domain, self.verify, patient);
+        }
+        let host = url.authority();
+        let verify = !is_loopback(url) && !self.wiring.config().is_insecure(host);
+        self.wiring.client(host, verify, patient)
     }
 
     /// In the VM a registry on the host's loopback is reached at another address, under
     /// its own name.
-    fn dialled(&self, url: &Url, request: impl FnOnce(Url) -> RequestBuilder) -> RequestBuilder {
+    fn dialled(&self, client: &Client, method: Method, url: &Url) -> RequestBuilder {
         let mut target = url.clone();
         match self.localhost {
             Some(address) if is_loopback(url) && target.set_ip_host(address).is_ok() => {
-                request(target).header(HOST, url.authority())
+                client.request(method, target).header(HOST, url.authority())
             }
-            _ => request(target),
+            _ => client.request(method, target),
         }
     }
 
-    /// What a refusal means, in Docker's words.
-    pub(super) async fn failure(
-        &self,
-        response: Response,
-        challenge: Option<&Challenge>,
-    ) -> RegistryError {
-        let status = response.status();
-        let url = response.url().path().to_owned();
-        let content = body(response, MAX_ERROR_BODY).await.ok().flatten().unwrap_or_default();
-        let first = serde_json::from_slice::<ErrorBody>(&content)
-            .ok()
-            .and_then(|body| body.errors.into_iter().next())
-            .unwrap_or_default();
-        let message = |default: &str| match first.message.as_str() {
-            "" => default.to_owned(),
-            text => printable(text),
-        };
-        let repository = self.reference.familiar_name();
-        let registry = self.registry();
-        let denied = "requested access to the resource is denied";
-        let scope_too_small = matches!(
-            challenge,
-            Some(Challenge::Bearer { error: Some(error), .. }) if error == "insufficient_scope"
-        );
-        match (first.code.as_str(), status.as_u16()) {
-            ("MANIFEST_UNKNOWN", _) => RegistryError::ManifestUnknown {
-                reference: self.reference.familiar(),
-                message: message("manifest unknown"),
-            },
-            ("NAME_UNKNOWN", _) => RegistryError::NameUnknown {
-                repository,
-                message: message("repository name not known to registry"),
-            },
-            ("TOOMANYREQUESTS", _) | (_, 429) => {
-                RegistryError::RateLimited { registry, message: message("too many requests") }
-            }
-            (_, 401) if scope_too_small => {
-                RegistryError::Denied { repository, message: denied.to_owned() }
-            }
-            ("DENIED", _) | (_, 403) => {
-                RegistryError::Denied { repository, message: message(denied) }
-            }
-            ("UNAUTHORIZED", _) | (_, 401) => {
-                // Registries hide from strangers whether a repository exists.
-                if self.credentials.is_empty() {
-                    RegistryError::Denied { repository, message: denied.to_owned() }
-                } else {
-                    let message = message("authentication required");
-                    RegistryError::Unauthorized { registry, message }
-                }
-            }
-            _ => RegistryError::Status {
-                registry,
-                status: status.as_u16(),
-                url,
-                message: message(status.canonical_reason().unwrap_or("no reason given")),
-            },
-        }
+    pub(super) fn is_home(&self, url: &Url) -> bool {
+        url.origin() == self.base.origin()
+    }
+
+    pub(super) fn purpose(&self) -> &Purpose {
+        &self.purpose
     }
 
     pub(super) fn credentials(&self) -> &Credentials {
         &self.credentials
-    }
-
-    pub(super) fn reference(&self) -> &ImageReference {
-        &self.reference
-    }
-
-    pub(super) fn repository(&self) -> &str {
-        self.reference.repository()
     }
 
     pub(super) fn base(&self) -> &Url {
@@ -271,6 +284,10 @@ impl Session {
         self.base.scheme() == "https"
     }
 
+    pub(super) fn remember(&self, answer: HeaderValue) {
+        *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+    }
+
     pub(super) fn present_answer(&self) -> Option<HeaderValue> {
         self.answer.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -279,34 +296,18 @@ impl Session {
         self.base.authority().to_owned()
     }
 
-    pub(super) fn protocol(&self, reason: &str) -> RegistryError {
-        RegistryError::Protocol { registry: self.registry(), reason: reason.to_owned() }
+    /// What is wrong is not known, but that it does not end.
+    pub(crate) fn gave_up(&self) -> RegistryError {
+        self.protocol("it asks for the same upload again and again")
     }
 
-    pub(super) fn unauthorized(&self) -> RegistryError {
-        RegistryError::Unauthorized {
-            registry: self.registry(),
-            message: "authentication required".to_owned(),
-        }
+    pub(crate) fn protocol(&self, reason: &str) -> RegistryError {
+        RegistryError::Protocol { registry: self.registry(), reason: reason.to_owned() }
     }
 
     pub(super) fn unreachable(&self, error: reqwest::Error) -> RegistryError {
         RegistryError::unreachable(self.registry(), &error.without_url())
     }
-}
-
-/// The errors of the distribution specification.
-#[derive(Deserialize)]
-struct ErrorBody {
-    errors: Vec<ErrorItem>,
-}
-
-#[derive(Default, Deserialize)]
-struct ErrorItem {
-    #[serde(default)]
-    code: String,
-    #[serde(default)]
-    message: String,
 }
 
 /// The whole body, or `None` when it is larger than `limit`.
@@ -325,24 +326,22 @@ pub(super) async fn body(
 }
 
 /// Loopback names speak HTTP first: that is what a registry under test does. A marked
-/// registry is more likely to have a home-made certificate.
-fn endpoints(loopback: bool, insecure: bool) -> Vec<Endpoint> {
+/// registry is more likely to have a home-made certificate, and one with an authority of its
+/// own in the settings is to show a certificate of it.
+fn endpoints(
+    wiring: &Wiring,
+    origin: &Origin,
+    loopback: bool,
+) -> Result<Vec<Endpoint>, RegistryError> {
     let http = Endpoint { scheme: "http", verify: false };
     let trusting = Endpoint { scheme: "https", verify: false };
-    match (loopback, insecure) {
-        (true, _) => vec![http, trusting],
-        (false, true) => vec![trusting, http],
-        (false, false) => vec![Endpoint { scheme: "https", verify: true }],
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
-}
-
-/// A registry's words are not trusted on a terminal.
-fn printable(text: &str) -> String {
-    text.chars().filter(|character| !character.is_control()).take(MAX_MESSAGE).collect()
+    let insecure = wiring.config().is_insecure(&origin.host);
+    let certified = wiring.has_certificates(&origin.domain)?;
+    Ok(match (origin.scheme, insecure, certified || !loopback) {
+        (Some("http"), ..) => vec![http],
+        (Some(_), true, _) | (Some(_), _, false) => vec![trusting],
+        (_, false, true) => vec![Endpoint { scheme: "https", verify: true }],
+        (None, true, true) => vec![trusting, http],
+        (None, _, false) => vec![http, trusting],
+    })
 }

@@ -45,7 +45,7 @@ impl Session {
 
 /// What `Link: </v2/name/tags/list?last=x&n=1000>; rel="next"` asks for. Only the query is
 /// taken from it: where the list is, is known.
-fn next_query(response: &Response) -> Option<String> {
+pub(super) fn next_query(response: &Response) -> Option<String> {
     let link = response.headers().get(LINK)?.to_str().ok()?;
     let (target, relation) = link.trim().strip_prefix('<')?.split_once('>')?;
     let (_, query) = target.split_once('?')?;
