@@ -26,6 +26,21 @@ pub enum ImageError {
         /// The name as it was looked for.
         name: String,
     },
+    /// The repository has no tag here.
+    #[error("An image does not exist locally with the tag: {name}")]
+    NothingToPush {
+        /// The familiar name.
+        name: String,
+    },
+    /// The repository has tags here, and not this one.
+    #[error("tag does not exist: {reference}")]
+    NoSuchTag {
+        /// The familiar reference.
+        reference: String,
+    },
+    /// A manifest's digest follows from what is pushed, and cannot be chosen.
+    #[error("cannot push a digest reference")]
+    PushByDigest,
     /// The id prefix fits several images.
     #[error("ambiguous image id prefix: {prefix}")]
     AmbiguousId {
@@ -143,11 +158,15 @@ impl ImageError {
         match self {
             Self::Reference(_)
             | Self::AmbiguousId { .. }
+            | Self::PushByDigest
             | Self::Unpack { .. }
             | Self::DiffId { .. }
             | Self::Config { .. }
             | Self::Archive(_) => ErrorKind::InvalidArgument,
-            Self::NotFound { .. } | Self::Platform { .. } => ErrorKind::NotFound,
+            Self::NotFound { .. }
+            | Self::NothingToPush { .. }
+            | Self::NoSuchTag { .. }
+            | Self::Platform { .. } => ErrorKind::NotFound,
             Self::Conflict(_) => ErrorKind::Conflict,
             Self::Registry(error) => error.kind(),
             Self::DiskFull { .. }

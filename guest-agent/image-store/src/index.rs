@@ -3,6 +3,7 @@
 //! A row is the only proof that a thing exists. Every change is one transaction, on disk
 //! when it returns (WAL with `synchronous=FULL`).
 
+mod blobs;
 mod names;
 mod rows;
 mod schema;

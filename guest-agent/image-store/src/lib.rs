@@ -33,6 +33,7 @@ mod mutations;
 mod platform;
 mod progress;
 mod pull;
+mod push;
 mod record;
 mod reference;
 mod registry;
@@ -47,7 +48,8 @@ pub use digest::{Digest, DigestError};
 pub use error::ImageError;
 pub use image::{Image, InUse, LayerBlob, LayerInfo, Loaded, Pulled, Removed};
 pub use platform::{Platform, PlatformError};
-pub use progress::{LayerState, Progress, PullEvent};
+pub use progress::{LayerState, Progress, PullEvent, PushEvent, PushProgress, PushState};
+pub use push::PushRequest;
 pub use record::LayerArchive;
 pub use reference::{ImageReference, ReferenceError};
 pub use registry::{

@@ -1,26 +1,19 @@
 //! `POST /images/create`: the pull, and the stream of lines that clients draw it from.
 
-use std::convert::Infallible;
-
-use axum::body::Body;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use futures::StreamExt as _;
+use axum::response::Response;
 use hyper::HeaderMap;
-use hyper::header::CONTENT_TYPE;
 use naru_error::chain;
 use naru_image_store::{Credentials, ImageError, ImageReference, LayerState, Platform, PullEvent};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
 use super::credentials::credentials;
 use super::error::ApiError;
+use super::lines::{self, Lines};
 use super::query::Query;
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::sys::trim_heap;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -42,7 +35,7 @@ pub(super) fn reference(name: &str, tag: &str) -> Result<ImageReference, ApiErro
 }
 
 /// Whether neither a tag nor a digest is in `name`; Docker pulls all tags then.
-fn is_name_only(name: &str) -> bool {
+pub(super) fn is_name_only(name: &str) -> bool {
     !name.rsplit('/').next().unwrap_or(name).contains([':', '@'])
 }
 
@@ -53,25 +46,17 @@ struct Pull {
     all_tags: bool,
     platform: Option<Platform>,
     credentials: Option<Credentials>,
-    lines: mpsc::UnboundedSender<Result<Value, EngineError>>,
+    lines: Lines,
 }
 
 impl Pull {
-    async fn run(self) {
-        let ended = match self.all().await {
-            Ok(newer) => {
-                let name = if self.all_tags {
-                    self.reference.familiar_name()
-                } else {
-                    self.reference.familiar()
-                };
-                let outcome = if newer { "Downloaded newer image" } else { "Image is up to date" };
-                Ok(json!({ "status": format!("Status: {outcome} for {name}") }))
-            }
-            Err(error) => Err(error.into()),
-        };
-        // The client may be gone.
-        drop(self.lines.send(ended));
+    async fn run(self) -> Result<(), EngineError> {
+        let newer = self.all().await?;
+        let name =
+            if self.all_tags { self.reference.familiar_name() } else { self.reference.familiar() };
+        let outcome = if newer { "Downloaded newer image" } else { "Image is up to date" };
+        self.lines.send(json!({ "status": format!("Status: {outcome} for {name}") }));
+        Ok(())
     }
 
     /// Pulls one tag or all of them, one after the other; whether one of them is a newer image.
@@ -88,7 +73,7 @@ impl Pull {
     }
 
     async fn one(&self, reference: &ImageReference) -> Result<bool, ImageError> {
-        let progress = |event: PullEvent| drop(self.lines.send(Ok(line(&event))));
+        let progress = |event: PullEvent| self.lines.send(line(&event));
         let (platform, credentials) = (self.platform.as_ref(), self.credentials.as_ref());
         let pulled = self.engine.images().pull(reference, platform, credentials, &progress).await?;
         let name = reference.familiar();
@@ -112,45 +97,13 @@ pub(super) async fn create(
         "" => None,
         text => Some(text.parse().map_err(|error| ApiError::invalid(chain(&error)))?),
     };
-    let cancelled = CancellationToken::new();
-    // Dropped with the answer's stream: a client that goes away ends the pull.
-    let guard = cancelled.clone().drop_guard();
-    let (sender, mut lines) = mpsc::unbounded_channel();
-    let pull = Pull {
-        engine: engine.clone(),
-        reference,
-        all_tags: query.tag.is_empty() && is_name_only(name),
-        platform,
-        credentials: credentials(&headers),
-        lines: sender,
-    };
-    engine.tasks().spawn(async move {
-        tokio::select! {
-            () = pull.run() => {}
-            () = cancelled.cancelled() => {}
-        }
-        trim_heap();
-    });
-    // What fails before the first line keeps its HTTP status.
-    let first = match lines.recv().await {
-        Some(Ok(line)) => line,
-        Some(Err(error)) => return Err(error.into()),
-        None => json!({}),
-    };
-    let rest = futures::stream::unfold((lines, guard), |(mut lines, guard)| async {
-        let line = match lines.recv().await? {
-            Ok(line) => line,
-            Err(error) => {
-                let message = chain(&error);
-                json!({ "errorDetail": { "message": message }, "error": message })
-            }
-        };
-        Some((line, (lines, guard)))
-    });
-    let body = futures::stream::once(std::future::ready(first))
-        .chain(rest)
-        .map(|line| Ok::<_, Infallible>(format!("{line}\r\n")));
-    Ok(([(CONTENT_TYPE, "application/json")], Body::from_stream(body)).into_response())
+    let all_tags = query.tag.is_empty() && is_name_only(name);
+    let credentials = credentials(&headers);
+    let task_engine = engine.clone();
+    lines::answer(&engine, |lines| {
+        Pull { engine: task_engine, reference, all_tags, platform, credentials, lines }.run()
+    })
+    .await
 }
 
 fn line(event: &PullEvent) -> Value {

@@ -7,8 +7,8 @@ use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use bytes::Bytes;
 use futures::TryStreamExt as _;
-use hyper::StatusCode;
 use hyper::header::CONTENT_TYPE;
+use hyper::{HeaderMap, StatusCode};
 use naru_image_store::{Digest, ImageReference, InUse, Removed};
 use naru_protocol::version::ApiVersion;
 use serde::Deserialize;
@@ -16,10 +16,10 @@ use serde_json::{Value, json};
 use tokio_util::io::StreamReader;
 
 use super::error::ApiError;
-use super::image_pull;
 use super::image_view::{self, created, history, inspect};
 use super::query::{Filters, Flag, Query};
 use super::registries;
+use super::{image_pull, image_push};
 use crate::container::{Record, image_config};
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -123,14 +123,19 @@ async fn read(
 struct TagQuery {
     repo: String,
     tag: String,
+    platform: String,
 }
 
 async fn change(
     State(engine): State<Engine>,
     Path(rest): Path<String>,
     Query(query): Query<TagQuery>,
+    headers: HeaderMap,
 ) -> Answer {
-    if rest == "prune" || rest.ends_with("/push") {
+    if let Some(name) = rest.strip_suffix("/push") {
+        return image_push::push(engine, name, &query.tag, &query.platform, &headers).await;
+    }
+    if rest == "prune" {
         return Err(ApiError::unsupported(format!("images/{rest} is not supported yet")));
     }
     let Some(name) = rest.strip_suffix("/tag") else { return Err(ApiError::page_not_found()) };

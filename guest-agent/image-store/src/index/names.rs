@@ -22,6 +22,20 @@ impl Index {
         })
     }
 
+    /// The tags of a repository, in canonical form, each with its image.
+    pub(crate) fn tags_of(&self, name: &str) -> Result<Vec<(ImageReference, Digest)>, ImageError> {
+        let rows: Vec<(String, Digest)> = self.read("list a repository's tags", |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT reference, image_id FROM tag
+                     WHERE substr(reference, 1, length(?1) + 1) = ?1 || ':' ORDER BY reference",
+                )?
+                .query_map([name], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect()
+        })?;
+        rows.into_iter().map(|(reference, id)| Ok((reference.parse()?, id))).collect()
+    }
+
     /// Gives the image a tag, taking it from whatever had it; false without such an image.
     pub(crate) fn tag(
         &self,

@@ -4,6 +4,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::Index;
+use super::blobs::put_blob;
 use crate::digest::Digest;
 use crate::error::ImageError;
 use crate::image::LayerBlob;
@@ -97,6 +98,13 @@ impl Index {
                 params![image.id, image.config, manifest, now_ns],
             )?;
             put_layers(transaction, image)?;
+            if let Some((name, _)) = &image.repo_digest {
+                for layer in &image.layers {
+                    if let Some(blob) = &layer.blob {
+                        put_blob(transaction, &layer.diff_id, name, blob)?;
+                    }
+                }
+            }
             if let Some(tag) = &image.tag {
                 transaction.execute(
                     "INSERT OR REPLACE INTO tag VALUES (?1, ?2)",

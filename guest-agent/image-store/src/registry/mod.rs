@@ -18,13 +18,17 @@ mod proxy;
 mod purpose;
 mod session;
 mod tags;
+mod upload;
 
 pub(crate) use blob::{BlobDownload, Download};
 pub use catalogue::FoundRepository;
 pub use config::{ClientIdentity, Credentials, HostConfig, Proxies, RegistryConfig};
 pub(crate) use connect::Connector;
 pub use error::RegistryError;
-pub(crate) use manifest::{Descriptor, ImageManifest, ManifestDocument, Parsed, choose};
+pub(crate) use manifest::{
+    DOCKER_MANIFEST, Descriptor, ImageManifest, ManifestDocument, OCI_MANIFEST, Parsed, choose,
+};
 pub(crate) use origin::Origin;
 pub(crate) use purpose::Purpose;
 pub(crate) use session::Session;
+pub(crate) use upload::{Appended, Upload};

@@ -1,0 +1,74 @@
+//! An answer of JSON lines that come while work goes on, and end with it.
+
+use std::convert::Infallible;
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use futures::StreamExt as _;
+use hyper::header::CONTENT_TYPE;
+use naru_error::chain;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::error::ApiError;
+use crate::engine::Engine;
+use crate::error::{EngineError, Result};
+use crate::sys::trim_heap;
+
+/// Takes the lines of one answer.
+#[derive(Clone, Debug)]
+pub(super) struct Lines(mpsc::UnboundedSender<Result<Value>>);
+
+impl Lines {
+    /// Sends one; one that nobody waits for any more is dropped.
+    pub(super) fn send(&self, line: Value) {
+        drop(self.0.send(Ok(line)));
+    }
+}
+
+/// Does `work` and answers with the lines it sends. It ends early when the client goes away.
+///
+/// What fails before the first line keeps its HTTP status; what fails later is a line.
+pub(super) async fn answer<W>(
+    engine: &Engine,
+    work: impl FnOnce(Lines) -> W,
+) -> Result<Response, ApiError>
+where
+    W: Future<Output = Result<()>> + Send + 'static,
+{
+    let cancelled = CancellationToken::new();
+    // Dropped with the answer's stream.
+    let guard = cancelled.clone().drop_guard();
+    let (sender, mut lines) = mpsc::unbounded_channel();
+    let work = work(Lines(sender.clone()));
+    engine.tasks().spawn(async move {
+        tokio::select! {
+            outcome = work => {
+                if let Err(error) = outcome {
+                    drop(sender.send(Err(error)));
+                }
+            }
+            () = cancelled.cancelled() => {}
+        }
+        trim_heap();
+    });
+    let first = match lines.recv().await {
+        Some(Ok(line)) => line,
+        Some(Err(error)) => return Err(error.into()),
+        None => json!({}),
+    };
+    let rest = futures::stream::unfold((lines, guard), |(mut lines, guard)| async {
+        let line = lines.recv().await?.unwrap_or_else(|error| failure(&error));
+        Some((line, (lines, guard)))
+    });
+    let body = futures::stream::once(std::future::ready(first))
+        .chain(rest)
+        .map(|line| Ok::<_, Infallible>(format!("{line}\r\n")));
+    Ok(([(CONTENT_TYPE, "application/json")], Body::from_stream(body)).into_response())
+}
+
+fn failure(error: &EngineError) -> Value {
+    let message = chain(error);
+    json!({ "errorDetail": { "message": message }, "error": message })
+}

@@ -1,0 +1,81 @@
+//! The manifest that a pushed image gets.
+
+use serde::Serialize;
+
+use crate::digest::Digest;
+use crate::error::ImageError;
+use crate::image::{Image, LayerBlob};
+use crate::reference::ImageReference;
+use crate::registry::{DOCKER_MANIFEST, ManifestDocument, OCI_MANIFEST, Parsed};
+
+const OCI: &str = "application/vnd.oci.";
+const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
+const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Manifest<'a> {
+    schema_version: u32,
+    media_type: &'a str,
+    config: Blob<'a>,
+    layers: Vec<Blob<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Blob<'a> {
+    media_type: &'a str,
+    size: u64,
+    digest: &'a str,
+}
+
+/// The manifest the image came with, if its layers are those; else one of our own, which for
+/// the same blobs is always the same.
+pub(super) fn manifest_of(
+    image: &Image,
+    blobs: &[LayerBlob],
+    stored: Option<ManifestDocument>,
+    reference: &ImageReference,
+) -> Result<ManifestDocument, ImageError> {
+    let came_as_oci = stored.as_ref().is_some_and(|stored| stored.media_type.starts_with(OCI));
+    if let Some(stored) = stored
+        && let Parsed::Image(manifest) = stored.parse(&reference.familiar())?
+        && manifest.config.digest == image.id
+        && manifest.layers.iter().map(|layer| &layer.digest).eq(blobs.iter().map(|b| &b.digest))
+    {
+        return Ok(stored);
+    }
+    // Some media types are OCI's alone (zstd), and the two families are not mixed.
+    let oci = came_as_oci || blobs.iter().any(|blob| blob.media_type.starts_with(OCI));
+    let layers = blobs.iter().map(|blob| Blob {
+        media_type: if oci { oci_layer(&blob.media_type) } else { &blob.media_type },
+        size: blob.size,
+        digest: blob.digest.as_str(),
+    });
+    let manifest = Manifest {
+        schema_version: 2,
+        media_type: if oci { OCI_MANIFEST } else { DOCKER_MANIFEST },
+        config: Blob {
+            media_type: if oci { OCI_CONFIG } else { DOCKER_CONFIG },
+            size: image.raw_config.len() as u64,
+            digest: image.id.as_str(),
+        },
+        layers: layers.collect(),
+    };
+    let content = serde_json::to_vec(&manifest).map_err(|error| ImageError::Config {
+        digest: image.id.clone(),
+        reason: error.to_string(),
+    })?;
+    let digest = Digest::of(&content);
+    Ok(ManifestDocument { digest, media_type: manifest.media_type.to_owned(), content })
+}
+
+fn oci_layer(media_type: &str) -> &str {
+    match media_type {
+        "application/vnd.docker.image.rootfs.diff.tar.gzip" => {
+            "application/vnd.oci.image.layer.v1.tar+gzip"
+        }
+        "application/vnd.docker.image.rootfs.diff.tar" => "application/vnd.oci.image.layer.v1.tar",
+        other => other,
+    }
+}
