@@ -1,6 +1,7 @@
 //! What the tests share: registry, engine and VM under test.
 
 pub mod busybox;
+mod certificates;
 pub mod clients;
 mod docker_host;
 mod dockerd;
@@ -9,11 +10,14 @@ pub mod images;
 mod native_engine;
 pub mod oci;
 mod registry;
+mod token_server;
 pub mod vm;
 
+pub use certificates::Certificates;
 pub use docker_host::{DockerHost, Output, Running, Terminal};
 pub use dockerd::Dockerd;
 pub use engine::{Engine, TEST_HOST};
 pub use native_engine::NativeEngine;
-pub use registry::Registry;
+pub use registry::{Guard, PASSWORD, Registry, USER};
+pub use token_server::{IDENTITY_TOKEN, TokenServer};
 pub use vm::Vm;

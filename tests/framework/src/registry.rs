@@ -3,17 +3,75 @@
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::thread;
 
 use anyhow::{Context, bail, ensure};
 use tempfile::TempDir;
 
+use crate::certificates::Certificates;
 use crate::oci::{OciImage, digest};
+use crate::token_server::TokenServer;
 
 const PROGRAM: &str = "docker-registry";
 /// Between finding a free port and the registry taking it, someone else may.
 const PORT_ATTEMPTS: usize = 5;
+
+/// The only user that registries under test know.
+pub const USER: &str = "me";
+/// The user's password.
+pub const PASSWORD: &str = "word";
+/// The line of user and password as `htpasswd -B` writes it.
+const HTPASSWD: &str = "me:$2b$04$pMKo7NNEDXIgZglwIDYxguDSJ2M.eB5DWRFraGL8wamnLWBi2FyXe\n";
+
+/// What a registry asks of its clients.
+#[derive(Clone, Copy, Debug)]
+pub enum Guard<'a> {
+    /// Nothing.
+    None,
+    /// [`USER`] and [`PASSWORD`].
+    Password,
+    /// A token of this server.
+    Token(&'a TokenServer),
+    /// TLS, with a certificate of this authority.
+    Tls(&'a Certificates),
+    /// The same, and that clients show one of it, too.
+    MutualTls(&'a Certificates),
+}
+
+impl Guard<'_> {
+    /// What is to be added to the registry's configuration; `http` is its last section.
+    fn config(&self, directory: &Path) -> anyhow::Result<String> {
+        let tls = |certificates: &Certificates| {
+            format!(
+                "  tls:\n    certificate: {}\n    key: {}\n",
+                certificates.file("server.cert").display(),
+                certificates.file("server.key").display()
+            )
+        };
+        Ok(match self {
+            Self::None => String::new(),
+            Self::Password => {
+                let file = directory.join("htpasswd");
+                fs::write(&file, HTPASSWD)?;
+                format!("auth:\n  htpasswd:\n    realm: here\n    path: {}\n", file.display())
+            }
+            Self::Token(server) => format!(
+                "auth:\n  token:\n    realm: {}\n    service: here\n    issuer: tests\n    \
+                 rootcertbundle: {}\n",
+                server.realm(),
+                server.certificate().display()
+            ),
+            Self::Tls(certificates) => tls(certificates),
+            Self::MutualTls(certificates) => format!(
+                "{}    clientcas: [{}]\n",
+                tls(certificates),
+                certificates.file("ca.crt").display()
+            ),
+        })
+    }
+}
 
 /// A running registry.
 #[derive(Debug)]
@@ -24,11 +82,16 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Starts a registry with empty storage on a free port of 127.0.0.1.
+    /// Starts a registry with empty storage on a free port of 127.0.0.1, which everybody may use.
     pub fn start() -> anyhow::Result<Self> {
+        Self::start_guarded(&Guard::None)
+    }
+
+    /// Starts one that `guard` keeps.
+    pub fn start_guarded(guard: &Guard<'_>) -> anyhow::Result<Self> {
         let mut last = anyhow::anyhow!("{PROGRAM} was not tried");
         for _ in 0..PORT_ATTEMPTS {
-            match Self::start_once() {
+            match Self::start_once(guard) {
                 Ok(registry) => return Ok(registry),
                 Err(error) => last = error,
             }
@@ -36,7 +99,7 @@ impl Registry {
         Err(last)
     }
 
-    fn start_once() -> anyhow::Result<Self> {
+    fn start_once(guard: &Guard<'_>) -> anyhow::Result<Self> {
         let storage = tempfile::tempdir()?;
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let config = storage.path().join("config.yml");
@@ -46,8 +109,9 @@ impl Registry {
             format!(
                 "version: 0.1\nlog:\n  level: info\nstorage:\n  filesystem:\n    \
                  rootdirectory: {}\n  delete:\n    enabled: true\nhttp:\n  addr: 127.0.0.1:{port}\n  \
-                 secret: not-a-secret\n",
-                root.display()
+                 secret: not-a-secret\n{}",
+                root.display(),
+                guard.config(storage.path())?
             ),
         )?;
         let mut child = Command::new(PROGRAM)

@@ -61,6 +61,8 @@ mod python;
 mod raw;
 mod raw_api;
 mod refusals;
+mod registries;
+mod registries_auth;
 mod rename;
 mod restart_policy;
 mod run;
