@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Path of `PUT`, [`Registries`] → 204. They hold for everything that begins afterwards, until
-/// the engine ends.
+/// Path of `PUT`, [`Registries`] → 204. They hold for everything that begins afterwards, and for
+/// engines to come.
 pub const PATH: &str = "/naru/registries";
 
 /// The settings for registries.

@@ -98,7 +98,8 @@ impl Engine {
         let mode = args.mode();
         let registries = registries::of_arguments(args)?;
         let images = ImageStore::open(&paths.root.join("images"), registries.clone()).await?;
-        if let Some(file) = &args.registries {
+        let kept = registries::kept_file(&paths.root);
+        if let Some(file) = args.registries.as_ref().or_else(|| kept.is_file().then_some(&kept)) {
             images.reconfigure(registries::with_file(&registries, file)?)?;
         }
         let database = Database::open(&paths.root.join("engine.db"))?;

@@ -3,6 +3,8 @@
 
 use std::env::var_os;
 use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use naru_image_store::{ClientIdentity, HostConfig, Proxies, RegistryConfig};
@@ -62,6 +64,29 @@ pub(crate) fn with_settings(base: &RegistryConfig, settings: Registries) -> Regi
         }
     }
     config
+}
+
+/// Where the host's word is kept, unless an argument names another file.
+pub(crate) fn kept_file(root: &Path) -> PathBuf {
+    root.join("registries.json")
+}
+
+/// Keeps the host's word for engines to come. It may have a key in it.
+pub(crate) fn keep(root: &Path, settings: &Registries) -> Result<()> {
+    let failed =
+        |path: &Path| EngineError::io("keeping the settings for registries in", path.to_owned());
+    let text = serde_json::to_vec(settings).map_err(EngineError::encoding("the settings"))?;
+    let (file, new) = (kept_file(root), root.join("registries.json.new"));
+    let mut options = fs::OpenOptions::new();
+    let mut opened = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&new)
+        .map_err(failed(&new))?;
+    opened.write_all(&text).and_then(|()| opened.sync_all()).map_err(failed(&new))?;
+    fs::rename(&new, &file).map_err(failed(&file))
 }
 
 fn own(host: RegistryHost) -> HostConfig {

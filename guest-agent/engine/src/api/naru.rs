@@ -29,7 +29,7 @@ use crate::args::Mode;
 use crate::datagrams;
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::registries::with_settings;
+use crate::registries::{keep, with_settings};
 
 /// How long a container may take to accept a connection.
 const TUNNEL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
@@ -80,8 +80,10 @@ async fn set_clock(State(engine): State<Engine>, body: Body) -> Answer {
 
 async fn set_registries(State(engine): State<Engine>, body: Body) -> Answer {
     let told: Registries = json_body(body).await?;
-    let config = with_settings(engine.registries(), told);
+    let config = with_settings(engine.registries(), told.clone());
     engine.images().reconfigure(config).map_err(EngineError::from)?;
+    let root = engine.paths().root.clone();
+    engine.run_blocking(move || keep(&root, &told)).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

@@ -23,8 +23,8 @@ const GZIP: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 const MAX_CANDIDATES: usize = 5;
 const MAX_MOUNTS: usize = 3;
 const MAX_ATTEMPTS: u32 = 6;
-const FIRST_BACKOFF: Duration = Duration::from_millis(500);
-const MAX_BACKOFF: Duration = Duration::from_secs(15);
+const FIRST_BACKOFF: Duration = Duration::from_millis(250);
+const MAX_BACKOFF: Duration = Duration::from_secs(8);
 /// Docker's own pace of progress lines.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 

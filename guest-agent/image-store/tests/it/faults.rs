@@ -216,6 +216,52 @@ async fn a_token_is_fetched_and_sent_to_nobody_else() -> anyhow::Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_a_registry_redirects_to_is_told_no_password() -> anyhow::Result<()> {
+    let (bench, _) = Bench::with_image().await?;
+    let (storage, tokens) = (Double::start().await?, Double::start().await?);
+    let challenge = format!("Bearer realm=\"http://{}/token\"", tokens.address);
+    let needs = Some(("nothing".to_owned(), challenge));
+    storage.set("/manifest", Answer { status: 200, needs, ..Answer::default() });
+    let location = ("Location".to_owned(), format!("http://{}/manifest", storage.address));
+    bench
+        .double
+        .set("manifests/1", Answer { status: 307, headers: vec![location], ..Answer::default() });
+    let credentials = Credentials {
+        username: "me".to_owned(),
+        password: "word".to_owned(),
+        ..Credentials::default()
+    };
+    bench.pull(Some(&credentials)).await.expect_err("the challenge is not the registry's");
+    assert_eq!(storage.requests("/manifest").len(), 1);
+    assert!(tokens.requests("").is_empty(), "nobody else is asked for a token");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_that_leads_to_itself_by_name_alone_is_refused() -> anyhow::Result<()> {
+    let bench = Bench::new().await?;
+    let platform = naru_image_store::Platform::host();
+    let (claimed, mut body) = (digest(b"itself"), Vec::new());
+    for _ in 0..2 {
+        body = serde_json::to_vec(&serde_json::json!({
+            "schemaVersion": 2,
+            "manifests": [{
+                "mediaType": "application/vnd.oci.image.index.v1+json",
+                "digest": claimed, "size": body.len(),
+                "platform": { "os": platform.os, "architecture": platform.architecture },
+            }],
+        }))?;
+    }
+    let answer = Answer { status: 200, body, ..Answer::default() };
+    bench.double.set("manifests/1", answer.clone());
+    bench.double.set(&format!("manifests/{claimed}"), answer);
+    let error = bench.refused().await?;
+    assert!(matches!(error, ImageError::Registry(RegistryError::DigestMismatch { .. })), "{error}");
+    assert!(bench.is_empty()?);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn basic_credentials_are_used_only_when_asked_for() -> anyhow::Result<()> {
     let (bench, _) = Bench::with_image().await?;
     let needs = ("Basic bWU6d29yZA==".to_owned(), "Basic realm=\"x\"".to_owned());

@@ -3,5 +3,6 @@
 #![expect(clippy::panic_in_result_fn, reason = "tests assert and propagate")]
 
 mod faults;
+mod push;
 mod registry;
 mod resume;

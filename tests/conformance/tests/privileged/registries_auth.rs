@@ -158,7 +158,7 @@ fn a_mirror_is_asked_first_and_the_registry_when_it_has_nothing() -> anyhow::Res
     let (mirror, registry) = (Registry::start()?, Registry::start()?);
     let digest = mirror.push("mirrored", "1", &images::busybox()?)?;
     registry.push("box", "1", &images::busybox()?)?;
-    let engine = NativeEngine::start()?;
+    let mut engine = NativeEngine::start()?;
     let url = format!("http://{}", mirror.address());
     let hosts =
         json!({ registry.address(): { "mirrors": [url] }, "docker.io": { "mirrors": [url] } });
@@ -176,6 +176,11 @@ fn a_mirror_is_asked_first_and_the_registry_when_it_has_nothing() -> anyhow::Res
     let info = info.success()?;
     assert!(info.starts_with(&format!("[{url}/] ")), "{info}");
     assert!(info.contains("10.0.0.0/8"), "{info}");
+    let shown = info.to_owned();
+    engine.kill()?;
+    engine.restart()?;
+    let info = engine.docker(&["info", "--format", format])?;
+    assert_eq!(info.success()?, shown, "the next engine knows them, too");
     let path = json!({ "hosts": { "a": { "mirrors": ["https://m/path"] } } });
     assert_eq!(tell(&engine, &path)?, 400);
     Ok(())
