@@ -171,15 +171,46 @@ fn summary(
         status: container.status.unwrap_or_default(),
         command: container.command.unwrap_or_default(),
         created: container.created.unwrap_or_default(),
-        ports: container.ports.unwrap_or_default().into_iter().filter_map(published).collect(),
+        ports: published(container.ports.unwrap_or_default()),
     }
 }
 
-/// None for a port that is only exposed.
-fn published(port: PortSummary) -> Option<PublishedPort> {
-    Some(PublishedPort {
-        host_ip: port.ip.unwrap_or_default(),
-        host_port: port.public_port?,
-        container_port: port.private_port,
-    })
+/// Without those that are only exposed. One that is open on all addresses of both families is
+/// one port to a person.
+fn published(ports: Vec<PortSummary>) -> Vec<PublishedPort> {
+    let mut shown: Vec<PublishedPort> = Vec::with_capacity(ports.len());
+    for port in ports {
+        let Some(host_port) = port.public_port else { continue };
+        let (host_ip, container_port) = (port.ip.unwrap_or_default(), port.private_port);
+        let everywhere = |ip: &str| ip == "0.0.0.0" || ip == "::";
+        let is_shown = shown.iter().any(|other| {
+            (other.host_port, other.container_port) == (host_port, container_port)
+                && everywhere(&other.host_ip)
+                && everywhere(&host_ip)
+        });
+        if !is_shown {
+            shown.push(PublishedPort { host_ip, host_port, container_port });
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_of_all_addresses_is_shown_once() {
+        let port = |ip: &str, public_port| PortSummary {
+            ip: Some(ip.to_owned()),
+            private_port: 80,
+            public_port,
+            ..PortSummary::default()
+        };
+        let ports = ["0.0.0.0", "::", "127.0.0.1"].map(|ip| port(ip, Some(8080)));
+        let exposed = port("", None);
+        let shown = published([ports.as_slice(), &[exposed]].concat());
+        let addresses: Vec<_> = shown.iter().map(|port| port.host_ip.as_str()).collect();
+        assert_eq!(addresses, ["0.0.0.0", "127.0.0.1"]);
+    }
 }
