@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::apt::Apt;
-use crate::image::{self, Arch};
+use crate::image::{self, Arch, Effort};
 use crate::step::step;
 use crate::{process, setup, workspace};
 
@@ -23,7 +23,7 @@ pub(crate) fn run(arguments: &BenchArgs) -> Result<()> {
     setup::install(&[setup::BUILD, setup::IMAGE, setup::MACHINE, setup::TESTS])?;
     let vsock_device = setup::vsock_device()?;
     let arch = Arch::native()?;
-    image::build(&Apt::open()?, arch)?;
+    image::build(&Apt::open()?, arch, Effort::Full)?;
     step("naru, whose machine is measured", || {
         let build = ["build", "--quiet", "--release", "--package", "naru-cli"];
         process::run(Command::new("cargo").args(build).current_dir(workspace::root()))

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::apt::Apt;
-use crate::image::{self, Arch};
+use crate::image::{self, Arch, Effort};
 use crate::step::{say, step};
 use crate::{process, setup, ui, workspace};
 
@@ -16,7 +16,7 @@ pub(crate) fn run() -> Result<()> {
     setup::install(&[setup::BUILD, setup::IMAGE, setup::WINDOW, setup::MACHINE])?;
     ui::build()?;
     let arch = Arch::native()?;
-    image::build(&Apt::open()?, arch)?;
+    image::build(&Apt::open()?, arch, Effort::Full)?;
     step("building the window and the naru command", || {
         process::run(
             Command::new("cargo")

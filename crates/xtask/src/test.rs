@@ -14,7 +14,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use crate::apt::Apt;
-use crate::image::{self, Arch};
+use crate::image::{self, Arch, Effort};
 use crate::step::{Checks, say};
 use crate::{ci, clients, process, setup, ui, workspace};
 
@@ -87,8 +87,11 @@ fn privileged_tier(checks: &mut Checks, filter: Option<&str>) -> Result<()> {
     let vsock_device = setup::vsock_device()?;
     let clients = clients::prepare()?;
     let apt = Apt::open()?;
+    let native = Arch::native()?;
     for arch in Arch::ALL {
-        checks.run(&format!("VM image for {}", arch.name()), || image::build(&apt, arch));
+        // The other one's is booted, and that is all.
+        let effort = if arch == native { Effort::Full } else { Effort::Quick };
+        checks.run(&format!("VM image for {}", arch.name()), || image::build(&apt, arch, effort));
     }
     // The tests run the programs themselves, not their crates.
     checks.run("programs under test", || {

@@ -12,7 +12,7 @@ use anyhow::Result;
 
 use self::toolchain::Toolchain;
 use crate::apt::Apt;
-use crate::image::{self, Arch};
+use crate::image::{self, Arch, Effort};
 use crate::step::{Checks, step};
 use crate::{process, setup, ui, workspace};
 
@@ -92,7 +92,7 @@ pub(crate) fn add(checks: &mut Checks) -> Result<()> {
     // The agent's own build takes the toolchain for itself.
     drop(toolchain);
     checks.run(&format!("static agent for {agent}"), || {
-        image::build_agent(&apt, Arch::Aarch64).map(drop)
+        image::build_agent(&apt, Arch::Aarch64, Effort::Quick).map(drop)
     });
     Ok(())
 }

@@ -11,8 +11,27 @@ use crate::apt::Apt;
 use crate::cross::toolchain::Toolchain;
 use crate::{process, workspace};
 
+/// How much work of the compiler's goes into an agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// All, for what is shipped and measured.
+    Full,
+    /// Little, for what has to be built, linked and booted, but not to be fast.
+    Quick,
+}
+
+impl Effort {
+    /// The profile in the workspace's `Cargo.toml`, and its folder.
+    fn profile(self) -> &'static str {
+        match self {
+            Self::Full => "agent",
+            Self::Quick => "agent-quick",
+        }
+    }
+}
+
 /// Builds the agent into `target` and returns the program's bytes.
-pub(crate) fn build(apt: &Apt, arch: Arch, target: &Path) -> Result<Vec<u8>> {
+pub(crate) fn build(apt: &Apt, arch: Arch, effort: Effort, target: &Path) -> Result<Vec<u8>> {
     let prefixes = prefixes(target)?;
     let map = |option: &str| {
         let options = prefixes.iter().map(|(from, to)| format!("{option}={}={to}", from.display()));
@@ -20,7 +39,7 @@ pub(crate) fn build(apt: &Apt, arch: Arch, target: &Path) -> Result<Vec<u8>> {
     };
     process::run(
         cargo(apt, arch)?
-            .args(["build", "--quiet", "--profile", "agent", "--package", "naru-agent"])
+            .args(["build", "--quiet", "--profile", effort.profile(), "--package", "naru-agent"])
             .args(["--target", arch.triple()])
             .current_dir(workspace::root())
             .env("CARGO_TARGET_DIR", target)
@@ -30,7 +49,7 @@ pub(crate) fn build(apt: &Apt, arch: Arch, target: &Path) -> Result<Vec<u8>> {
             )
             .env(format!("CFLAGS_{}", arch.triple().replace('-', "_")), map("-ffile-prefix-map")),
     )?;
-    let program = target.join(arch.triple()).join("agent/naru-agent");
+    let program = target.join(arch.triple()).join(effort.profile()).join("naru-agent");
     fs::read(&program).with_context(|| format!("cannot read {}", program.display()))
 }
 

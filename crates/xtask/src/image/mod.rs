@@ -28,6 +28,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+pub(crate) use self::agent::Effort;
 use crate::apt::Apt;
 use crate::step::{say, step};
 use crate::{setup, workspace};
@@ -121,7 +122,7 @@ pub(crate) fn run(arguments: &ImageArgs) -> Result<()> {
         Some(arch) => arch,
         None => Arch::native()?,
     };
-    build(&apt, arch)?;
+    build(&apt, arch, Effort::Full)?;
     if arguments.check {
         step("building it again", || check(&apt, arch))?;
     }
@@ -129,16 +130,16 @@ pub(crate) fn run(arguments: &ImageArgs) -> Result<()> {
 }
 
 /// Builds the image of an architecture into its usual place.
-pub(crate) fn build(apt: &Apt, arch: Arch) -> Result<()> {
+pub(crate) fn build(apt: &Apt, arch: Arch, effort: Effort) -> Result<()> {
     let folder = folder(arch);
     step(&format!("VM image for {}", arch.name()), || {
-        assemble(apt, arch, &folder, &agent::target_folder())
+        assemble(apt, arch, effort, &folder, &agent::target_folder())
     })
 }
 
 /// Builds the agent alone, where the image's build finds it again.
-pub(crate) fn build_agent(apt: &Apt, arch: Arch) -> Result<Vec<u8>> {
-    agent::build(apt, arch, &agent::target_folder())
+pub(crate) fn build_agent(apt: &Apt, arch: Arch, effort: Effort) -> Result<Vec<u8>> {
+    agent::build(apt, arch, effort, &agent::target_folder())
 }
 
 /// Where the image of an architecture lies.
@@ -164,10 +165,16 @@ struct Manifest {
     files: Vec<FileRecord>,
 }
 
-fn assemble(apt: &Apt, arch: Arch, folder: &Path, agent_target: &Path) -> Result<()> {
+fn assemble(
+    apt: &Apt,
+    arch: Arch,
+    effort: Effort,
+    folder: &Path,
+    agent_target: &Path,
+) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let packages = lock::fetch(apt, arch)?;
-    let agent = step("agent", || agent::build(apt, arch, agent_target))?;
+    let agent = step("agent", || agent::build(apt, arch, effort, agent_target))?;
     let write = |name: &str, content: &[u8]| write_whole(&folder.join(name), content);
     write(kernel::file_name(arch), &kernel::extract(&packages.kernel, arch)?)?;
     write(INITRAMFS, &initramfs(&packages, agent, arch)?)?;
@@ -241,7 +248,7 @@ fn check(apt: &Apt, arch: Arch) -> Result<()> {
         _ => {}
     }
     let second = scratch.join(arch.name());
-    assemble(apt, arch, &second, &scratch.join("agent"))?;
+    assemble(apt, arch, Effort::Full, &second, &scratch.join("agent"))?;
     // The manifest has the digest of every other file.
     let (one, other) = (read(&folder(arch).join(MANIFEST))?, read(&second.join(MANIFEST))?);
     if one != other {
