@@ -9,6 +9,7 @@ mod spool;
 
 use std::fs::File;
 use std::io;
+use std::sync::Arc;
 
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -25,11 +26,12 @@ use crate::ingest::{Expected, ingest_layer};
 use crate::layers::Pin;
 use crate::platform::Platform;
 use crate::progress::{LayerState, Progress, PullEvent};
+use crate::reference::ImageReference;
 use crate::store::ImageStore;
 use crate::stream::{Chunk, channel};
 use crate::unpack::UnpackError;
 
-use self::plan::{Planned, plan};
+use self::plan::{Planned, entries};
 use self::spool::Spool;
 
 const LAYERS_AT_ONCE: usize = 4;
@@ -47,17 +49,16 @@ impl ImageStore {
         progress: Progress<'_>,
     ) -> Result<Vec<Loaded>, ImageError> {
         let spool = self.spool(archive).await?;
-        let platform = platform.cloned().unwrap_or_else(Platform::host);
-        let (spool, planned) = self
-            .door()
-            .run("reading an archive", move || {
-                let planned = plan(&spool, &platform)?;
-                Ok((spool, planned))
-            })
-            .await?;
+        let (spool, chosen) = (Arc::new(spool), platform.is_some());
+        let reading = Arc::clone(&spool);
+        let listed = move || entries(&reading, chosen);
         let mut loaded = Vec::new();
-        for image in planned {
-            self.load_image(&spool, image, progress, &mut loaded).await?;
+        for entry in self.door().run("reading an archive", listed).await? {
+            let (reading, wanted) = (Arc::clone(&spool), platform.cloned());
+            // One after the other: an archive may list any number of large configurations.
+            let read = move || entry.read(&reading, wanted.as_ref());
+            let image = self.door().run("reading an archive", read).await?;
+            self.load_image(&spool, image, platform, progress, &mut loaded).await?;
         }
         Ok(loaded)
     }
@@ -79,11 +80,23 @@ impl ImageStore {
         &self,
         spool: &Spool,
         image: Planned,
+        platform: Option<&Platform>,
         progress: Progress<'_>,
         loaded: &mut Vec<Loaded>,
     ) -> Result<(), ImageError> {
         let config = CheckedConfig::parse(&image.config)?;
         config.check_layer_count(image.layers.len())?;
+        let found = config.platform();
+        if let Some(wanted) = platform.filter(|wanted| wanted.rank(&found).is_none()) {
+            return Err(ImageError::Platform {
+                reference: image
+                    .names
+                    .first()
+                    .map_or_else(|| config.id.to_string(), ImageReference::familiar),
+                found: found.to_string(),
+                wanted: wanted.to_string(),
+            });
+        }
         let _pins: Vec<Pin> =
             config.diff_ids.iter().map(|diff_id| self.layer_store().pin(diff_id)).collect();
         let wanted = config.diff_ids.iter().zip(&image.layers);
@@ -137,6 +150,10 @@ impl ImageStore {
         let path = spool.find(name)?;
         let file = File::open(&path).map_err(ImageError::io("open", &path))?;
         let total = file.metadata().map_err(ImageError::io("inspect", &path))?.len();
+        if let Some(blob) = blob.filter(|blob| blob.size != total) {
+            let (name, expected) = (name.to_owned(), blob.size);
+            return Err(ArchiveError::Size { name, expected, actual: total }.into());
+        }
         tell(LayerState::Extracting { current: 0, total });
         let expected =
             Expected { blob: blob.map(|blob| blob.digest.clone()), diff_id: diff_id.clone() };
@@ -178,5 +195,6 @@ pub(crate) fn check_plan(archive: &[u8], root: &std::path::Path) -> Result<usize
 
     let layers = Layers::open(root, &Index::open(&root.join("index.db"))?)?;
     let spool = Spool::read(archive, layers.ingest()?)?;
-    Ok(plan(&spool, &Platform::host())?.len())
+    let planned = entries(&spool, false)?.into_iter().map(|entry| entry.read(&spool, None));
+    Ok(planned.collect::<Result<Vec<_>, _>>()?.len())
 }

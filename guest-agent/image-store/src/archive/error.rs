@@ -36,6 +36,19 @@ pub enum ArchiveError {
         /// The file's name in the archive.
         name: String,
     },
+    /// A layer is not as long as its descriptor says.
+    #[error("archive's {name} has {actual} bytes, but its descriptor says {expected}")]
+    Size {
+        /// The file's name in the archive.
+        name: String,
+        /// The size it was to have.
+        expected: u64,
+        /// The size it has.
+        actual: u64,
+    },
+    /// More members, or longer names, than any image has.
+    #[error("archive has too many members")]
+    TooMany,
     /// It is no tar archive, or a broken one.
     #[error("archive cannot be read")]
     Tar(#[from] UnpackError),

@@ -28,9 +28,9 @@ pub(super) struct Planned {
     pub(super) manifest: Option<NewManifest>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct DockerImage {
+pub(super) struct DockerImage {
     config: String,
     repo_tags: Option<Vec<String>>,
     layers: Option<Vec<String>>,
@@ -41,17 +41,42 @@ struct OciIndex {
     manifests: Vec<Descriptor>,
 }
 
-/// Reads what `spool` holds. Docker writes both forms; its own is the fuller one.
-pub(super) fn plan(spool: &Spool, platform: &Platform) -> Result<Vec<Planned>, ImageError> {
-    if spool.find(DOCKER_MANIFEST).is_ok() {
+/// An image that an archive lists.
+#[derive(Debug)]
+pub(super) enum Entry {
+    Docker(DockerImage),
+    Oci(Descriptor),
+}
+
+/// What `spool` lists. Docker writes both forms; its own is the fuller one, but lists one image for
+/// each name, so that a platform is looked for in the other.
+pub(super) fn entries(spool: &Spool, for_platform: bool) -> Result<Vec<Entry>, ImageError> {
+    let has_index = spool.find(OCI_INDEX).is_ok();
+    if spool.find(DOCKER_MANIFEST).is_ok() && !(for_platform && has_index) {
         let images: Vec<DockerImage> = json(DOCKER_MANIFEST, &spool.small(DOCKER_MANIFEST)?)?;
-        return images.into_iter().map(|image| docker_image(spool, image)).collect();
+        return Ok(images.into_iter().map(Entry::Docker).collect());
     }
-    if spool.find(OCI_INDEX).is_err() {
+    if !has_index {
         return Err(ArchiveError::NoManifest.into());
     }
     let index: OciIndex = json(OCI_INDEX, &spool.small(OCI_INDEX)?)?;
-    index.manifests.iter().map(|entry| oci_image(spool, entry, platform)).collect()
+    Ok(index.manifests.into_iter().map(Entry::Oci).collect())
+}
+
+impl Entry {
+    /// Reads what the archive has of it; of several platforms this machine's, if none is wanted.
+    pub(super) fn read(
+        self,
+        spool: &Spool,
+        platform: Option<&Platform>,
+    ) -> Result<Planned, ImageError> {
+        match self {
+            Self::Docker(image) => docker_image(spool, image),
+            Self::Oci(entry) => {
+                oci_image(spool, &entry, &platform.cloned().unwrap_or_else(Platform::host))
+            }
+        }
+    }
 }
 
 fn docker_image(spool: &Spool, image: DockerImage) -> Result<Planned, ImageError> {

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::{self, Read};
-use std::path::PathBuf;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
 
 use super::error::ArchiveError;
 use crate::digest::Digest;
@@ -17,33 +17,44 @@ const MAX_JSON: u64 = 8 << 20;
 /// Old `docker save` wrote a layer that it had before as a link; links to links are not made.
 const MAX_LINKS: usize = 4;
 
+/// All names together: they are kept in memory, and those of real images are a fraction of it.
+const MAX_NAMES: usize = 32 << 20;
+/// What a name takes beside itself.
+const NAME_BYTES: usize = 96;
+const COPY_BUFFER: usize = 128 << 10;
+
 /// An archive taken apart; deleted when dropped.
 #[derive(Debug)]
 pub(super) struct Spool {
     ingest: Ingest,
-    /// Cleaned name to number.
-    files: HashMap<String, usize>,
-    /// Cleaned name to cleaned target.
-    links: HashMap<String, String>,
+    members: HashMap<String, Member>,
+    names: usize,
+}
+
+#[derive(Debug)]
+enum Member {
+    /// A file, under its number.
+    File(usize),
+    /// Another name of the member of this cleaned name.
+    Link(String),
 }
 
 impl Spool {
     /// Takes `archive` apart into `ingest`. Blocks.
     pub(super) fn read(archive: impl Read, ingest: Ingest) -> Result<Self, ImageError> {
-        let refused = |error: UnpackError| ImageError::from(ArchiveError::from(error));
         let reader =
             decompressed(buffered(archive)).map_err(|error| refused(UnpackError::Read(error)))?;
         let mut tape = Tape::new(buffered(reader));
-        let mut spool = Self { ingest, files: HashMap::new(), links: HashMap::new() };
+        let mut spool = Self { ingest, members: HashMap::new(), names: 0 };
+        let mut buffer = vec![0; COPY_BUFFER];
+        let mut number = 0;
         while let Some(member) = tape.next_member().map_err(refused)? {
             let name = clean_name(&member.name).map_err(refused)?;
             match member.kind {
                 Kind::File => {
-                    let number = spool.files.len() + spool.links.len();
-                    let path = spool.path(number);
-                    let mut file = File::create(&path).map_err(ImageError::io("create", &path))?;
-                    io::copy(&mut tape, &mut file).map_err(ImageError::io("write", &path))?;
-                    spool.files.insert(name, number);
+                    number += 1;
+                    copy(&mut tape, &spool.path(number), &mut buffer)?;
+                    spool.add(name, Member::File(number))?;
                 }
                 Kind::Symlink | Kind::HardLink => {
                     let link = String::from_utf8_lossy(&member.link).into_owned();
@@ -52,12 +63,27 @@ impl Spool {
                         _ => "",
                     };
                     let target = clean_name(format!("{above}/{link}").as_bytes());
-                    spool.links.insert(name, target.map_err(refused)?);
+                    spool.add(name, Member::Link(target.map_err(refused)?))?;
                 }
                 _ => {}
             }
         }
+        tape.read_past_end().map_err(refused)?;
         Ok(spool)
+    }
+
+    /// Adds a member; of several of one name the last counts.
+    fn add(&mut self, name: String, member: Member) -> Result<(), ImageError> {
+        let target = if let Member::Link(target) = &member { target.len() } else { 0 };
+        self.names += name.len() + target + NAME_BYTES;
+        if self.names > MAX_NAMES {
+            return Err(ArchiveError::TooMany.into());
+        }
+        if let Some(Member::File(number)) = self.members.insert(name, member) {
+            let path = self.path(number);
+            fs::remove_file(&path).map_err(ImageError::io("delete", &path))?;
+        }
+        Ok(())
     }
 
     fn path(&self, number: usize) -> PathBuf {
@@ -69,10 +95,10 @@ impl Spool {
         let missing = || ArchiveError::Missing { name: name.to_owned() };
         let mut wanted = clean_name(name.as_bytes()).map_err(|_| missing())?;
         for _ in 0..MAX_LINKS {
-            if let Some(number) = self.files.get(&wanted) {
-                return Ok(self.path(*number));
+            match self.members.get(&wanted).ok_or_else(missing)? {
+                Member::File(number) => return Ok(self.path(*number)),
+                Member::Link(target) => wanted.clone_from(target),
             }
-            wanted = self.links.get(&wanted).ok_or_else(missing)?.clone();
         }
         Err(missing())
     }
@@ -95,6 +121,25 @@ impl Spool {
             return Err(ArchiveError::Digest { name, expected: digest.to_string() }.into());
         }
         Ok(content)
+    }
+}
+
+fn refused(error: UnpackError) -> ImageError {
+    ArchiveError::from(error).into()
+}
+
+/// Copies the member last given out to a new file; tells a broken archive from a full disk.
+fn copy(tape: &mut impl Read, path: &Path, buffer: &mut [u8]) -> Result<(), ImageError> {
+    let mut file = File::create_new(path).map_err(ImageError::io("create", path))?;
+    loop {
+        match tape.read(buffer) {
+            Ok(0) => return Ok(()),
+            Ok(count) => {
+                file.write_all(&buffer[..count]).map_err(ImageError::io("write", path))?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(refused(UnpackError::Read(error))),
+        }
     }
 }
 

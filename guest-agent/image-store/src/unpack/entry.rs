@@ -18,6 +18,10 @@ use super::tape::Tape;
 use super::whiteout::{Whiteout, is_whiteout, set_opaque};
 use crate::record::Recorder;
 
+/// What is remembered of directories until the end; the largest real layers take some MiB.
+const MAX_REMEMBERED: usize = 64 << 20;
+/// What one takes beside its path.
+const DIRECTORY_BYTES: usize = 56;
 const COPY_BUFFER: usize = 128 << 10;
 
 /// Fills a layer's directory.
@@ -26,13 +30,21 @@ pub(super) struct Unpacker {
     root: Root,
     /// Set at the end, because every file made inside changes them again.
     directory_times: Vec<(InnerPath, (i64, u32))>,
+    /// What they take.
+    remembered: usize,
     size: u64,
     buffer: Vec<u8>,
 }
 
 impl Unpacker {
     pub(super) fn new(root: Root) -> Self {
-        Self { root, directory_times: Vec::new(), size: 0, buffer: vec![0; COPY_BUFFER] }
+        Self {
+            root,
+            directory_times: Vec::new(),
+            remembered: 0,
+            size: 0,
+            buffer: vec![0; COPY_BUFFER],
+        }
     }
 
     /// Makes `member`, the one last given out by `tape`.
@@ -66,6 +78,10 @@ impl Unpacker {
         };
         made.map_err(|failure| failure.at(member))?;
         if member.kind == Kind::Directory {
+            self.remembered += path.as_bytes().len() + DIRECTORY_BYTES;
+            if self.remembered > MAX_REMEMBERED {
+                return Err(UnpackError::Tar { reason: "it has too many directories" });
+            }
             self.directory_times.push((path, member.mtime));
         }
         Ok(())
@@ -73,7 +89,7 @@ impl Unpacker {
 
     /// Sets the directories' times; gives the bytes of all files.
     pub(super) fn finish(self) -> Result<u64, UnpackError> {
-        for (path, mtime) in self.directory_times.iter().rev() {
+        for (path, mtime) in &self.directory_times {
             let touched = self
                 .root
                 .open_directory(path.as_bytes())

@@ -2,6 +2,8 @@
 
 #![expect(clippy::panic_in_result_fn, reason = "tests assert and propagate")]
 
+mod archive_attacks;
+mod archive_lies;
 mod layers;
 mod pull;
 mod record;
