@@ -39,6 +39,7 @@ mod reference;
 mod registry;
 mod remote;
 mod remove;
+mod save;
 mod store;
 mod stream;
 mod unpack;
@@ -58,6 +59,7 @@ pub use registry::{
 };
 pub use remote::{Distributed, DistributedImage};
 pub use remove::{RemoveConflict, Users};
+pub use save::SavedImages;
 pub use store::ImageStore;
 pub use stream::decompressed;
 pub use unpack::{Kind, Member, Tape, UnpackError, unpack};

@@ -1,29 +1,23 @@
 //! `/images/…`. A name may hold slashes, so what to do with it stands at its end.
 
-use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
-use bytes::Bytes;
-use futures::TryStreamExt as _;
-use hyper::header::CONTENT_TYPE;
 use hyper::{HeaderMap, StatusCode};
 use naru_image_store::{Digest, ImageReference, InUse, Removed};
 use naru_protocol::version::ApiVersion;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio_util::io::StreamReader;
 
 use super::error::ApiError;
 use super::image_view::{self, created, history, inspect};
 use super::query::{Filters, Flag, Query};
 use super::registries;
-use super::{image_pull, image_push};
+use super::{image_archive, image_pull, image_push};
 use crate::container::{Record, image_config};
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::sys::trim_heap;
 
 const FILTERS: [&str; 6] = ["before", "dangling", "label", "reference", "since", "until"];
 
@@ -33,7 +27,8 @@ pub(super) fn routes() -> Router<Engine> {
     Router::new()
         .route("/images/json", get(list))
         .route("/images/create", post(image_pull::create))
-        .route("/images/load", post(load))
+        .route("/images/get", get(image_archive::save_all))
+        .route("/images/load", post(image_archive::load))
         .route("/images/search", get(registries::search))
         .route("/images/{*rest}", get(read).post(change).delete(remove))
 }
@@ -103,9 +98,10 @@ async fn read(
     State(engine): State<Engine>,
     Extension(version): Extension<ApiVersion>,
     Path(rest): Path<String>,
+    Query(query): Query<image_archive::Pairs>,
 ) -> Answer {
-    if rest == "get" || rest.ends_with("/get") {
-        return Err(ApiError::unsupported(format!("images/{rest} is not supported yet")));
+    if let Some(name) = rest.strip_suffix("/get") {
+        return image_archive::save(engine, vec![name.to_owned()], &query).await;
     }
     if let Some(name) = rest.strip_suffix("/json") {
         let image = engine.images().resolve(name).map_err(EngineError::from)?;
@@ -179,27 +175,6 @@ async fn remove(
         })
         .collect();
     Ok(Json(rows).into_response())
-}
-
-async fn load(State(engine): State<Engine>, body: Body) -> Answer {
-    let bytes = body.into_data_stream().map_err(std::io::Error::other);
-    let archive = StreamReader::new(Box::pin(bytes));
-    let loaded = engine.images().load(archive, None, &|_| {}).await;
-    trim_heap();
-    let loaded = loaded.map_err(EngineError::from)?;
-    let mut lines = String::new();
-    for item in loaded {
-        let id = item.image.id.to_string();
-        let text = match &item.name {
-            Some(name) => format!("Loaded image: {}\n", name.familiar()),
-            None => format!("Loaded image ID: {id}\n"),
-        };
-        let name = item.name.map_or_else(|| id.clone(), |name| name.familiar());
-        engine.image_event("load", &id, &name);
-        lines.push_str(&json!({ "stream": text }).to_string());
-        lines.push('\n');
-    }
-    Ok(([(CONTENT_TYPE, "application/json")], Bytes::from(lines)).into_response())
 }
 
 impl Engine {

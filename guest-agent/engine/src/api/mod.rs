@@ -17,6 +17,7 @@ mod error;
 mod events;
 mod exec;
 mod hijack;
+mod image_archive;
 mod image_pull;
 mod image_push;
 mod image_view;

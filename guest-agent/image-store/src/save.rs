@@ -1,0 +1,186 @@
+//! Writing images out as one archive: `docker save`.
+//!
+//! ```text
+//! oci-layout, index.json        an OCI layout
+//! manifest.json, repositories   what Docker's clients read, of any age
+//! blobs/sha256/<digest>         configurations, manifests, and each layer once, uncompressed
+//! ```
+//!
+//! Layers are read from where they are unpacked, when their turn comes; nothing is put together
+//! on disk or in memory before. The same images make the same archive.
+
+mod documents;
+
+use std::collections::HashSet;
+use std::io::{self, BufReader, Read, Write};
+
+use tar::{Builder, EntryType, Header};
+
+use crate::digest::Digest;
+use crate::error::ImageError;
+use crate::image::Image;
+use crate::layers::Pin;
+use crate::platform::Platform;
+use crate::reference::ImageReference;
+use crate::store::ImageStore;
+
+use self::documents::Documents;
+
+const BUFFER: usize = 128 << 10;
+
+/// An image that goes into an archive, under these names.
+#[derive(Debug)]
+struct Chosen {
+    image: Image,
+    names: Vec<ImageReference>,
+}
+
+/// Images about to be written out. Their layers stay while this lives.
+#[derive(Debug)]
+pub struct SavedImages {
+    store: ImageStore,
+    images: Vec<Digest>,
+    documents: Documents,
+    layers: Vec<(Digest, u64)>,
+    _pins: Vec<Pin>,
+}
+
+impl ImageStore {
+    /// Chooses images to be written out: by id, by reference, or all of a repository by its bare
+    /// name. Each must be of one of the `platforms`, if there are any.
+    pub async fn save(
+        &self,
+        names: Vec<String>,
+        platforms: Vec<Platform>,
+    ) -> Result<SavedImages, ImageError> {
+        let store = self.clone();
+        self.door().run("choosing images", move || store.saved(&names, &platforms)).await
+    }
+
+    fn saved(&self, names: &[String], platforms: &[Platform]) -> Result<SavedImages, ImageError> {
+        let mut chosen: Vec<Chosen> = Vec::new();
+        for name in names {
+            for (image, tag) in self.named_for_save(name)? {
+                check_platform(&image, name, platforms)?;
+                let position = chosen.iter().position(|known| known.image.id == image.id);
+                let position = position.unwrap_or_else(|| {
+                    chosen.push(Chosen { image, names: Vec::new() });
+                    chosen.len() - 1
+                });
+                let names = &mut chosen[position].names;
+                names.extend(tag.filter(|tag| !names.contains(tag)));
+            }
+        }
+        let mut known = HashSet::new();
+        let (mut layers, mut pins) = (Vec::new(), Vec::new());
+        for layer in chosen.iter().flat_map(|chosen| &chosen.image.layers) {
+            if known.insert(layer.diff_id.clone()) {
+                pins.push(self.layer_store().pin(&layer.diff_id));
+                // What cannot be written out is told now, not in the middle.
+                layers.push((layer.diff_id.clone(), self.layer_archive(&layer.diff_id)?.size()));
+            }
+        }
+        Ok(SavedImages {
+            store: self.clone(),
+            documents: Documents::of(&chosen, &layers.iter().cloned().collect()),
+            images: chosen.into_iter().map(|chosen| chosen.image.id).collect(),
+            layers,
+            _pins: pins,
+        })
+    }
+
+    /// As Docker understands it: a bare name means every tag of the repository.
+    fn named_for_save(
+        &self,
+        name: &str,
+    ) -> Result<Vec<(Image, Option<ImageReference>)>, ImageError> {
+        let last = name.rsplit('/').next().unwrap_or(name);
+        if !last.contains([':', '@'])
+            && let Ok(reference) = name.parse::<ImageReference>()
+        {
+            let repository = reference.name();
+            let mut tagged = Vec::new();
+            for image in self.list()? {
+                let tags = image.tags.iter().filter(|tag| tag.name() == repository);
+                tagged.extend(tags.map(|tag| (image.clone(), Some(tag.clone()))));
+            }
+            if !tagged.is_empty() {
+                tagged.sort_by_key(|(_, tag)| tag.as_ref().map(ToString::to_string));
+                return Ok(tagged);
+            }
+        }
+        let image = self.resolve(name)?;
+        let reference = name.parse::<ImageReference>().ok();
+        let tag = reference.filter(|reference| image.tags.contains(reference));
+        Ok(vec![(image, tag)])
+    }
+}
+
+fn check_platform(image: &Image, name: &str, platforms: &[Platform]) -> Result<(), ImageError> {
+    let found = Platform {
+        os: image.config.os().to_string(),
+        architecture: image.config.architecture().to_string(),
+        variant: image.config.variant().clone(),
+    };
+    let fits = |wanted: &Platform| wanted.rank(&found).is_some();
+    match platforms.first() {
+        Some(wanted) if !platforms.iter().any(fits) => Err(ImageError::Platform {
+            reference: name.to_owned(),
+            found: found.to_string(),
+            wanted: wanted.to_string(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+impl SavedImages {
+    /// The ids of the images, in the order in which they were chosen.
+    pub fn images(&self) -> &[Digest] {
+        &self.images
+    }
+
+    /// Writes the archive. Blocks. A layer that is not what it was ends it with an error.
+    pub fn write(&self, out: impl Write) -> io::Result<()> {
+        let mut tar = Builder::new(out);
+        for (name, content) in &self.documents.files {
+            append(&mut tar, name, content.len() as u64, content.as_slice())?;
+        }
+        for name in ["blobs/", "blobs/sha256/"] {
+            let mut header = header(EntryType::Directory, 0o755, 0);
+            tar.append_data(&mut header, name, io::empty())?;
+        }
+        for (digest, content) in &self.documents.blobs {
+            append(&mut tar, &blob_name(digest), content.len() as u64, content.as_slice())?;
+        }
+        for (diff_id, size) in &self.layers {
+            let archive = self.store.layer_archive(diff_id).map_err(io::Error::other)?;
+            let archive = BufReader::with_capacity(BUFFER, archive);
+            append(&mut tar, &blob_name(diff_id), *size, archive)?;
+        }
+        tar.into_inner()?.flush()
+    }
+}
+
+fn append<W: Write>(
+    tar: &mut Builder<W>,
+    name: &str,
+    size: u64,
+    content: impl Read,
+) -> io::Result<()> {
+    tar.append_data(&mut header(EntryType::Regular, 0o644, size), name, content)
+}
+
+fn header(kind: EntryType, mode: u32, size: u64) -> Header {
+    let mut header = Header::new_gnu();
+    header.set_entry_type(kind);
+    header.set_mode(mode);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    header.set_size(size);
+    header
+}
+
+fn blob_name(digest: &Digest) -> String {
+    format!("blobs/sha256/{}", digest.hex())
+}
