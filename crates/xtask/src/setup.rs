@@ -83,6 +83,8 @@ pub(crate) const TESTS: Needs = Needs {
         ("docker.io", Sign::Program("dockerd")),
         ("skopeo", Sign::Program("skopeo")),
         ("podman", Sign::Program("podman")),
+        ("buildah", Sign::Program("buildah")),
+        ("umoci", Sign::Program("umoci")),
         ("crun", Sign::Program("crun")),
         ("busybox-static", Sign::Installed),
         ("python3", Sign::Program("python3")),
