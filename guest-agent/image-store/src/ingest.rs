@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::digest::Digest;
 use crate::error::ImageError;
 use crate::index::Index;
-use crate::layers::Layers;
+use crate::layers::{Ingest, Layers};
 use crate::registry::RegistryError;
 use crate::stream::{HashReader, buffered, decompressed};
 use crate::unpack::{UnpackError, unpack};
@@ -35,17 +35,8 @@ pub(crate) fn ingest_layer(
     layers: &Layers,
     index: &Index,
 ) -> Result<(), ImageError> {
-    let ingest = layers.ingest()?;
-    let (files, record) = ingest.layer()?;
-    let failed = || ImageError::unpack(expected.short(), ingest.path());
-    let broken = |error| failed()(UnpackError::Read(error));
-    let mut compressed = buffered(HashReader::new(compressed));
-    let (size, diff_id) = {
-        let mut plain = buffered(HashReader::new(decompressed(&mut compressed).map_err(broken)?));
-        let size = unpack(&mut plain, &files, &record).map_err(failed())?;
-        (size, plain.into_inner().finish().map_err(broken)?)
-    };
-    let blob = compressed.into_inner().finish().map_err(broken)?;
+    let Received { ingest, blob, diff_id, size } =
+        receive_layer(compressed, expected.short(), layers)?;
     if let Some(expected) = expected.blob.as_ref().filter(|expected| **expected != blob) {
         return Err(RegistryError::DigestMismatch {
             what: "layer",
@@ -62,6 +53,38 @@ pub(crate) fn ingest_layer(
         });
     }
     layers.commit(&ingest, diff_id, size, index)
+}
+
+/// A stream that was unpacked, and what it turned out to be.
+#[derive(Debug)]
+pub(crate) struct Received {
+    pub(crate) ingest: Ingest,
+    /// The digest of the stream itself.
+    pub(crate) blob: Digest,
+    /// The digest of the tar in it.
+    pub(crate) diff_id: Digest,
+    /// Bytes of all files.
+    pub(crate) size: u64,
+}
+
+/// Reads `compressed` to its end and unpacks it; `shown` is what messages call it. Blocks.
+pub(crate) fn receive_layer(
+    compressed: impl Read,
+    shown: &str,
+    layers: &Layers,
+) -> Result<Received, ImageError> {
+    let ingest = layers.ingest()?;
+    let (files, record) = ingest.layer()?;
+    let failed = || ImageError::unpack(shown, ingest.path());
+    let broken = |error| failed()(UnpackError::Read(error));
+    let mut compressed = buffered(HashReader::new(compressed));
+    let (size, diff_id) = {
+        let mut plain = buffered(HashReader::new(decompressed(&mut compressed).map_err(broken)?));
+        let size = unpack(&mut plain, &files, &record).map_err(failed())?;
+        (size, plain.into_inner().finish().map_err(broken)?)
+    };
+    let blob = compressed.into_inner().finish().map_err(broken)?;
+    Ok(Received { ingest, blob, diff_id, size })
 }
 
 /// What blocking work needs of the store.

@@ -28,6 +28,7 @@ mod image;
 mod index;
 mod ingest;
 mod layers;
+mod made;
 #[cfg(test)]
 mod mutations;
 mod platform;
@@ -48,6 +49,7 @@ pub use archive::ArchiveError;
 pub use digest::{Digest, DigestError};
 pub use error::ImageError;
 pub use image::{Image, InUse, LayerBlob, LayerInfo, Loaded, Pulled, Removed};
+pub use made::{MadeImage, MadeLayer};
 pub use platform::{Platform, PlatformError};
 pub use progress::{LayerState, Progress, PullEvent, PushEvent, PushProgress, PushState};
 pub use push::PushRequest;

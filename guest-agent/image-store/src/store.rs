@@ -131,7 +131,8 @@ impl ImageStore {
         self.layer_store().has(diff_id, self.index())
     }
 
-    pub(crate) fn image(&self, id: &Digest) -> Result<Option<Image>, ImageError> {
+    /// The image of that id, also one that was removed by force while a container needs it.
+    pub fn image(&self, id: &Digest) -> Result<Option<Image>, ImageError> {
         let row = self.index().image(id)?;
         row.map(|row| self.image_from(row)).transpose()
     }
