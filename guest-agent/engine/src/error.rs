@@ -10,6 +10,7 @@ use naru_network::NetworkError;
 use naru_shim::RuntimeError;
 use thiserror::Error;
 
+use crate::dockerfile::DockerfileError;
 use crate::files::FilesError;
 
 /// A failed request to the engine.
@@ -166,6 +167,9 @@ pub enum EngineError {
     /// The host refused to listen on a published port.
     #[error("{0}")]
     PortRefused(String),
+    /// A change of an image's configuration makes no sense.
+    #[error(transparent)]
+    Dockerfile(#[from] DockerfileError),
     /// The image store failed.
     #[error(transparent)]
     Image(#[from] ImageError),
@@ -229,6 +233,7 @@ impl EngineError {
             Self::Start { exit_code: 126 | 127, .. }
             | Self::AmbiguousPrefix(_)
             | Self::Invalid(_) => ErrorKind::InvalidArgument,
+            Self::Dockerfile(error) => error.kind(),
             Self::Files(error) => error.kind(),
             Self::Image(error) => error.kind(),
             Self::Network(error) => error.kind(),

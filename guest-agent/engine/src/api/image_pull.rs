@@ -19,7 +19,6 @@ use crate::error::EngineError;
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct CreateQuery {
     from_image: String,
-    from_src: String,
     tag: String,
     platform: String,
 }
@@ -87,9 +86,6 @@ pub(super) async fn create(
     Query(query): Query<CreateQuery>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    if !query.from_src.is_empty() {
-        return Err(ApiError::unsupported("importing a file system is not supported yet"));
-    }
     // The command sends a colon without a tag for `--all-tags`.
     let name = query.from_image.trim_end_matches(':');
     let reference = reference(name, &query.tag)?;

@@ -4,6 +4,7 @@ use bollard_stubs::models::ImageConfig;
 use jiff::Timestamp;
 use naru_image_store::{Image, ImageReference};
 use naru_protocol::version::ApiVersion;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::container_view::overlay;
@@ -80,6 +81,7 @@ pub(super) fn created(image: &Image) -> i64 {
 
 pub(super) fn inspect(image: &Image, version: ApiVersion) -> Result<Value, ApiError> {
     let config = image_config(&image.raw_config)?;
+    let document: Document = serde_json::from_slice(&image.raw_config).unwrap_or_default();
     let tags: Vec<String> = image.tags.iter().map(ImageReference::familiar).collect();
     let diff_ids: Vec<String> =
         image.layers.iter().map(|layer| layer.diff_id.to_string()).collect();
@@ -91,11 +93,11 @@ pub(super) fn inspect(image: &Image, version: ApiVersion) -> Result<Value, ApiEr
         "RepoTags": tags,
         "RepoDigests": image.repo_digests,
         "Parent": "",
-        "Comment": "",
+        "Comment": comment(image),
         "Created": image.config.created().as_deref().unwrap_or("0001-01-01T00:00:00Z"),
         "Author": image.config.author().as_deref().unwrap_or_default(),
         "DockerVersion": "",
-        "Config": config_view(&config, version),
+        "Config": config_view(&config, &document.config, version),
         "Architecture": image.config.architecture().to_string(),
         "Os": image.config.os().to_string(),
         "Size": image.size,
@@ -112,13 +114,40 @@ pub(super) fn inspect(image: &Image, version: ApiVersion) -> Result<Value, ApiEr
         value["VirtualSize"] = image.size.into();
     }
     if version < WITHOUT_CONTAINER_CONFIG {
-        value["ContainerConfig"] = config_view(&ImageConfig::default(), version);
+        let made_of = serde_json::from_value(document.container_config.clone());
+        let made_of: ImageConfig = made_of.unwrap_or_default();
+        value["Container"] = document.container.into();
+        value["ContainerConfig"] = config_view(&made_of, &document.container_config, version);
     }
     Ok(value)
 }
 
+/// What Docker writes down beside what OCI knows.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Document {
+    config: Value,
+    container: String,
+    container_config: Value,
+}
+
+/// The image's own words, or those of its last layer.
+fn comment(image: &Image) -> String {
+    #[derive(Default, Deserialize)]
+    struct Said {
+        #[serde(default)]
+        comment: String,
+    }
+    let said: Said = serde_json::from_slice(&image.raw_config).unwrap_or_default();
+    if !said.comment.is_empty() {
+        return said.comment;
+    }
+    let last = image.config.history().iter().flatten().last();
+    last.and_then(|entry| entry.comment().clone()).unwrap_or_default()
+}
+
 /// With Docker's nulls where the image says nothing.
-fn config_view(config: &ImageConfig, version: ApiVersion) -> Value {
+fn config_view(config: &ImageConfig, written: &Value, version: ApiVersion) -> Value {
     let mut view = json!({
         "Cmd": null, "Entrypoint": null, "Env": null, "Labels": null, "OnBuild": null, "User": "",
         "Volumes": null, "WorkingDir": "",
@@ -128,7 +157,12 @@ fn config_view(config: &ImageConfig, version: ApiVersion) -> Value {
             "AttachStderr": false, "AttachStdin": false, "AttachStdout": false, "Domainname": "",
             "Hostname": "", "Image": "", "OpenStdin": false, "StdinOnce": false, "Tty": false,
         });
-        overlay(&mut view, of_containers);
+        let written = written.as_object();
+        let said = of_containers.as_object().into_iter().flatten().map(|(field, default)| {
+            let said = written.and_then(|written| written.get(field));
+            (field.clone(), said.unwrap_or(default).clone())
+        });
+        overlay(&mut view, Value::Object(said.collect()));
     }
     overlay(&mut view, json!(config));
     view

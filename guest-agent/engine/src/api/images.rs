@@ -14,7 +14,7 @@ use super::error::ApiError;
 use super::image_view::{self, created, history, inspect};
 use super::query::{Filters, Flag, Query};
 use super::registries;
-use super::{image_archive, image_pull, image_push};
+use super::{image_archive, image_import, image_pull, image_push};
 use crate::container::{Record, image_config};
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -26,7 +26,7 @@ type Answer = Result<Response, ApiError>;
 pub(super) fn routes() -> Router<Engine> {
     Router::new()
         .route("/images/json", get(list))
-        .route("/images/create", post(image_pull::create))
+        .route("/images/create", post(image_import::create))
         .route("/images/get", get(image_archive::save_all))
         .route("/images/load", post(image_archive::load))
         .route("/images/search", get(registries::search))
@@ -191,7 +191,7 @@ impl Engine {
     }
 
     /// Tells everyone what happened to an image.
-    pub(super) fn image_event(&self, action: &str, id: &str, name: &str) {
+    pub(crate) fn image_event(&self, action: &str, id: &str, name: &str) {
         let attributes = [("name".to_owned(), name.to_owned())].into();
         self.events().publish("image", action, id, attributes);
     }

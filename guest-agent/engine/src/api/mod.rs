@@ -7,6 +7,7 @@
 
 mod archive;
 mod attach;
+mod commit;
 mod container_view;
 mod containers;
 mod create;
@@ -18,6 +19,7 @@ mod events;
 mod exec;
 mod hijack;
 mod image_archive;
+mod image_import;
 mod image_pull;
 mod image_push;
 mod image_view;
@@ -66,6 +68,7 @@ impl Api {
             .merge(events::routes())
             .merge(images::routes())
             .merge(registries::routes())
+            .merge(commit::routes())
             .merge(containers::routes())
             .merge(create::routes())
             .merge(lifecycle::routes())

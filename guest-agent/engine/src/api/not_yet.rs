@@ -16,7 +16,6 @@ pub(super) fn routes() -> Router<Engine> {
         "/build",
         "/build/prune",
         "/build/cancel",
-        "/commit",
         "/swarm/init",
         "/swarm/join",
     ] {

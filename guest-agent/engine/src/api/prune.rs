@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use axum::{Json, Router};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -13,6 +13,7 @@ use super::events::parse_time;
 use super::query::{Filters, Query};
 use crate::container::{Pruned, Record};
 use crate::engine::Engine;
+use crate::go_duration;
 
 const FILTERS: [&str; 3] = ["label", "label!", "until"];
 
@@ -52,38 +53,13 @@ pub(super) fn until(filters: &Filters, now: Timestamp) -> Result<Option<Timestam
 
 /// A time, or how long before `now` it was: `24h`, `1h30m`.
 fn parse_until(text: &str, now: Timestamp) -> Result<Timestamp, ApiError> {
-    let ago = go_duration(text).and_then(|ago| now.checked_sub(ago).ok());
+    let ago = go_duration::parse(text).and_then(|ago| now.checked_sub(ago).ok());
     match ago {
         Some(time) => Ok(time),
         None => {
             parse_time(text)?.ok_or_else(|| ApiError::invalid(format!("invalid timestamp: {text}")))
         }
     }
-}
-
-/// A duration as Go writes it: numbers, each with its unit.
-fn go_duration(text: &str) -> Option<SignedDuration> {
-    let mut rest = text;
-    let mut whole = SignedDuration::ZERO;
-    while !rest.is_empty() {
-        let unit_at = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let (number, tail) = rest.split_at(unit_at);
-        let unit_end = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
-        let (unit, tail) = tail.split_at(unit_end);
-        let seconds = match unit {
-            "ns" => 1e-9,
-            "us" | "µs" => 1e-6,
-            "ms" => 1e-3,
-            "s" => 1.0,
-            "m" => 60.0,
-            "h" => 3600.0,
-            _ => return None,
-        };
-        let part = SignedDuration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()?;
-        whole = whole.checked_add(part)?;
-        rest = tail;
-    }
-    (!text.is_empty()).then_some(whole)
 }
 
 #[cfg(test)]

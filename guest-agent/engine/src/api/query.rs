@@ -33,7 +33,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 pub(crate) struct Flag(pub(crate) bool);
 
 impl Flag {
-    fn parse(text: &str) -> Self {
+    pub(super) fn parse(text: &str) -> Self {
         Self(!matches!(
             text.trim().to_ascii_lowercase().as_str(),
             "" | "0" | "no" | "false" | "none"

@@ -15,6 +15,7 @@
 
 mod attach;
 mod change;
+mod commit;
 mod create;
 mod database;
 mod exec;
@@ -59,6 +60,7 @@ use tokio::sync::{Mutex as AsyncMutex, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use attach::Attached;
+pub(crate) use commit::CommitRequest;
 pub(crate) use create::{CreateRequest, image_config, random_id};
 pub(crate) use database::Database;
 pub(crate) use exec::{Exec, ExecCreate, ExecState, Execs};
@@ -77,6 +79,7 @@ pub(crate) use registry::Containers;
 pub(crate) use resolving::Resolving;
 pub(crate) use sharing::release_shm;
 pub(crate) use shim::{AttachStreams, ShimAddress};
+pub(crate) use signal::signal_number;
 pub(crate) use start::Started;
 pub(crate) use state::Status;
 pub(crate) use storage::ContainerSize;

@@ -54,7 +54,11 @@ impl Engine {
 
     /// Believes the kernel: an engine may have been killed between freezing and writing.
     pub(super) async fn find_paused(&self, container: &Container) -> Result<()> {
-        let paused = container.shim.paused().await?;
+        let mut paused = container.shim.paused().await?;
+        if container.was_paused_for_copy() && paused {
+            container.shim.resume().await?;
+            paused = false;
+        }
         let mut change = self.change(container).await?;
         let state = &mut change.record.state;
         let changed = match (state.status, paused) {

@@ -5,7 +5,7 @@ use nix::sys::signal::Signal;
 use crate::error::{EngineError, Result};
 
 /// A signal by name (with or without `SIG`) or number.
-pub(super) fn signal_number(text: &str) -> Result<i32> {
+pub(crate) fn signal_number(text: &str) -> Result<i32> {
     let invalid = || EngineError::Invalid(format!("invalid signal: {text}"));
     match text.parse::<i32>() {
         Ok(0) => return Err(invalid()),

@@ -34,7 +34,7 @@ pub(crate) enum ChangeKind {
 }
 
 /// The places that the runtime makes in every container for its mounts.
-const MADE_BY_RUNTIME: [&[u8]; 6] =
+pub(super) const MADE_BY_RUNTIME: [&[u8]; 6] =
     [b"/dev", b"/proc", b"/sys", b"/etc/hostname", b"/etc/hosts", b"/etc/resolv.conf"];
 
 /// Compares the upper directory of a container's overlay with its image. A directory comes
@@ -137,7 +137,7 @@ impl Comparison {
     }
 }
 
-fn names(directory: &Node) -> io::Result<BTreeSet<Vec<u8>>> {
+pub(super) fn names(directory: &Node) -> io::Result<BTreeSet<Vec<u8>>> {
     let mut names = BTreeSet::new();
     for entry in Dir::new(directory.open_directory()?)? {
         names.insert(entry?.file_name().to_bytes().to_vec());
@@ -146,7 +146,7 @@ fn names(directory: &Node) -> io::Result<BTreeSet<Vec<u8>>> {
     Ok(names)
 }
 
-fn look(directory: &Node, name: &[u8]) -> io::Result<Option<Node>> {
+pub(super) fn look(directory: &Node, name: &[u8]) -> io::Result<Option<Node>> {
     match Node::at(directory.as_fd(), name) {
         Ok(node) => Ok(Some(node)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -155,12 +155,12 @@ fn look(directory: &Node, name: &[u8]) -> io::Result<Option<Node>> {
 }
 
 /// What overlayfs leaves in the place of something that was deleted.
-fn is_whiteout(node: &Node) -> bool {
+pub(super) fn is_whiteout(node: &Node) -> bool {
     node.kind() == NodeKind::CharDevice && node.metadata().rdev() == 0
 }
 
 /// Whether nothing of the image's directory shows through.
-fn is_opaque(directory: &Node) -> bool {
+pub(super) fn is_opaque(directory: &Node) -> bool {
     let mut value = [0_u8; 1];
     let read = directory
         .open_directory()

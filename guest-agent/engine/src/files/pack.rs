@@ -31,31 +31,55 @@ pub(crate) fn pack_content(out: impl Write, top: &Node) -> io::Result<()> {
 }
 
 struct Packer<W> {
-    tar: TarWriter<W>,
+    members: Members<W>,
     walk: Walk,
-    /// The first name of each file that has several.
-    links: HashMap<(u64, u64), Vec<u8>>,
 }
 
 impl<W: Write> Packer<W> {
     fn new(out: W) -> Self {
-        Self { tar: TarWriter::new(out), walk: Walk::default(), links: HashMap::new() }
+        Self { members: Members::new(out), walk: Walk::default() }
     }
 
     fn rest(mut self) -> io::Result<()> {
         while let Some((path, node)) = self.walk.step()? {
             self.add(&node, &path)?;
         }
-        self.tar.finish()
+        self.members.finish()
     }
 
     fn add(&mut self, node: &Node, name: &[u8]) -> io::Result<()> {
+        self.members.add(node, name)?;
+        match node.kind() {
+            NodeKind::Directory => self.walk.enter(node, name),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// An archive's members, one by one.
+pub(super) struct Members<W> {
+    tar: TarWriter<W>,
+    /// The first name of each file that has several.
+    links: HashMap<(u64, u64), Vec<u8>>,
+}
+
+impl<W: Write> Members<W> {
+    pub(super) fn new(out: W) -> Self {
+        Self { tar: TarWriter::new(out), links: HashMap::new() }
+    }
+
+    /// Ends the archive.
+    pub(super) fn finish(self) -> io::Result<()> {
+        self.tar.finish()
+    }
+
+    /// Adds `node` by itself, a directory without what is in it.
+    pub(super) fn add(&mut self, node: &Node, name: &[u8]) -> io::Result<()> {
         match node.kind() {
             NodeKind::Directory => {
                 let attributes = attributes::read(node.open_directory()?)?;
                 // A directory's name ends with one slash.
-                self.begin(node, EntryType::Directory, &below(name, b""), (b"", &attributes))?;
-                self.walk.enter(node, name)
+                self.begin(node, EntryType::Directory, &below(name, b""), (b"", &attributes))
             }
             NodeKind::File => self.file(node, name),
             NodeKind::Symlink => {
@@ -67,6 +91,22 @@ impl<W: Write> Packer<W> {
             // There is no way to write one down, and it is of no use without its owner.
             NodeKind::Socket => Ok(()),
         }
+    }
+
+    /// Adds an empty file, which says something by its name alone; its time is `of`'s, so that
+    /// the same changes make the same archive.
+    pub(super) fn add_mark(&mut self, of: &Node, name: &[u8]) -> io::Result<()> {
+        self.tar.begin(&TarMember {
+            kind: EntryType::Regular,
+            name,
+            link: b"",
+            mode: 0o600,
+            owner: (0, 0),
+            size: 0,
+            mtime: of.metadata().mtime(),
+            device: (0, 0),
+            attributes: &Attributes::new(),
+        })
     }
 
     fn file(&mut self, node: &Node, name: &[u8]) -> io::Result<()> {
