@@ -182,6 +182,11 @@ impl Layers {
         Pin { layers: Arc::clone(self), diff_id: diff_id.clone() }
     }
 
+    /// Whether something counts on the layer.
+    pub(crate) fn is_pinned(&self, diff_id: &Digest) -> bool {
+        self.pins.lock().unwrap_or_else(PoisonError::into_inner).contains_key(diff_id)
+    }
+
     /// The lock whose holder fetches `diff_id`. A holder that gives up lets the next one try.
     pub(crate) fn fetch_lock(&self, diff_id: &Digest) -> Arc<tokio::sync::Mutex<()>> {
         let mut fetches = self.fetches.lock().unwrap_or_else(PoisonError::into_inner);

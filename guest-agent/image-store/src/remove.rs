@@ -7,6 +7,7 @@
 use crate::digest::Digest;
 use crate::error::ImageError;
 use crate::image::{Image, InUse, Removed};
+use crate::index::LayerRow;
 use crate::reference::ImageReference;
 use crate::store::ImageStore;
 
@@ -110,20 +111,6 @@ impl ImageStore {
         Ok(removed)
     }
 
-    /// Deletes images without a tag (with `all`, every image that no container needs), and
-    /// layers that nothing needs.
-    pub async fn prune(&self, all: bool, users: Users<'_>) -> Result<Vec<Removed>, ImageError> {
-        let mut removed = Vec::new();
-        for image in self.list()? {
-            if (all || image.tags.is_empty()) && users(&image.id).is_none() {
-                self.delete(&image.id, users, &mut removed).await?;
-            }
-        }
-        self.delete_hidden(users)?;
-        self.collect_layers().await?;
-        Ok(removed)
-    }
-
     /// Takes `reference` away; with a repository's last tag go its digests.
     fn untag_reference(
         &self,
@@ -150,14 +137,15 @@ impl ImageStore {
         self.index().untag(&tags, &digests)
     }
 
-    /// Deletes the image with all its names, and the layers it alone had.
-    async fn delete(
+    /// Deletes the image with all its names, and the layers it alone had; gives the bytes of all
+    /// layers that are gone.
+    pub(crate) async fn delete(
         &self,
         id: &Digest,
         users: Users<'_>,
         removed: &mut Vec<Removed>,
-    ) -> Result<(), ImageError> {
-        let Some(image) = self.image(id)? else { return Ok(()) };
+    ) -> Result<u64, ImageError> {
+        let Some(image) = self.image(id)? else { return Ok(0) };
         for name in names(&image) {
             removed.push(Removed::Untagged(name.familiar()));
         }
@@ -171,30 +159,28 @@ impl ImageStore {
         removed.push(Removed::Deleted(id.to_string()));
         self.delete_hidden(users)?;
         let gone = self.collect_layers().await?;
-        let chain_ids = image.layers.iter().rev().filter(|layer| gone.contains(&layer.diff_id));
+        let is_gone = |diff_id: &Digest| gone.iter().any(|layer| layer.diff_id == *diff_id);
+        let chain_ids = image.layers.iter().rev().filter(|layer| is_gone(&layer.diff_id));
         removed.extend(chain_ids.map(|layer| Removed::Deleted(layer.chain_id.to_string())));
-        Ok(())
+        Ok(gone.iter().map(|layer| layer.size).sum())
     }
 
     /// Deletes images that were removed while a container needed them, and are needed no more.
-    fn delete_hidden(&self, users: Users<'_>) -> Result<(), ImageError> {
+    pub(crate) fn delete_hidden(&self, users: Users<'_>) -> Result<(), ImageError> {
         for id in self.index().hidden_ids()? {
-            if users(&id).is_none() {
+            // Held over both, so that nobody can take hold in between.
+            let held = self.holds().lock();
+            if !held.contains_key(&id) && users(&id).is_none() {
                 self.index().delete_image(&id)?;
             }
         }
         Ok(())
     }
 
-    /// Deletes the layers that nothing needs; gives their `diff_id`s.
-    pub(crate) async fn collect_layers(&self) -> Result<Vec<Digest>, ImageError> {
+    /// Deletes the layers that nothing needs; gives them.
+    pub(crate) async fn collect_layers(&self) -> Result<Vec<LayerRow>, ImageError> {
         let target = self.target();
-        self.door()
-            .run("deleting layers", move || {
-                let rows = target.layers.collect(&target.index)?;
-                Ok(rows.into_iter().map(|row| row.diff_id).collect())
-            })
-            .await
+        self.door().run("deleting layers", move || target.layers.collect(&target.index)).await
     }
 }
 

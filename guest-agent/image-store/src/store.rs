@@ -10,6 +10,7 @@ use oci_spec::image::ImageConfiguration;
 use crate::digest::Digest;
 use crate::door::Door;
 use crate::error::ImageError;
+use crate::holds::Holds;
 use crate::image::{Image, LayerInfo, chain_ids};
 use crate::index::{ImageRow, Index, NewImage};
 use crate::ingest::Target;
@@ -34,6 +35,7 @@ struct Shared {
     index: Arc<Index>,
     layers: Arc<Layers>,
     connector: Connector,
+    holds: Arc<Holds>,
     door: Door,
     /// For work that waits for a network, so that it never keeps local work waiting.
     intake: Door,
@@ -59,7 +61,14 @@ impl ImageStore {
             .await?;
         let connector = Connector::new(config);
         Ok(Self {
-            shared: Arc::new(Shared { index, layers, connector, door, intake: Door::new() }),
+            shared: Arc::new(Shared {
+                index,
+                layers,
+                connector,
+                holds: Arc::default(),
+                door,
+                intake: Door::new(),
+            }),
         })
     }
 
@@ -198,6 +207,10 @@ impl ImageStore {
 
     pub(crate) fn connector(&self) -> &Connector {
         &self.shared.connector
+    }
+
+    pub(crate) fn holds(&self) -> &Arc<Holds> {
+        &self.shared.holds
     }
 
     pub(crate) fn door(&self) -> &Door {

@@ -274,7 +274,7 @@ async fn a_record_goes_with_its_layer() -> anyhow::Result<()> {
     store.store.remove("layer:1", false, &|_| None).await?;
     store.only_entry("records")?;
     drop(archive);
-    store.store.prune(false, &|_| None).await?;
+    store.store.prune(&|image| image.tags.is_empty(), &|_| None).await?;
     for directory in ["layers", "records", "ingest"] {
         let left = fs::read_dir(store.directory.path().join(directory))?.count();
         assert_eq!(left, 0, "{directory}");
