@@ -8,6 +8,7 @@
 pub mod handshake;
 pub mod ping;
 pub mod ports;
+pub mod prune;
 pub mod registries;
 pub mod version;
 

@@ -24,6 +24,7 @@ use crate::events::Events;
 use crate::network::{ContainerNetwork, OpenRequest};
 use crate::ports::PortHost;
 use crate::registries;
+use crate::trim::Trim;
 use crate::volume::{VolumeDirectories, Volumes};
 
 /// Where things are kept.
@@ -73,6 +74,7 @@ struct Inner {
     own_socket: Option<PathBuf>,
     events: Events,
     program: AgentProgram,
+    trim: Trim,
     /// Held over a prune, of which there is one at a time.
     pruning: AsyncMutex<()>,
     /// Background work; waited for at the end.
@@ -132,6 +134,7 @@ impl Engine {
             own_socket: args.own_socket(),
             events: Events::new(),
             program,
+            trim: Trim::default(),
             pruning: AsyncMutex::new(()),
             tasks: TaskTracker::new(),
             shims: TaskTracker::new(),
@@ -199,6 +202,10 @@ impl Engine {
 
     pub(crate) fn program(&self) -> &AgentProgram {
         &self.0.program
+    }
+
+    pub(crate) fn trim(&self) -> &Trim {
+        &self.0.trim
     }
 
     pub(crate) fn pruning(&self) -> &AsyncMutex<()> {

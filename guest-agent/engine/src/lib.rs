@@ -35,6 +35,7 @@ mod spec;
 mod stats;
 mod sweep;
 mod sys;
+mod trim;
 mod volume;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};

@@ -131,9 +131,6 @@ async fn change(
     if let Some(name) = rest.strip_suffix("/push") {
         return image_push::push(engine, name, &query.tag, &query.platform, &headers).await;
     }
-    if rest == "prune" {
-        return Err(ApiError::unsupported(format!("images/{rest} is not supported yet")));
-    }
     let Some(name) = rest.strip_suffix("/tag") else { return Err(ApiError::page_not_found()) };
     let image = engine.images().resolve(name).map_err(EngineError::from)?;
     let target = image_pull::reference(&query.repo, &query.tag)?;
@@ -157,29 +154,14 @@ async fn remove(
     let users = |id: &Digest| engine.user_of_image(id);
     let removed =
         engine.images().remove(&name, query.force.0, &users).await.map_err(EngineError::from)?;
-    let rows: Vec<Value> = removed
-        .iter()
-        .map(|item| match item {
-            Removed::Untagged(name) => {
-                // As Docker: by then it has no such name.
-                let id = image.id.to_string();
-                engine.image_event("untag", &id, &id);
-                json!({ "Untagged": name })
-            }
-            Removed::Deleted(id) => {
-                if *id == image.id.to_string() {
-                    engine.image_event("delete", id, id);
-                }
-                json!({ "Deleted": id })
-            }
-        })
-        .collect();
+    engine.trim_soon();
+    let rows = engine.removed_rows(&image.id, &removed);
     Ok(Json(rows).into_response())
 }
 
 impl Engine {
     /// The container that needs an image; a running one is to be preferred.
-    fn user_of_image(&self, id: &Digest) -> Option<InUse> {
+    pub(super) fn user_of_image(&self, id: &Digest) -> Option<InUse> {
         let id = id.to_string();
         let users = self.containers().all();
         let mut users: Vec<_> =
@@ -188,6 +170,25 @@ impl Engine {
         let user = users.into_iter().next()?;
         let running = user.counts_as_running();
         Some(InUse { container_id: user.id, running })
+    }
+
+    /// Tells everyone what was removed with an image; gives it as clients see it.
+    pub(super) fn removed_rows(&self, image_id: &Digest, removed: &[Removed]) -> Vec<Value> {
+        let id = image_id.to_string();
+        let row = |item: &Removed| match item {
+            Removed::Untagged(name) => {
+                // As Docker: by then it has no such name.
+                self.image_event("untag", &id, &id);
+                json!({ "Untagged": name })
+            }
+            Removed::Deleted(deleted) => {
+                if *deleted == id {
+                    self.image_event("delete", &id, &id);
+                }
+                json!({ "Deleted": deleted })
+            }
+        };
+        removed.iter().map(row).collect()
     }
 
     /// Tells everyone what happened to an image.

@@ -20,6 +20,7 @@ mod exec;
 mod hijack;
 mod image_archive;
 mod image_import;
+mod image_prune;
 mod image_pull;
 mod image_push;
 mod image_view;
@@ -69,6 +70,7 @@ impl Api {
             .merge(images::routes())
             .merge(registries::routes())
             .merge(commit::routes())
+            .merge(image_prune::routes())
             .merge(containers::routes())
             .merge(create::routes())
             .merge(lifecycle::routes())

@@ -10,7 +10,7 @@ use bollard_stubs::models::{
     RestartPolicy as AskedPolicy, RestartPolicyNameEnum,
 };
 use jiff::Timestamp;
-use naru_image_store::{Image, Platform};
+use naru_image_store::{Image, ImageHold, Platform};
 use rand::RngCore as _;
 
 use super::files::split_extra_host;
@@ -50,12 +50,14 @@ impl Engine {
     /// Makes a container; it does not run yet.
     #[tracing::instrument(level = "debug", skip_all)]
     pub(crate) async fn create_container(&self, request: CreateRequest) -> Result<Arc<Container>> {
-        let (record, mounts) = self.new_record(request)?;
+        let (record, mounts, hold) = self.new_record(request)?;
         let engine = self.clone();
         // As a whole: a client that goes away must not leave it half made.
         let kept = async move {
             let (id, name) = (record.id.clone(), record.name.clone());
             let kept = engine.keep_new(record, mounts).await;
+            // From here on it is known to need its image.
+            drop(hold);
             if kept.is_err() {
                 engine.containers().release_name(&name);
                 remove_directory(&engine.paths().container(&id));
@@ -66,7 +68,7 @@ impl Engine {
     }
 
     /// Checks all that is asked for; what comes back has its name, which is not yet kept.
-    fn new_record(&self, request: CreateRequest) -> Result<(Record, Vec<WantedMount>)> {
+    fn new_record(&self, request: CreateRequest) -> Result<(Record, Vec<WantedMount>, ImageHold)> {
         let CreateRequest {
             name,
             mut config,
@@ -84,6 +86,7 @@ impl Engine {
         if let Some(platform) = platform {
             check_platform(&image, &wanted_image, &platform)?;
         }
+        let hold = self.images().hold(&image.id)?;
         let image_config = image_config(&image.raw_config)?;
 
         refuse_for_good(&host_config)?;
@@ -112,7 +115,7 @@ impl Engine {
             ports: Vec::new(),
             state: State::default(),
         };
-        Ok((record, mounts))
+        Ok((record, mounts, hold))
     }
 
     #[tracing::instrument(level = "debug", skip_all, fields(container_id = record.id))]

@@ -70,6 +70,7 @@ impl Engine {
         if let Err(error) = files.await {
             tracing::error!(container_id = container.id, %error, "files were left behind");
         }
+        self.trim_soon();
         self.containers().remove(container);
         self.container_event(container, "destroy", []);
         container.removed.cancel();

@@ -32,7 +32,9 @@ impl Engine {
             if !users.is_empty() {
                 return Err(EngineError::VolumeInUse { name, users });
             }
-            engine.delete_volumes(vec![held], None).await
+            let deleted = engine.delete_volumes(vec![held], None).await;
+            engine.trim_soon();
+            deleted
         })
         .await
     }

@@ -17,3 +17,4 @@ mod raw;
 mod starting;
 mod streams;
 mod survival;
+mod trim;
