@@ -10,6 +10,7 @@ pub mod ping;
 pub mod ports;
 pub mod prune;
 pub mod registries;
+pub mod repository;
 pub mod version;
 
 use serde::{Deserialize, Serialize};

@@ -36,6 +36,7 @@ mod not_yet;
 mod prune;
 mod query;
 mod registries;
+mod repository;
 mod stats;
 mod system;
 mod top;

@@ -14,7 +14,7 @@ use naru_protocol::handshake::Handshake;
 use naru_protocol::ports::PortProtocol;
 use naru_protocol::registries::Registries;
 use naru_protocol::{CLOCK_PATH, POWER_OFF_PATH, PROTOCOL_VERSION, SetClock, TUNNEL_PATH};
-use naru_protocol::{handshake, ports, registries};
+use naru_protocol::{handshake, ports, registries, repository};
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_settime};
 use serde::Deserialize;
@@ -25,6 +25,7 @@ use super::error::ApiError;
 use super::hijack::{RAW_STREAM, hijack};
 use super::json_body;
 use super::query::Query;
+use super::repository::list as list_repository;
 use crate::args::Mode;
 use crate::datagrams;
 use crate::engine::Engine;
@@ -34,7 +35,7 @@ use crate::registries::{keep, with_settings};
 /// How long a container may take to accept a connection.
 const TUNNEL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 
-const CAPABILITIES: [&str; 4] = ["clock", "ports", "registries", "tunnel"];
+const CAPABILITIES: [&str; 5] = ["clock", "ports", "registries", "repository", "tunnel"];
 
 type Answer = Result<Response, ApiError>;
 
@@ -46,6 +47,7 @@ pub(super) fn routes() -> Router<Engine> {
         .route(ports::PATH, post(serve_ports))
         .route(TUNNEL_PATH, post(tunnel))
         .route(registries::PATH, put(set_registries))
+        .route(repository::PATH, get(list_repository))
 }
 
 async fn greet() -> Json<Handshake> {

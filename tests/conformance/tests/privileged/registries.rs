@@ -184,6 +184,31 @@ fn a_registrys_own_repositories_are_searched() -> anyhow::Result<()> {
 }
 
 #[test]
+fn a_repositorys_tags_are_listed_with_sizes_and_platforms() -> anyhow::Result<()> {
+    let registry = Registry::start()?;
+    let image = images::busybox()?;
+    let digest = registry.push("box", "1", &image)?;
+    registry.push("box", "2", &image)?;
+    let engine = Engine::start()?;
+    let path = format!("/naru/repository?name={}/box&limit=1", registry.address());
+    let first = ask(&engine, "GET", &path)?.json()?;
+    assert_eq!(first["official"], false);
+    assert_eq!(first["more"], true);
+    let tag = &first["tags"][0];
+    assert_eq!(tag["digest"], digest.as_str());
+    let size: usize = image.blobs.iter().map(Vec::len).sum();
+    assert_eq!(tag["images"][0]["size"], size);
+    let platform = tag["images"][0]["platform"].as_str().context("it has one")?;
+    assert!(platform.starts_with("linux/"), "{platform}");
+    let name = tag["name"].as_str().context("it has one")?;
+    let rest = ask(&engine, "GET", &format!("{path}&after={name}"))?.json()?;
+    assert_eq!(rest["more"], false);
+    assert_ne!(rest["tags"][0]["name"], name);
+    assert_eq!(ask(&engine, "GET", &format!("{path}&after=none"))?.status, 400);
+    Ok(())
+}
+
+#[test]
 fn what_a_registry_has_is_inspected_without_pulling() -> anyhow::Result<()> {
     let registry = Registry::start()?;
     let digest = registry.push("box", "1", &images::busybox()?)?;
