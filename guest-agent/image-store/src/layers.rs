@@ -1,21 +1,20 @@
 //! The unpacked layers on disk.
 //!
 //! ```text
-//! ingest/<n> ── unpack ──► sync ──► rename ──► records/<name>, layers/<name> ──► row in the index
+//! ingest/<n> ── unpack ──► rename ──► records/<name>, layers/<name> ──► sync ──► row in the index
 //! row taken away ──► rename ──► ingest/<n> ──► deleted
 //! ```
 
 mod ingest;
 mod space;
+mod sync;
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-
-use rustix::fs::syncfs;
 
 use crate::digest::Digest;
 use crate::error::ImageError;
@@ -23,7 +22,8 @@ use crate::index::{Index, LayerRow};
 use crate::record::LayerArchive;
 
 pub(crate) use ingest::Ingest;
-use ingest::{FILES, RECORD, delete, entries, place, sync_directory};
+use ingest::{FILES, RECORD, delete, entries, place};
+use sync::Syncs;
 
 const LAYERS: &str = "layers";
 const RECORDS: &str = "records";
@@ -42,6 +42,7 @@ pub(crate) struct Layers {
     pins: Mutex<HashMap<Digest, usize>>,
     /// One lock for each layer being fetched, so that it is fetched once.
     fetches: Mutex<HashMap<Digest, Weak<tokio::sync::Mutex<()>>>>,
+    syncs: Syncs,
 }
 
 impl Layers {
@@ -74,6 +75,7 @@ impl Layers {
             last_ingest: AtomicU64::new(0),
             pins: Mutex::default(),
             fetches: Mutex::default(),
+            syncs: Syncs::default(),
         })
     }
 
@@ -123,15 +125,14 @@ impl Layers {
         size: u64,
         index: &Index,
     ) -> Result<(), ImageError> {
-        let unpacked = File::open(&ingest.path).map_err(ImageError::io("open", &ingest.path))?;
-        // One sync of the file system instead of one per file.
-        syncfs(&unpacked).map_err(|errno| ImageError::io("sync", &ingest.path)(errno.into()))?;
         let (files, record) = (ingest.path.join(FILES), ingest.path.join(RECORD));
         if let Some(row) = index.layer(&diff_id)? {
             // Its files are there, and may be in use. Only the record was not kept in old times.
             if !self.record(&row).exists() {
+                // It counts as soon as it is in its place.
+                self.sync()?;
                 place(&record, &self.record(&row))?;
-                sync_directory(&self.records)?;
+                self.sync()?;
             }
             return Ok(());
         }
@@ -140,10 +141,10 @@ impl Layers {
         // Whatever fails from here on, the directories go the way of half-done work.
         let placed = [(record, self.record(&row)), (files, self.path(&row))]
             .map(|(from, to)| place(&from, &to).map(|()| Ingest { path: to }));
-        sync_directory(&self.records)?;
-        sync_directory(&self.ready)?;
         let [record, files] = placed;
         let (record, files) = (record?, files?);
+        // Their content and their places in one.
+        self.sync()?;
         index.add_layer(&row)?;
         record.keep();
         files.keep();

@@ -1,6 +1,6 @@
 //! Directories on their way into the store and out of it.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -70,10 +70,4 @@ pub(super) fn delete(path: &Path) -> Result<(), ImageError> {
         Err(error) => Err(error),
     };
     deleted.map_err(ImageError::io("delete", path))
-}
-
-pub(super) fn sync_directory(path: &Path) -> Result<(), ImageError> {
-    File::open(path)
-        .and_then(|directory| directory.sync_all())
-        .map_err(ImageError::io("sync", path))
 }
