@@ -10,6 +10,7 @@ mod host;
 mod http;
 mod isolation;
 mod namespace;
+mod process;
 mod row;
 mod rows;
 mod sample;

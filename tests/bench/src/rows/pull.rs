@@ -1,7 +1,7 @@
 //! The pull of an image of six layers from a registry on this computer.
 
 use std::fs;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::thread;
@@ -15,51 +15,90 @@ use tar::Archive;
 use tokio::task::block_in_place;
 
 use super::{EngineBench, row_of_engines};
-use crate::row::Row;
+use crate::process::{processor_seconds, reset_peak, resident_peak_mib};
+use crate::row::{NARU, Row};
 
 const REPOSITORY: &str = "layered";
 /// What a pull cannot do without, each done alone and all layers at once.
 const DOWNLOAD: &str = "download alone";
-const UNPACK: &str = "gunzip, untar alone";
+const UNPACK: &str = "inflate, untar alone";
+const INFLATE: &str = "inflate, hash alone";
 
 pub(super) async fn measure(bench: &EngineBench<'_>) -> Result<Vec<Row>> {
-    let image = images::layered(Compression::Gzip)?;
-    bench.registry.push(REPOSITORY, "latest", &image)?;
-    let name = bench.registry.reference(REPOSITORY, "latest");
+    let mut rows = Vec::new();
+    for compression in [Compression::Gzip, Compression::Zstd] {
+        rows.extend(measure_one(bench, compression).await?);
+    }
+    Ok(rows)
+}
+
+/// Time, processor time and memory of the image in one compression.
+async fn measure_one(bench: &EngineBench<'_>, compression: Compression) -> Result<Vec<Row>> {
+    let image = images::layered(compression)?;
+    let tag = format!("{compression:?}").to_lowercase();
+    bench.registry.push(REPOSITORY, &tag, &image)?;
+    let name = bench.registry.reference(REPOSITORY, &tag);
     // The first blob is the configuration.
     let layers = image.blobs.get(1..).context("the image has layers")?;
     let compressed: usize = layers.iter().map(Vec::len).sum();
-    let measure = format!("docker pull, {} layers, {} MiB gzip", layers.len(), compressed >> 20);
-    let mut row = row_of_engines(measure, "s");
-    let digests: Vec<String> = layers.iter().map(|layer| digest(layer)).collect();
-    let floor = bench.state.join("unpacked");
+    let what = format!("docker pull, {} layers, {} MiB {tag}", layers.len(), compressed >> 20);
+    let mut time = row_of_engines(what, "s");
+    let mut processor = row_of_engines(format!("the same, {tag}: engine's processor time"), "s");
+    let mut memory = row_of_engines(format!("the same, {tag}: engine's process at most"), "MiB");
     for _ in 0..bench.rounds {
         for engine in &bench.engines {
-            let begun = Instant::now();
-            engine.docker(&["pull", "--quiet", &name]).await?;
-            row.push(engine.name, begun.elapsed().as_secs_f64());
+            let pid = engine.pid().context("the engine runs")?;
+            reset_peak(pid)?;
+            let (begun, spent) = (Instant::now(), processor_seconds(pid)?);
+            // An engine that cannot read the compression is as good as not here.
+            let pulled = engine.docker(&["pull", "--quiet", &name]).await;
+            if compression == Compression::Zstd && engine.name != NARU && pulled.is_err() {
+                continue;
+            }
+            pulled?;
+            time.push(engine.name, begun.elapsed().as_secs_f64());
+            processor.push(engine.name, processor_seconds(pid)? - spent);
+            memory.push(engine.name, resident_peak_mib(pid)?);
             engine.docker(&["image", "rm", &name]).await?;
         }
-        let begun = Instant::now();
-        block_in_place(|| {
-            each(layers, |number, layer| {
-                let length = download(&bench.registry.address(), &digests[number])?;
-                ensure!(
-                    usize::try_from(length)? == layer.len(),
-                    "the registry gives {length} bytes"
-                );
-                Ok(())
-            })
-        })?;
-        row.push(DOWNLOAD, begun.elapsed().as_secs_f64());
-        let begun = Instant::now();
-        block_in_place(|| {
-            each(layers, |number, layer| unpack(layer, &floor.join(number.to_string())))
-        })?;
-        row.push(UNPACK, begun.elapsed().as_secs_f64());
-        fs::remove_dir_all(&floor)?;
+        block_in_place(|| floors(bench, layers, &mut time, &mut processor))?;
     }
-    Ok(vec![row])
+    Ok(vec![time, processor, memory])
+}
+
+/// Does alone what a pull is made of.
+fn floors(
+    bench: &EngineBench<'_>,
+    layers: &[Vec<u8>],
+    time: &mut Row,
+    processor: &mut Row,
+) -> Result<()> {
+    let registry = bench.registry.address();
+    let digests: Vec<String> = layers.iter().map(|layer| digest(layer)).collect();
+    let begun = Instant::now();
+    each(layers, |number, layer| {
+        let length = download(&registry, &digests[number])?;
+        ensure!(usize::try_from(length)? == layer.len(), "the registry gives {length} bytes");
+        Ok(())
+    })?;
+    time.push(DOWNLOAD, begun.elapsed().as_secs_f64());
+
+    let directory = bench.state.join("unpacked");
+    let begun = Instant::now();
+    each(layers, |number, layer| unpack(layer, &directory.join(number.to_string())))?;
+    time.push(UNPACK, begun.elapsed().as_secs_f64());
+    fs::remove_dir_all(&directory)?;
+
+    let spent = processor_seconds(std::process::id())?;
+    each(layers, |_, layer| {
+        let mut plain = Vec::new();
+        inflated(layer)?.read_to_end(&mut plain)?;
+        // Both are hashed in a pull: what comes, and what is in it.
+        ensure!(digest(layer) != digest(&plain), "it was not compressed");
+        Ok(())
+    })?;
+    processor.push(INFLATE, processor_seconds(std::process::id())? - spent);
+    Ok(())
 }
 
 /// Does something to all layers at once.
@@ -92,8 +131,15 @@ fn download(registry: &str, digest: &str) -> Result<u64> {
     Ok(io::copy(&mut answer, &mut io::sink())?)
 }
 
+fn inflated(layer: &[u8]) -> Result<Box<dyn Read + '_>> {
+    Ok(match layer.first() {
+        Some(0x1f) => Box::new(GzDecoder::new(layer)),
+        _ => Box::new(zstd::Decoder::new(layer)?),
+    })
+}
+
 /// Writes a layer's files into a directory of its own.
 fn unpack(layer: &[u8], directory: &Path) -> Result<()> {
     fs::create_dir_all(directory)?;
-    Ok(Archive::new(GzDecoder::new(layer)).unpack(directory)?)
+    Ok(Archive::new(inflated(layer)?).unpack(directory)?)
 }
