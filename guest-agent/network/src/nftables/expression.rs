@@ -49,8 +49,8 @@ impl Verdict {
 pub(crate) enum Field {
     SourceAddress(Family),
     DestinationAddress(Family),
-    SourcePort,
-    DestinationPort,
+    /// The port so many bytes into the transport header.
+    Port(u32),
     TransportProtocol,
     IncomingInterface,
     OutgoingInterface,
@@ -154,11 +154,8 @@ impl Field {
                 let place = if family == Family::Ipv4 { (16, 4) } else { (24, 16) };
                 payload(element, register, NETWORK_HEADER, place);
             }
-            Self::SourcePort => {
-                payload(element, register, TRANSPORT_HEADER, (SOURCE_PORT, PORT_LENGTH));
-            }
-            Self::DestinationPort => {
-                payload(element, register, TRANSPORT_HEADER, (DESTINATION_PORT, PORT_LENGTH));
+            Self::Port(offset) => {
+                payload(element, register, TRANSPORT_HEADER, (offset, PORT_LENGTH));
             }
             Self::IncomingInterface => load(element, "meta", register, 6),
             Self::OutgoingInterface => load(element, "meta", register, 7),

@@ -5,14 +5,17 @@
 //!   chain questions { filter, mangle; ip daddr ADDRESS udp dport 53 udp dport set UDP_PORT
 //!                                     ip daddr ADDRESS tcp dport 53 tcp dport set TCP_PORT }
 //!   chain answers   { filter, raw;    ip saddr ADDRESS udp sport UDP_PORT udp sport set 53
-//!                                     ip saddr ADDRESS tcp sport TCP_PORT tcp sport set 53 }
+//!                                     ip saddr ADDRESS tcp sport TCP_PORT tcp sport set 53
+//!                                     ip saddr ADDRESS meta l4proto icmp @th,240,16 UDP_PORT
+//!                                                                        @th,240,16 set 53 }
 //! }
 //! ```
 //!
 //! The server itself listens on other ports, so that port 53 is the container's own.
 //! Ports are written over packet by packet and not translated by connection: one rule of
 //! `nat` would have every packet of the namespace tracked, a tenth of what two containers
-//! can exchange. A container that tracks connections itself sees port 53 both ways: its
+//! can exchange. The last rule is for refusals, which quote the question: while no server is
+//! there, who asks is told at once. A container that tracks connections itself sees port 53 both ways: its
 //! tracking stands between the priorities of the two chains.
 
 use std::io;
@@ -29,8 +32,14 @@ const QUESTIONS: &str = "questions";
 const ANSWERS: &str = "answers";
 const DNS_PORT: u16 = 53;
 
-const UDP: u8 = 17;
+const ICMP: u8 = 1;
 const TCP: u8 = 6;
+const UDP: u8 = 17;
+
+/// Where in an ICMP refusal the destination port of the quoted datagram stands: behind the headers
+/// of ICMP and of IPv4, which has no options here.
+const REFUSED_PORT: u32 = 8 + 20 + DESTINATION_PORT;
+const ICMP_CHECKSUM: u32 = 2;
 
 /// Makes the namespace of this thread send questions for `address` to these ports of
 /// it. Rules for other ports are replaced in the same step.
@@ -76,14 +85,22 @@ fn send(
             [value, Expression::WritePort { port, checksum }]
         };
         let mut question = packets(protocol, Field::DestinationAddress(Family::Ipv4), address);
-        question.extend(port_is(Field::DestinationPort, DNS_PORT));
+        question.extend(port_is(Field::Port(DESTINATION_PORT), DNS_PORT));
         question.extend(write(DESTINATION_PORT, number));
         batch.add_rule(QUESTIONS, &question);
         let mut answer = packets(protocol, Field::SourceAddress(Family::Ipv4), address);
-        answer.extend(port_is(Field::SourcePort, number));
+        answer.extend(port_is(Field::Port(SOURCE_PORT), number));
         answer.extend(write(SOURCE_PORT, DNS_PORT));
         batch.add_rule(ANSWERS, &answer);
     }
+    let [(_, _, udp_port), _] = ports;
+    let mut refusal = packets(ICMP, Field::SourceAddress(Family::Ipv4), address);
+    refusal.extend(port_is(Field::Port(REFUSED_PORT), udp_port));
+    refusal.extend([
+        Expression::Value(DNS_PORT.to_be_bytes().to_vec(), WORD_0),
+        Expression::WritePort { port: REFUSED_PORT, checksum: ICMP_CHECKSUM },
+    ]);
+    batch.add_rule(ANSWERS, &refusal);
     // Not used for more: further answers may be queued in one that has had a refusal.
     let socket = Socket::netfilter()
         .map_err(|source| Refusal { operation: "open a netlink socket", source })?;

@@ -53,7 +53,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::batch::{Batch, Hook};
-use super::expression::{Expression, Field, Verdict, WORD_0, word};
+use super::expression::{DESTINATION_PORT, Expression, Field, Verdict, WORD_0, word};
 use super::family::Family;
 use super::maps::{address_ports, elements, ports};
 use super::matches::{
@@ -141,7 +141,7 @@ fn add_general_rules(family: Family, batch: &mut Batch<'_>) {
         &[
             Expression::Load(Field::DestinationAddress(family), WORD_0),
             Expression::Load(Field::TransportProtocol, word(address_words)),
-            Expression::Load(Field::DestinationPort, word(address_words + 1)),
+            Expression::Load(Field::Port(DESTINATION_PORT), word(address_words + 1)),
             Expression::Lookup(address_ports(family).name),
             Expression::TranslateDestination(family),
         ],
@@ -150,7 +150,7 @@ fn add_general_rules(family: Family, batch: &mut Batch<'_>) {
         PUBLISH,
         &[
             Expression::Load(Field::TransportProtocol, WORD_0),
-            Expression::Load(Field::DestinationPort, word(1)),
+            Expression::Load(Field::Port(DESTINATION_PORT), word(1)),
             Expression::Lookup(ports(family).name),
             Expression::TranslateDestination(family),
         ],

@@ -1,6 +1,6 @@
 //! A name server in a container's namespace, asked by busybox.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::thread;
@@ -162,6 +162,25 @@ fn sockets_made_anew_take_the_place_of_the_old() -> Result<()> {
     ensure!(rules != rules_now, "the old ports are still led to");
     drop(second);
     Ok(())
+}
+
+#[test]
+fn who_asks_while_no_server_is_there_is_refused_at_once() -> Result<()> {
+    let lab = Lab::new()?;
+    let networks = lab.networks()?;
+    let container = lab.container(&networks, &bridge(), 2)?;
+    drop(Resolver::start(&lab, &networks, &container, &[])?);
+    container.namespace.run(|| {
+        let client = UdpSocket::bind("127.0.0.1:0")?;
+        client.connect((RESOLVER_ADDRESS, 53))?;
+        client.set_read_timeout(Some(DEADLINE))?;
+        client.send(&WEB_QUERY)?;
+        let refused = client.recv(&mut [0; 16]).err().map(|error| error.kind());
+        ensure!(refused == Some(ErrorKind::ConnectionRefused), "{refused:?}");
+        let refused = TcpStream::connect((RESOLVER_ADDRESS, 53)).err().map(|error| error.kind());
+        ensure!(refused == Some(ErrorKind::ConnectionRefused), "{refused:?}");
+        Ok(())
+    })
 }
 
 #[test]
