@@ -16,7 +16,7 @@ const AMOUNT_MIB: usize = 64;
 const SERVER: &str = "nc -ll -p 5001 -e sh -c 'cat > /dev/null; echo'";
 
 /// Ends when the server listens on its port, which is 0x1389.
-const LISTENS: &str = "until grep -q :1389 /proc/net/tcp; do sleep 0.1; done";
+const LISTENS: &str = "until grep -q :1389 /proc/net/tcp /proc/net/tcp6; do sleep 0.1; done";
 
 /// Blocking.
 pub(super) fn measure(rounds: u32, state: &Path) -> Result<Vec<Row>> {
