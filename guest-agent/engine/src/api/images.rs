@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::error::ApiError;
 use super::image_view::{self, created, history, inspect};
-use super::query::{Filters, Flag, Query};
+use super::query::{Filters, Query, RemoveQuery};
 use super::registries;
 use super::{image_archive, image_import, image_pull, image_push};
 use crate::container::{Record, image_config};
@@ -137,12 +137,6 @@ async fn change(
     engine.images().tag(&image.id, &target).map_err(EngineError::from)?;
     engine.image_event("tag", &image.id.to_string(), &target.familiar());
     Ok(StatusCode::CREATED.into_response())
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct RemoveQuery {
-    force: Flag,
 }
 
 async fn remove(

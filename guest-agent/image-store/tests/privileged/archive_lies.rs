@@ -14,9 +14,8 @@ fn archive(files: &[(&str, &[u8])]) -> anyhow::Result<Vec<u8>> {
     Ok(tar.into_tar())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn archives_that_lie_about_their_files_are_refused() -> anyhow::Result<()> {
-    let store = Store::open().await?;
+/// The layer and the configuration of an image.
+fn image_of_one_file() -> anyhow::Result<(Vec<u8>, Vec<u8>)> {
     let mut layer = LayerWriter::new();
     layer.file("file", 0o644, b"file")?;
     let layer = layer.into_tar();
@@ -24,6 +23,13 @@ async fn archives_that_lie_about_their_files_are_refused() -> anyhow::Result<()>
         "architecture": "amd64", "os": "linux", "config": {},
         "rootfs": { "type": "layers", "diff_ids": [digest(&layer)] },
     }))?;
+    Ok((layer, config))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn archives_that_lie_about_their_files_are_refused() -> anyhow::Result<()> {
+    let store = Store::open().await?;
+    let (layer, config) = image_of_one_file()?;
     let rows = |config: &str, layers: &[&str]| {
         json!([{ "Config": config, "RepoTags": ["x:1"], "Layers": layers }]).to_string()
     };
@@ -90,13 +96,7 @@ type Change = fn(&mut Value);
 
 /// An OCI layout whose one descriptor of a layer is changed.
 fn layout(change: Change) -> anyhow::Result<Vec<u8>> {
-    let mut layer = LayerWriter::new();
-    layer.file("file", 0o644, b"file")?;
-    let layer = layer.into_tar();
-    let config = serde_json::to_vec(&json!({
-        "architecture": "amd64", "os": "linux", "config": {},
-        "rootfs": { "type": "layers", "diff_ids": [digest(&layer)] },
-    }))?;
+    let (layer, config) = image_of_one_file()?;
     let describe = |kind: &str, content: &[u8]| {
         json!({
             "mediaType": format!("application/vnd.oci.image.{kind}"),
