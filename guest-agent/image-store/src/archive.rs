@@ -122,6 +122,7 @@ impl ImageStore {
                 layers,
                 tag: first.clone(),
                 repo_digest: None,
+                parent: None,
             })
             .await?;
         loaded.push(Loaded { image: added.clone(), name: first });

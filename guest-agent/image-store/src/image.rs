@@ -30,6 +30,15 @@ pub struct Image {
     pub layers: Vec<LayerInfo>,
     /// When it was last pulled, loaded or tagged here, in nanoseconds since 1970.
     pub tagged_at_ns: i64,
+    /// The image whose container it was made of here, as long as that is there.
+    pub parent: Option<Digest>,
+}
+
+impl Image {
+    /// Whether nothing but its id names it.
+    pub fn is_nameless(&self) -> bool {
+        self.tags.is_empty() && self.repo_digests.is_empty()
+    }
 }
 
 /// One layer of an image.
@@ -92,8 +101,10 @@ pub struct InUse {
 pub enum Removed {
     /// A name was taken away, familiar form.
     Untagged(String),
-    /// An image (its id) or a layer (its chain id) is gone.
+    /// An image is gone; its id.
     Deleted(String),
+    /// A layer is gone; its chain id.
+    DeletedLayer(String),
 }
 
 /// The chain ids of `diff_ids`, bottom first (OCI image spec, "Layer `ChainID`").

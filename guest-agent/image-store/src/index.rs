@@ -5,6 +5,7 @@
 
 mod blobs;
 mod names;
+mod parents;
 mod rows;
 mod schema;
 

@@ -64,7 +64,7 @@ pub use registry::{
     RegistryError,
 };
 pub use remote::{Distributed, DistributedImage};
-pub use remove::{RemoveConflict, Users};
+pub use remove::{Removal, RemoveConflict, Users};
 pub use save::SavedImages;
 pub use store::ImageStore;
 pub use stream::decompressed;

@@ -122,8 +122,15 @@ impl ImageStore {
         let layers = layers
             .map(|diff_id| NewLayer { diff_id: diff_id.clone(), blob: blob(diff_id) })
             .collect();
-        let image =
-            NewImage { id: checked.id, config, manifest: None, layers, tag, repo_digest: None };
+        let image = NewImage {
+            id: checked.id,
+            config,
+            manifest: None,
+            layers,
+            tag,
+            repo_digest: None,
+            parent: base.map(|base| base.id.clone()),
+        };
         let added = self.commit_image(image).await;
         // Until here, so that it was not collected.
         drop(layer);

@@ -1,6 +1,6 @@
 //! Removing all images that are wanted gone and that nothing needs.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::digest::Digest;
 use crate::error::ImageError;
@@ -29,6 +29,16 @@ pub struct PrunePlan {
     pub reclaimed: u64,
 }
 
+/// What is to become of all images.
+#[derive(Debug, Default)]
+struct Sorted {
+    /// What is to go, each before the image that it was made of.
+    gone: Vec<Image>,
+    /// What is to lose its names only, because of images made of it that stay.
+    unnamed: Vec<Image>,
+    kept: Vec<Image>,
+}
+
 impl ImageStore {
     /// Deletes the images that are `wanted` gone and that no container needs, and layers that
     /// nothing needs. What a pull counts on stays.
@@ -38,14 +48,21 @@ impl ImageStore {
         users: Users<'_>,
     ) -> Result<PrunedImages, ImageError> {
         let mut pruned = PrunedImages::default();
-        for image in self.list()? {
-            // Asked again for each: a container may have come.
-            if users(&image.id).is_some() || !wanted(&image) {
+        let sorted = self.sort(wanted, users)?;
+        for image in sorted.gone {
+            // Asked again for each: a container or a child may have come.
+            if users(&image.id).is_some() || self.index().has_children(&image.id)? {
                 continue;
             }
             let mut removed = Vec::new();
             pruned.reclaimed += self.delete(&image.id, users, &mut removed).await?;
             pruned.images.push((image.id, removed));
+        }
+        for image in sorted.unnamed {
+            if users(&image.id).is_none() {
+                let removed = self.untag_all(&image)?;
+                pruned.images.push((image.id, removed));
+            }
         }
         self.delete_hidden(users)?;
         let rest = self.collect_layers().await?;
@@ -59,14 +76,9 @@ impl ImageStore {
         wanted: Wanted<'_>,
         users: Users<'_>,
     ) -> Result<PrunePlan, ImageError> {
-        let (mut images, mut needed) = (Vec::new(), HashSet::new());
-        for image in self.list()? {
-            if users(&image.id).is_none() && wanted(&image) {
-                images.push(image);
-            } else {
-                needed.extend(image.layers.into_iter().map(|layer| layer.diff_id));
-            }
-        }
+        let Sorted { gone, unnamed, kept } = self.sort(wanted, users)?;
+        let needed = kept.into_iter().chain(unnamed).flat_map(|image| image.layers);
+        let mut needed: HashSet<Digest> = needed.map(|layer| layer.diff_id).collect();
         for id in self.index().hidden_ids()? {
             if users(&id).is_some()
                 && let Some(image) = self.image(&id)?
@@ -75,9 +87,43 @@ impl ImageStore {
             }
         }
         let layers = self.index().all_layers()?.into_iter();
-        let gone = layers.filter(|layer| {
+        let unneeded = layers.filter(|layer| {
             !needed.contains(&layer.diff_id) && !self.layer_store().is_pinned(&layer.diff_id)
         });
-        Ok(PrunePlan { images, reclaimed: gone.map(|layer| layer.size).sum() })
+        Ok(PrunePlan { images: gone, reclaimed: unneeded.map(|layer| layer.size).sum() })
+    }
+
+    /// By Docker's rules. An image that others were made of goes after them; without a name it
+    /// goes with the last of them, wanted or not.
+    fn sort(&self, wanted: Wanted<'_>, users: Users<'_>) -> Result<Sorted, ImageError> {
+        let mut left = self.list()?;
+        let mut children: HashMap<Digest, usize> = HashMap::new();
+        for parent in self.parents()?.into_values() {
+            *children.entry(parent).or_default() += 1;
+        }
+        let is_parent: HashSet<Digest> = children.keys().cloned().collect();
+        let goes = |image: &Image| {
+            users(&image.id).is_none()
+                && (wanted(image) || (image.is_nameless() && is_parent.contains(&image.id)))
+        };
+        let mut gone: Vec<Image> = Vec::new();
+        loop {
+            let has_children = |id: &Digest| children.get(id).is_some_and(|count| *count > 0);
+            let (going, staying): (Vec<_>, Vec<_>) =
+                left.into_iter().partition(|image| !has_children(&image.id) && goes(image));
+            left = staying;
+            if going.is_empty() {
+                break;
+            }
+            for parent in going.iter().filter_map(|image| image.parent.as_ref()) {
+                if let Some(count) = children.get_mut(parent) {
+                    *count -= 1;
+                }
+            }
+            gone.extend(going);
+        }
+        let (unnamed, kept) =
+            left.into_iter().partition(|image| !image.tags.is_empty() && goes(image));
+        Ok(Sorted { gone, unnamed, kept })
     }
 }

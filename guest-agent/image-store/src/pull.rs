@@ -162,6 +162,7 @@ impl ImageStore {
                 // Docker leaves the tag alone when a digest decided.
                 tag: reference.digest().is_none().then(|| reference.clone()),
                 repo_digest: Some((reference.name(), found.named.clone())),
+                parent: None,
             })
             .await?;
         drop(pins);

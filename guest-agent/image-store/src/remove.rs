@@ -55,6 +55,15 @@ pub enum RemoveConflict {
         /// The container's short id.
         container: String,
     },
+    /// Other images were made of it here.
+    #[error(
+        "conflict: unable to delete {image} (cannot be forced) - \
+         image has dependent child images"
+    )]
+    HasChildren {
+        /// The image's short id.
+        image: String,
+    },
     /// It has several names.
     #[error(
         "conflict: unable to delete {image} (must be forced) - \
@@ -66,21 +75,31 @@ pub enum RemoveConflict {
     },
 }
 
+/// How an image is removed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Removal {
+    /// Overrides everything but a running container and images that were made of it.
+    pub force: bool,
+    /// Leaves the images that it was made of, even if nothing else has them.
+    pub keep_parents: bool,
+}
+
 impl ImageStore {
     /// Removes a name, and the image with its last one.
     ///
-    /// `force` overrides everything but a running container. An image that a stopped
-    /// container needs disappears from the lists, but its layers stay until the container is
-    /// gone and something is removed or pruned.
+    /// An image that a stopped container needs disappears from the lists, but its layers stay
+    /// until the container is gone and something is removed or pruned.
     pub async fn remove(
         &self,
         name: &str,
-        force: bool,
+        removal: Removal,
         users: Users<'_>,
     ) -> Result<Vec<Removed>, ImageError> {
+        let force = removal.force;
         let image = self.resolve(name)?;
         let mut removed = Vec::new();
         if is_id_prefix(&image.id, name) {
+            self.check_children(&image)?;
             if is_single_reference(&image) {
                 check_use(&image, force, users)?;
             } else if !force {
@@ -105,10 +124,44 @@ impl ImageStore {
             if in_use || left.is_some_and(|left| !names(&left).is_empty()) {
                 return Ok(removed);
             }
+            // As with Docker: it is only its name that was asked for.
+            if self.index().has_children(&image.id)? {
+                return Ok(removed);
+            }
         }
         check_use(&image, true, users)?;
         self.delete(&image.id, users, &mut removed).await?;
+        if !removal.keep_parents {
+            self.delete_parents(&image, users, &mut removed).await?;
+        }
         Ok(removed)
+    }
+
+    fn check_children(&self, image: &Image) -> Result<(), ImageError> {
+        if !self.index().has_children(&image.id)? {
+            return Ok(());
+        }
+        let image = image.id.short().to_owned();
+        Err(RemoveConflict::HasChildren { image }.into())
+    }
+
+    /// Deletes the images that one which is gone was made of, as far as nothing else has them.
+    async fn delete_parents(
+        &self,
+        image: &Image,
+        users: Users<'_>,
+        removed: &mut Vec<Removed>,
+    ) -> Result<(), ImageError> {
+        let mut parent = image.parent.clone();
+        while let Some(id) = parent {
+            let Some(image) = self.image(&id)? else { break };
+            if !image.is_nameless() || users(&id).is_some() || self.index().has_children(&id)? {
+                break;
+            }
+            self.delete(&id, users, removed).await?;
+            parent = image.parent;
+        }
+        Ok(())
     }
 
     /// Takes `reference` away; with a repository's last tag go its digests.
@@ -146,23 +199,26 @@ impl ImageStore {
         removed: &mut Vec<Removed>,
     ) -> Result<u64, ImageError> {
         let Some(image) = self.image(id)? else { return Ok(0) };
-        for name in names(&image) {
-            removed.push(Removed::Untagged(name.familiar()));
-        }
-        let tags: Vec<String> = image.tags.iter().map(ToString::to_string).collect();
-        let digests: Vec<(String, Digest)> = digests_of(&image)
-            .into_iter()
-            .filter_map(|digest| Some((digest.name(), digest.digest()?.clone())))
-            .collect();
-        self.index().untag(&tags, &digests)?;
+        removed.extend(self.untag_all(&image)?);
         self.index().hide_image(id)?;
         removed.push(Removed::Deleted(id.to_string()));
         self.delete_hidden(users)?;
         let gone = self.collect_layers().await?;
         let is_gone = |diff_id: &Digest| gone.iter().any(|layer| layer.diff_id == *diff_id);
         let chain_ids = image.layers.iter().rev().filter(|layer| is_gone(&layer.diff_id));
-        removed.extend(chain_ids.map(|layer| Removed::Deleted(layer.chain_id.to_string())));
+        removed.extend(chain_ids.map(|layer| Removed::DeletedLayer(layer.chain_id.to_string())));
         Ok(gone.iter().map(|layer| layer.size).sum())
+    }
+
+    /// Takes all names of an image away.
+    pub(crate) fn untag_all(&self, image: &Image) -> Result<Vec<Removed>, ImageError> {
+        let tags: Vec<String> = image.tags.iter().map(ToString::to_string).collect();
+        let digests: Vec<(String, Digest)> = digests_of(image)
+            .into_iter()
+            .filter_map(|digest| Some((digest.name(), digest.digest()?.clone())))
+            .collect();
+        self.index().untag(&tags, &digests)?;
+        Ok(names(image).iter().map(|name| Removed::Untagged(name.familiar())).collect())
     }
 
     /// Deletes images that were removed while a container needed them, and are needed no more.

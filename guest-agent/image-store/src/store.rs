@@ -1,5 +1,6 @@
 //! The store's front door.
 
+use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -113,6 +114,25 @@ impl ImageStore {
         Ok(None)
     }
 
+    /// Each image that was made here of another one which is still there, with that one's id.
+    pub fn parents(&self) -> Result<HashMap<Digest, Digest>, ImageError> {
+        self.index().parents()
+    }
+
+    /// The image, the one that it was made of here, and so on, as far as they are still there; no
+    /// more than its history has entries.
+    pub fn lineage(&self, image: Image) -> Result<Vec<Image>, ImageError> {
+        let entries = image.config.history().iter().flatten().count();
+        let mut lineage = vec![image];
+        while lineage.len() < entries
+            && let Some(parent) = lineage.last().and_then(|image| image.parent.clone())
+            && let Some(parent) = self.image(&parent)?
+        {
+            lineage.push(parent);
+        }
+        Ok(lineage)
+    }
+
     /// Gives the image another name, which it takes away from whatever had it.
     pub fn tag(&self, image_id: &Digest, target: &ImageReference) -> Result<(), ImageError> {
         if self.index().tag(image_id, target, now_ns())? {
@@ -194,6 +214,7 @@ impl ImageStore {
             manifest_digest: row.manifest_digest,
             layers,
             tagged_at_ns: row.tagged_at_ns,
+            parent: row.parent,
         })
     }
 

@@ -140,10 +140,8 @@ impl Bounds {
             };
             Ok(Some(engine.containers().find(name)?.record().created))
         };
-        let ancestors = filters.values("ancestor").map(|names| {
-            let ids = names.iter().filter_map(|name| engine.images().resolve(name).ok());
-            ids.map(|image| image.id.to_string()).collect()
-        });
+        let ancestors = filters.values("ancestor").map(|names| engine.descendants(names));
+        let ancestors = ancestors.transpose()?;
         Ok(Self { before: created("before")?, since: created("since")?, ancestors })
     }
 }

@@ -53,8 +53,11 @@ async fn disk_usage(
         let value = match name {
             _ if !types.is_empty() && !types.contains(&name) => Value::Null,
             "image" => {
-                let images = engine.images().list().map_err(EngineError::from)?;
+                let mut images = engine.images().list().map_err(EngineError::from)?;
                 usage.insert("LayersSize".to_owned(), layers_size(&images).into());
+                // As in lists: what has no name and others were made of is not shown.
+                let parents = engine.parents()?;
+                images.retain(|image| !image.is_nameless() || !parents.contains(&image.id));
                 images_usage(&engine, &images, version)?
             }
             "container" => containers_usage(&engine).await?,

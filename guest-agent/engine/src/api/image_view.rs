@@ -32,7 +32,7 @@ pub(super) fn summary(
     let tags: Vec<String> = image.tags.iter().map(ImageReference::familiar).collect();
     let mut row = json!({
         "Id": id,
-        "ParentId": "",
+        "ParentId": image.parent.as_ref().map(ToString::to_string).unwrap_or_default(),
         "RepoTags": Some(tags).filter(|tags| !tags.is_empty()),
         "RepoDigests": Some(&image.repo_digests).filter(|digests| !digests.is_empty()),
         "Created": created(image),
@@ -92,7 +92,7 @@ pub(super) fn inspect(image: &Image, version: ApiVersion) -> Result<Value, ApiEr
         "Id": image.id.to_string(),
         "RepoTags": tags,
         "RepoDigests": image.repo_digests,
-        "Parent": "",
+        "Parent": image.parent.as_ref().map(ToString::to_string).unwrap_or_default(),
         "Comment": comment(image),
         "Created": image.config.created().as_deref().unwrap_or("0001-01-01T00:00:00Z"),
         "Author": image.config.author().as_deref().unwrap_or_default(),
@@ -168,8 +168,10 @@ fn config_view(config: &ImageConfig, written: &Value, version: ApiVersion) -> Va
     view
 }
 
-/// Newest first; the size stands with the entry that made a layer.
-pub(super) fn history(image: &Image) -> Vec<Value> {
+/// Newest first, of the first image of a lineage; the others are those that it was made of, as far
+/// as that is known. The size stands with the entry that made a layer.
+pub(super) fn history(lineage: &[Image]) -> Vec<Value> {
+    let Some(image) = lineage.first() else { return Vec::new() };
     let mut layers = image.layers.iter();
     let entries = image.config.history().iter().flatten();
     let mut rows: Vec<Value> = entries
@@ -189,10 +191,10 @@ pub(super) fn history(image: &Image) -> Vec<Value> {
         })
         .collect();
     rows.reverse();
-    if let Some(newest) = rows.first_mut() {
-        newest["Id"] = image.id.to_string().into();
+    for (row, image) in rows.iter_mut().zip(lineage) {
+        row["Id"] = image.id.to_string().into();
         if !image.tags.is_empty() {
-            newest["Tags"] = image.tags.iter().map(ImageReference::familiar).collect();
+            row["Tags"] = image.tags.iter().map(ImageReference::familiar).collect();
         }
     }
     rows

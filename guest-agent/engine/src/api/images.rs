@@ -1,18 +1,20 @@
 //! `/images/…`. A name may hold slashes, so what to do with it stands at its end.
 
+use std::collections::HashSet;
+
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use hyper::{HeaderMap, StatusCode};
-use naru_image_store::{Digest, ImageReference, InUse, Removed};
+use naru_image_store::{Digest, ImageReference, InUse, Removal, Removed};
 use naru_protocol::version::ApiVersion;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::error::ApiError;
 use super::image_view::{self, created, history, inspect};
-use super::query::{Filters, Query, RemoveQuery};
+use super::query::{Filters, Flag, Query};
 use super::registries;
 use super::{image_archive, image_import, image_pull, image_push};
 use crate::container::{Record, image_config};
@@ -36,6 +38,8 @@ pub(super) fn routes() -> Router<Engine> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct ListQuery {
+    /// Also what has no name and other images were made of.
+    all: Flag,
     filters: Option<String>,
 }
 
@@ -53,13 +57,19 @@ async fn list(
         Ok(Some(created(&engine.images().resolve(name).map_err(EngineError::from)?)))
     };
     let (before, since) = (bound("before")?, bound("since")?);
+    let parents = engine.parents()?;
     let mut rows = Vec::new();
     for image in images {
         let config = image_config(&image.raw_config)?;
         let labels = config.labels.unwrap_or_default();
         let tags: Vec<String> = image.tags.iter().map(ImageReference::familiar).collect();
-        let dangling = tags.is_empty();
-        let fits = filters.any("dangling", |wanted| matches!(wanted, "1" | "true") == dangling)
+        let is_parent = parents.contains(&image.id);
+        let dangling = |wanted: &str| match wanted {
+            "1" | "true" => tags.is_empty() && !is_parent,
+            _ => !image.is_nameless(),
+        };
+        let fits = (query.all.0 || !is_parent || !image.is_nameless())
+            && filters.any("dangling", dangling)
             && filters
                 .any("reference", |pattern| tags.iter().any(|tag| reference_fits(tag, pattern)))
             && filters.labels(|key| labels.get(key).map(String::as_str))
@@ -68,13 +78,14 @@ async fn list(
         if !fits {
             continue;
         }
+        let has_tags = !tags.is_empty();
         // A name is a filter of names too, not only of images.
         let tags: Vec<String> = tags
             .into_iter()
             .filter(|tag| filters.any("reference", |pattern| reference_fits(tag, pattern)))
             .collect();
         let mut row = image_view::listed(&image, &records, version)?;
-        if !dangling {
+        if has_tags {
             row["RepoTags"] = json!(tags);
         }
         rows.push(row);
@@ -109,7 +120,8 @@ async fn read(
     }
     if let Some(name) = rest.strip_suffix("/history") {
         let image = engine.images().resolve(name).map_err(EngineError::from)?;
-        return Ok(Json(history(&image)).into_response());
+        let lineage = engine.images().lineage(image).map_err(EngineError::from)?;
+        return Ok(Json(history(&lineage)).into_response());
     }
     Err(ApiError::page_not_found())
 }
@@ -139,6 +151,13 @@ async fn change(
     Ok(StatusCode::CREATED.into_response())
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct RemoveQuery {
+    force: Flag,
+    noprune: Flag,
+}
+
 async fn remove(
     State(engine): State<Engine>,
     Path(name): Path<String>,
@@ -146,8 +165,9 @@ async fn remove(
 ) -> Answer {
     let image = engine.images().resolve(&name).map_err(EngineError::from)?;
     let users = |id: &Digest| engine.user_of_image(id);
+    let removal = Removal { force: query.force.0, keep_parents: query.noprune.0 };
     let removed =
-        engine.images().remove(&name, query.force.0, &users).await.map_err(EngineError::from)?;
+        engine.images().remove(&name, removal, &users).await.map_err(EngineError::from)?;
     engine.trim_soon();
     let rows = engine.removed_rows(&image.id, &removed);
     Ok(Json(rows).into_response())
@@ -166,6 +186,27 @@ impl Engine {
         Some(InUse { container_id: user.id, running })
     }
 
+    /// The images that others were made of here.
+    pub(super) fn parents(&self) -> Result<HashSet<Digest>, EngineError> {
+        Ok(self.images().parents()?.into_values().collect())
+    }
+
+    /// The ids of the images that `names` mean, and of all that were made of them.
+    pub(super) fn descendants(&self, names: &[String]) -> Result<HashSet<String>, ApiError> {
+        let named = names.iter().filter_map(|name| self.images().resolve(name).ok());
+        let mut found: HashSet<Digest> = named.map(|image| image.id).collect();
+        let parents = self.images().parents().map_err(EngineError::from)?;
+        loop {
+            let before = found.len();
+            let children = parents.iter().filter(|(_, parent)| found.contains(*parent));
+            let children: Vec<Digest> = children.map(|(child, _)| child.clone()).collect();
+            found.extend(children);
+            if found.len() == before {
+                return Ok(found.iter().map(ToString::to_string).collect());
+            }
+        }
+    }
+
     /// Tells everyone what was removed with an image; gives it as clients see it.
     pub(super) fn removed_rows(&self, image_id: &Digest, removed: &[Removed]) -> Vec<Value> {
         let id = image_id.to_string();
@@ -176,11 +217,10 @@ impl Engine {
                 json!({ "Untagged": name })
             }
             Removed::Deleted(deleted) => {
-                if *deleted == id {
-                    self.image_event("delete", &id, &id);
-                }
+                self.image_event("delete", deleted, deleted);
                 json!({ "Deleted": deleted })
             }
+            Removed::DeletedLayer(deleted) => json!({ "Deleted": deleted }),
         };
         removed.iter().map(row).collect()
     }

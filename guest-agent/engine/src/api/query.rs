@@ -28,13 +28,6 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     }
 }
 
-/// What goes with `DELETE` of an image or a volume.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct RemoveQuery {
-    pub(super) force: Flag,
-}
-
 /// A query boolean: absent, empty, `0`, `no`, `false` and `none` are false, all else is true.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Flag(pub(crate) bool);

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::containers::name_fits;
 use super::error::ApiError;
-use super::query::{Filters, Query, RemoveQuery};
+use super::query::{Filters, Flag, Query};
 use super::{read_json, whole_body};
 use crate::engine::Engine;
 use crate::volume::{LOCAL, PrunedVolumes, VolumeRecord, VolumeRequest};
@@ -124,6 +124,12 @@ async fn inspect(State(engine): State<Engine>, Path(name): Path<String>) -> Answ
     let found = engine.volumes().find(&name)?.record();
     let record = found.ok_or(crate::error::EngineError::NoSuchVolume(name))?;
     Ok(Json(view(&engine, &record)).into_response())
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct RemoveQuery {
+    force: Flag,
 }
 
 async fn remove(

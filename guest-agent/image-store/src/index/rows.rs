@@ -50,6 +50,8 @@ pub(crate) struct ImageRow {
     pub(crate) repo_digests: Vec<(String, Digest)>,
     /// Bottom first.
     pub(crate) layers: Vec<(LayerRow, Option<LayerBlob>)>,
+    /// The image that it was made of here, as long as that is there.
+    pub(crate) parent: Option<Digest>,
 }
 
 /// An image to be added, all of whose layers are in the index.
@@ -62,6 +64,8 @@ pub(crate) struct NewImage {
     pub(crate) tag: Option<ImageReference>,
     /// Canonical name and the digest it was pulled by.
     pub(crate) repo_digest: Option<(String, Digest)>,
+    /// The image that it is made of here.
+    pub(crate) parent: Option<Digest>,
 }
 
 /// The manifest of a new image.
@@ -91,11 +95,12 @@ impl Index {
             }
             let manifest = image.manifest.as_ref().map(|manifest| &manifest.digest);
             transaction.execute(
-                "INSERT INTO image (id, config, manifest_digest, tagged_at_ns)
-                 VALUES (?1, ?2, ?3, ?4)
+                "INSERT INTO image (id, config, manifest_digest, tagged_at_ns, parent)
+                 VALUES (?1, ?2, ?3, ?4, (SELECT id FROM image WHERE id = ?5 AND NOT hidden))
                  ON CONFLICT (id) DO UPDATE SET hidden = 0, tagged_at_ns = excluded.tagged_at_ns,
-                     manifest_digest = coalesce(excluded.manifest_digest, manifest_digest)",
-                params![image.id, image.config, manifest, now_ns],
+                     manifest_digest = coalesce(excluded.manifest_digest, manifest_digest),
+                     parent = coalesce(parent, excluded.parent)",
+                params![image.id, image.config, manifest, now_ns, image.parent],
             )?;
             put_layers(transaction, image)?;
             if let Some((name, _)) = &image.repo_digest {
@@ -154,10 +159,14 @@ impl Index {
         })
     }
 
-    /// Takes the image out of the lists but keeps its layers.
+    /// Takes the image out of the lists, and from between its parent and its children, but keeps
+    /// its layers.
     pub(crate) fn hide_image(&self, id: &Digest) -> Result<(), ImageError> {
         self.write("hide an image", |transaction| {
-            transaction.execute("UPDATE image SET hidden = 1 WHERE id = ?1", [id]).map(drop)
+            transaction.execute("UPDATE image SET parent = NULL WHERE parent = ?1", [id])?;
+            transaction
+                .execute("UPDATE image SET hidden = 1, parent = NULL WHERE id = ?1", [id])
+                .map(drop)
         })
     }
 
@@ -199,7 +208,7 @@ fn put_layers(transaction: &Transaction<'_>, image: &NewImage) -> rusqlite::Resu
 fn image(connection: &Connection, id: &Digest) -> rusqlite::Result<Option<ImageRow>> {
     let row = connection
         .prepare_cached(
-            "SELECT id, config, manifest_digest, tagged_at_ns FROM image WHERE id = ?1",
+            "SELECT id, config, manifest_digest, tagged_at_ns, parent FROM image WHERE id = ?1",
         )?
         .query_row([id], |row| {
             Ok(ImageRow {
@@ -207,6 +216,7 @@ fn image(connection: &Connection, id: &Digest) -> rusqlite::Result<Option<ImageR
                 config: row.get(1)?,
                 manifest_digest: row.get(2)?,
                 tagged_at_ns: row.get(3)?,
+                parent: row.get(4)?,
                 tags: Vec::new(),
                 repo_digests: Vec::new(),
                 layers: Vec::new(),

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use naru_image_store::{ImageError, ImageStore, RegistryConfig};
+use naru_image_store::{ImageError, ImageStore, RegistryConfig, Removal};
 use naru_test_framework::images::of_layers;
 use naru_test_framework::oci::{Compression, Layer, LayerWriter};
 use tar::{EntryType, Header};
@@ -51,7 +51,9 @@ impl Store {
         layer.file("good", 0o644, b"good")?;
         let image = of_layers(vec![layer.finish(Compression::Gzip)?])?;
         self.load(&image.docker_archive("good:1")?).await?;
-        self.images.remove("good:1", true, &|_| None).await?;
+        self.images
+            .remove("good:1", Removal { force: true, ..Removal::default() }, &|_| None)
+            .await?;
         Ok(())
     }
 }
@@ -167,7 +169,7 @@ async fn members_that_swap_places_write_nothing_outside() -> anyhow::Result<()> 
     swaps.symlink("again", &target_name)?;
     swaps.hard_link("again", "hard")?;
     store.load(&archive_of(&swaps.into_tar())?).await?;
-    store.images.remove("bad:1", true, &|_| None).await?;
+    store.images.remove("bad:1", Removal { force: true, ..Removal::default() }, &|_| None).await?;
 
     let mut through = LayerWriter::new();
     through.directory("directory", 0o755)?;

@@ -1,5 +1,6 @@
 //! Archives that lie about what is in them are refused.
 
+use naru_image_store::Removal;
 use naru_test_framework::oci::{LayerWriter, digest};
 use serde_json::{Value, json};
 
@@ -75,7 +76,7 @@ async fn archives_that_lie_about_their_files_are_refused() -> anyhow::Result<()>
         ("manifest.json", good.as_bytes()),
     ];
     store.load(&archive(&files)?).await?;
-    store.images.remove("x:1", true, &|_| None).await?;
+    store.images.remove("x:1", Removal { force: true, ..Removal::default() }, &|_| None).await?;
     store.is_well("twice").await
 }
 

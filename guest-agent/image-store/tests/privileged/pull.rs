@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use futures::FutureExt;
 use naru_image_store::{
     Digest, ImageError, ImageReference, ImageStore, InUse, LayerState, Platform, PullEvent,
-    RegistryConfig, Removed,
+    RegistryConfig, Removal, Removed,
 };
 use naru_test_framework::oci::Compression;
 use naru_test_framework::{Registry, images};
@@ -69,9 +69,9 @@ async fn busybox_is_pulled_listed_tagged_and_removed() -> anyhow::Result<()> {
     assert_eq!(store.resolve(again.image.id.short())?.id, again.image.id);
     assert_eq!(store.list()?.len(), 1);
 
-    let removed = store.remove("mine", false, &nobody).await?;
+    let removed = store.remove("mine", Removal::default(), &nobody).await?;
     assert_eq!(removed, [Removed::Untagged("mine:latest".to_owned())]);
-    let removed = store.remove(&name, false, &nobody).await?;
+    let removed = store.remove(&name, Removal::default(), &nobody).await?;
     assert!(removed.contains(&Removed::Deleted(again.image.id.to_string())), "{removed:?}");
     assert!(store.list()?.is_empty());
     assert_eq!(entries(&directory.path().join("images/layers"))?, 0);

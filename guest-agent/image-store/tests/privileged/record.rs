@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
-use naru_image_store::{Digest, ImageError, ImageStore, RegistryConfig};
+use naru_image_store::{Digest, ImageError, ImageStore, RegistryConfig, Removal};
 use naru_test_framework::images::of_layers;
 use naru_test_framework::oci::{Compression, Layer, LayerWriter};
 use tar::EntryType;
@@ -271,7 +271,7 @@ async fn a_record_goes_with_its_layer() -> anyhow::Result<()> {
     layer.file("file", 0o644, b"1")?;
     let diff_id = store.load(&layer.into_tar()).await?;
     let archive = store.store.layer_archive(&diff_id)?;
-    store.store.remove("layer:1", false, &|_| None).await?;
+    store.store.remove("layer:1", Removal::default(), &|_| None).await?;
     store.only_entry("records")?;
     drop(archive);
     store.store.prune(&|image| image.tags.is_empty(), &|_| None).await?;
