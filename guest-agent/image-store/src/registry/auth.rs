@@ -5,9 +5,11 @@ use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, RequestBuilder, Url};
 use serde::Deserialize;
+use tokio::time::sleep;
 
 use super::challenge::Challenge;
 use super::error::RegistryError;
+use super::patience::Patience;
 use super::purpose::Purpose;
 use super::session::{Ask, Session, body};
 
@@ -87,8 +89,15 @@ impl Session {
         if !scheme_fits {
             return Err(self.protocol("the challenge's realm is not https"));
         }
-        let request = self.token_request(&realm, service)?;
-        let response = request.send().await.map_err(|source| self.unreachable(source))?;
+        let mut patience = Patience::new();
+        let response = loop {
+            let request = self.token_request(&realm, service)?;
+            let response = request.send().await.map_err(|source| self.unreachable(source))?;
+            match patience.asked_for(&response) {
+                Some(wait) => sleep(wait).await,
+                None => break response,
+            }
+        };
         if !response.status().is_success() {
             return Err(self.failure(response).await);
         }

@@ -14,6 +14,7 @@ mod connect;
 mod error;
 mod manifest;
 mod origin;
+mod patience;
 mod proxy;
 mod purpose;
 mod session;

@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use reqwest::header::{ACCEPT, HOST, HeaderMap, HeaderValue, LOCATION, RANGE};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
+use tokio::time::sleep;
 
 use super::challenge::Challenge;
 use super::config::Credentials;
 use super::connect::{Connector, Wiring};
 use super::error::RegistryError;
 use super::origin::{Origin, base, is_loopback};
+use super::patience::Patience;
 use super::purpose::Purpose;
 use crate::reference::ImageReference;
 
@@ -185,10 +187,12 @@ impl Session {
     }
 
     /// Follows redirects by hand: credentials stay with the registry, and an encrypted
-    /// conversation stays encrypted. Gives where it came to.
+    /// conversation stays encrypted. Waits where it is asked to. Gives where it came to.
     pub(super) async fn follow(&self, ask: &Ask) -> Result<(Response, Url), RegistryError> {
         let mut url = ask.url.clone();
-        for _ in 0..=MAX_REDIRECTS {
+        let mut patience = Patience::new();
+        let mut redirects = 0;
+        while redirects <= MAX_REDIRECTS {
             let method = ask.method.clone();
             let mut request = if ask.patient {
                 self.upload_request(method, &url)?
@@ -200,10 +204,15 @@ impl Session {
                 request = request.body(ask.body.clone());
             }
             let response = request.send().await.map_err(|source| self.unreachable(source))?;
+            if let Some(wait) = patience.asked_for(&response) {
+                sleep(wait).await;
+                continue;
+            }
             if !response.status().is_redirection() || !ask.may_move(response.status()) {
                 return Ok((response, url));
             }
             url = self.location(&response, &url)?;
+            redirects += 1;
         }
         Err(self.protocol("it redirects in circles"))
     }

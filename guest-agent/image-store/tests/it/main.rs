@@ -4,6 +4,7 @@
 
 mod faults;
 mod parents;
+mod patience;
 mod push;
 mod registry;
 mod resume;

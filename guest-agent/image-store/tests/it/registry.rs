@@ -18,6 +18,8 @@ pub(crate) struct Answer {
     /// The connection breaks after this many bytes, for so many requests.
     pub(crate) cut: Option<(usize, u32)>,
     pub(crate) ranges: bool,
+    /// Another status with its `Retry-After`, for so many requests.
+    pub(crate) busy: Option<(u16, String, u32)>,
     /// The `Authorization` header without which the answer is the challenge.
     pub(crate) needs: Option<(String, String)>,
 }
@@ -136,10 +138,16 @@ async fn serve(stream: TcpStream, state: Arc<Mutex<State>>) -> Option<()> {
             state.requests.push(request.clone());
             let known = state.answers.get_mut(&request.path);
             let answer = known.as_ref().map(|answer| (**answer).clone());
-            if let Some((_, times)) = known.and_then(|answer| answer.cut.as_mut()) {
-                *times = times.saturating_sub(1);
-            }
-            answer.unwrap_or_else(|| Answer { status: 404, ..Answer::default() })
+            let busy = known.and_then(|answer| {
+                if let Some((_, times)) = &mut answer.cut {
+                    *times = times.saturating_sub(1);
+                }
+                let (status, after, times) = answer.busy.as_mut()?;
+                *times = times.checked_sub(1)?;
+                let headers = vec![("Retry-After".to_owned(), after.clone())];
+                Some(Answer { status: *status, headers, ..Answer::default() })
+            });
+            busy.or(answer).unwrap_or_else(|| Answer { status: 404, ..Answer::default() })
         };
         if let Some((value, challenge)) = &answer.needs
             && request.headers.get("authorization") != Some(value)
