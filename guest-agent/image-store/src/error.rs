@@ -10,7 +10,7 @@ use naru_error::ErrorKind;
 use crate::archive::ArchiveError;
 use crate::digest::Digest;
 use crate::reference::ReferenceError;
-use crate::registry::RegistryError;
+use crate::registry::{RegistryError, WebError};
 use crate::remove::RemoveConflict;
 use crate::unpack::UnpackError;
 
@@ -53,6 +53,9 @@ pub enum ImageError {
     /// The registry, or the way to it.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// A file that was to be fetched.
+    #[error(transparent)]
+    Web(#[from] WebError),
     /// A layer could not be unpacked.
     #[error("layer {layer} cannot be unpacked")]
     Unpack {
@@ -169,6 +172,7 @@ impl ImageError {
             | Self::Platform { .. } => ErrorKind::NotFound,
             Self::Conflict(_) => ErrorKind::Conflict,
             Self::Registry(error) => error.kind(),
+            Self::Web(error) => error.kind(),
             Self::DiskFull { .. }
             | Self::NoRoom { .. }
             | Self::Io { .. }

@@ -7,7 +7,7 @@ use crate::platform::Platform;
 use crate::reference::ImageReference;
 use crate::registry::{
     Credentials, Descriptor, FoundRepository, ImageManifest, Origin, Parsed, Purpose,
-    RegistryConfig, Session,
+    RegistryConfig, Session, WebFile, WebUrl,
 };
 use crate::store::ImageStore;
 
@@ -54,6 +54,11 @@ impl ImageStore {
     /// The present settings for registries.
     pub fn registry_config(&self) -> RegistryConfig {
         self.connector().wiring().config().clone()
+    }
+
+    /// Asks a web server for a file.
+    pub async fn fetch(&self, url: &WebUrl) -> Result<WebFile, ImageError> {
+        Ok(self.connector().fetch(url).await?)
     }
 
     /// Finds out whether credentials are good at the registry that `docker login` names by

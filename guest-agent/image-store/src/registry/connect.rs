@@ -12,9 +12,10 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
-use reqwest::Client;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::HOST;
 use reqwest::redirect::Policy;
+use reqwest::{Client, Method, RequestBuilder, Url};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
@@ -24,6 +25,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 use super::certificates::OwnCertificates;
 use super::config::RegistryConfig;
 use super::error::RegistryError;
+use super::origin::{host, is_loopback};
 
 const CONNECT_DEADLINE: Duration = Duration::from_secs(20);
 /// No byte for this long is a broken connection.
@@ -107,6 +109,29 @@ impl Wiring {
     /// Whether `domain` has certificates of its own, so that it is not plain HTTP.
     pub(super) fn has_certificates(&self, domain: &str) -> Result<bool, RegistryError> {
         Ok(OwnCertificates::of(&self.config, domain)?.is_some())
+    }
+
+    /// A client for a host that is not the registry which is spoken to.
+    pub(super) fn client_for_stranger(
+        &self,
+        url: &Url,
+        patient: bool,
+    ) -> Result<Client, RegistryError> {
+        let host = host(url);
+        let verify = !is_loopback(url) && !self.config.is_insecure(&host);
+        self.client(&host, verify, patient)
+    }
+
+    /// A request to `url`. In the VM what is on the host's loopback is reached at another address,
+    /// under its own name.
+    pub(super) fn dialled(&self, client: &Client, method: Method, url: &Url) -> RequestBuilder {
+        let mut target = url.clone();
+        match self.config.localhost {
+            Some(address) if is_loopback(url) && target.set_ip_host(address).is_ok() => {
+                client.request(method, target).header(HOST, host(url))
+            }
+            _ => client.request(method, target),
+        }
     }
 
     fn build(&self, wanted: &Use, own: Option<&OwnCertificates>) -> Result<Client, RegistryError> {

@@ -2,7 +2,8 @@
 //!
 //! A [`Session`] is a conversation with one registry for one [`Purpose`]: it finds out the
 //! scheme, answers authentication challenges and follows redirects; [`BlobDownload`] is a
-//! layer's bytes, taken up again where a connection broke.
+//! layer's bytes, taken up again where a connection broke. The same clients fetch files of other
+//! web servers, too.
 
 mod auth;
 mod blob;
@@ -20,6 +21,7 @@ mod purpose;
 mod session;
 mod tags;
 mod upload;
+mod web;
 
 pub(crate) use blob::{BlobDownload, Download};
 pub use catalogue::FoundRepository;
@@ -33,3 +35,4 @@ pub(crate) use origin::Origin;
 pub(crate) use purpose::Purpose;
 pub(crate) use session::Session;
 pub(crate) use upload::{Appended, Upload};
+pub use web::{WebError, WebFile, WebUrl};

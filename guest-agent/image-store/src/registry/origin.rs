@@ -70,6 +70,12 @@ pub(super) fn base(scheme: &str, host: &str) -> Option<Url> {
     (plain && url.query().is_none() && url.fragment().is_none()).then_some(url)
 }
 
+/// `host` or `host:port`, as settings name it.
+pub(super) fn host(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
 pub(super) fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();

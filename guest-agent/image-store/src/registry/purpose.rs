@@ -158,6 +158,6 @@ impl Session {
 }
 
 /// A registry's words are not trusted on a terminal.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     text.chars().filter(|character| !character.is_control()).take(MAX_MESSAGE).collect()
 }

@@ -1,10 +1,9 @@
 //! A conversation with one registry: about a repository, or about the registry itself.
 
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use reqwest::header::{ACCEPT, HOST, HeaderMap, HeaderValue, LOCATION, RANGE};
+use reqwest::header::{ACCEPT, HeaderMap, HeaderValue, LOCATION, RANGE};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use tokio::time::sleep;
 
@@ -17,7 +16,7 @@ use super::patience::Patience;
 use super::purpose::Purpose;
 use crate::reference::ImageReference;
 
-const MAX_REDIRECTS: usize = 5;
+pub(super) const MAX_REDIRECTS: usize = 5;
 
 /// The registry as it answers to one purpose.
 #[derive(Debug)]
@@ -29,8 +28,6 @@ pub(crate) struct Session {
     verify: bool,
     purpose: Purpose,
     credentials: Credentials,
-    /// Where the host's loopback is dialled.
-    localhost: Option<IpAddr>,
     answer: Mutex<Option<HeaderValue>>,
 }
 
@@ -99,7 +96,6 @@ impl Session {
                 origin: origin.clone(),
                 purpose: purpose.clone(),
                 credentials: credentials.cloned().unwrap_or_default(),
-                localhost: wiring.config().localhost,
                 answer: Mutex::default(),
                 wiring: Arc::clone(&wiring),
             };
@@ -219,18 +215,7 @@ impl Session {
 
     /// Where a response to a request to `from` sends us.
     pub(super) fn location(&self, response: &Response, from: &Url) -> Result<Url, RegistryError> {
-        let next = response
-            .headers()
-            .get(LOCATION)
-            .and_then(|location| location.to_str().ok())
-            .and_then(|location| from.join(location).ok())
-            .ok_or_else(|| self.protocol("a redirect leads nowhere"))?;
-        if !matches!(next.scheme(), "http" | "https")
-            || (from.scheme() == "https" && next.scheme() == "http")
-        {
-            return Err(self.protocol("a redirect leaves https"));
-        }
-        Ok(next)
+        redirected(response, from).map_err(|reason| self.protocol(reason))
     }
 
     /// A request to `url`, with what the registry is told of who asks if it is the registry.
@@ -239,7 +224,7 @@ impl Session {
         method: Method,
         url: &Url,
     ) -> Result<RequestBuilder, RegistryError> {
-        Ok(self.with_answer(self.dialled(&self.client_for(url, false)?, method, url), url))
+        Ok(self.with_answer(self.wiring.dialled(&self.client_for(url, false)?, method, url), url))
     }
 
     /// The same for an upload, whose answer comes when all of it was sent.
@@ -248,7 +233,7 @@ impl Session {
         method: Method,
         url: &Url,
     ) -> Result<RequestBuilder, RegistryError> {
-        Ok(self.with_answer(self.dialled(&self.client_for(url, true)?, method, url), url))
+        Ok(self.with_answer(self.wiring.dialled(&self.client_for(url, true)?, method, url), url))
     }
 
     /// Our certificate, and the leave to take any of theirs, are for the registry alone.
@@ -256,21 +241,7 @@ impl Session {
         if self.is_home(url) {
             return self.wiring.client(&self.origin.domain, self.verify, patient);
         }
-        let host = url.authority();
-        let verify = !is_loopback(url) && !self.wiring.config().is_insecure(host);
-        self.wiring.client(host, verify, patient)
-    }
-
-    /// In the VM a registry on the host's loopback is reached at another address, under
-    /// its own name.
-    fn dialled(&self, client: &Client, method: Method, url: &Url) -> RequestBuilder {
-        let mut target = url.clone();
-        match self.localhost {
-            Some(address) if is_loopback(url) && target.set_ip_host(address).is_ok() => {
-                client.request(method, target).header(HOST, url.authority())
-            }
-            _ => client.request(method, target),
-        }
+        self.wiring.client_for_stranger(url, patient)
     }
 
     pub(super) fn is_home(&self, url: &Url) -> bool {
@@ -317,6 +288,22 @@ impl Session {
     pub(super) fn unreachable(&self, error: reqwest::Error) -> RegistryError {
         RegistryError::unreachable(self.registry(), &error.without_url())
     }
+}
+
+/// Where a response to a request to `from` sends us: not out of an encrypted conversation.
+pub(super) fn redirected(response: &Response, from: &Url) -> Result<Url, &'static str> {
+    let next = response
+        .headers()
+        .get(LOCATION)
+        .and_then(|location| location.to_str().ok())
+        .and_then(|location| from.join(location).ok())
+        .ok_or("a redirect leads nowhere")?;
+    if !matches!(next.scheme(), "http" | "https")
+        || (from.scheme() == "https" && next.scheme() == "http")
+    {
+        return Err("a redirect leaves https");
+    }
+    Ok(next)
 }
 
 /// The whole body, or `None` when it is larger than `limit`.

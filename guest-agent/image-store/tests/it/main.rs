@@ -8,3 +8,4 @@ mod patience;
 mod push;
 mod registry;
 mod resume;
+mod web;
