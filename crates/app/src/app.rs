@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bollard::{ClientVersion, Docker};
-use naru_ipc::{AppEvent, AppInfo, IpcError, MachineState, MachineStatus, Settings};
+use naru_ipc::{
+    AppEvent, AppInfo, IpcError, MachineState, MachineStatus, RegistrySettings, Settings,
+};
 use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -16,7 +18,7 @@ use crate::machine::off;
 use crate::owner::{self, Role};
 use crate::settings::SettingsFile;
 use crate::streams::Streams;
-use crate::{AppError, Directories, VERSION, context, demo, fanout};
+use crate::{AppError, Directories, VERSION, context, demo, fanout, registries};
 
 /// Events that a slow receiver may lag behind before it loses the oldest.
 const EVENT_BACKLOG: usize = 256;
@@ -139,10 +141,19 @@ impl App {
         Ok(self.inner.settings.load()?)
     }
 
-    /// `settings.set`: checked, written, and told to all windows of this process.
-    #[expect(clippy::unused_async, reason = "every row of the command table is async")]
+    /// `settings.set`: checked, written, and told to all windows of this process; those for
+    /// registries also to the engine, which may refuse them.
     pub async fn settings_set(&self, settings: Settings) -> Result<Settings, IpcError> {
+        self.inner.settings.check(&settings)?;
+        let known = self.inner.settings.load().map(|settings| settings.registries);
+        let differ = known.is_ok_and(|known| known != settings.registries);
+        if differ {
+            self.inner.tell_registries(settings.registries.clone()).await?;
+        }
         let settings = self.inner.settings.save(settings)?;
+        if differ {
+            self.inner.tell_registries_after_start(settings.registries.clone());
+        }
         self.inner.emit(AppEvent::Settings { settings: settings.clone() });
         Ok(settings)
     }
@@ -184,6 +195,35 @@ impl Inner {
             return Err(AppError::NotRunning);
         }
         docker_at(&self.directories)
+    }
+
+    /// Tells an engine that is being started how registries are reached: it may have been told
+    /// what the file said before.
+    fn tell_registries_after_start(&self, settings: RegistrySettings) {
+        let mut status = self.status.subscribe();
+        if status.borrow().state != MachineState::Starting {
+            return;
+        }
+        let (directories, tasks) = (self.directories.clone(), self.tasks.clone());
+        let told = async move {
+            let started = status.wait_for(|status| status.state != MachineState::Starting).await;
+            if started.is_ok_and(|status| status.state == MachineState::Running)
+                && let Err(error) = registries::tell(&directories, &tasks, settings).await
+            {
+                let error = naru_error::chain(&error);
+                tracing::error!(error, "the engine does not have the settings for registries");
+            }
+        };
+        let cancel = self.cancel.clone();
+        self.tasks.spawn(async move { cancel.run_until_cancelled(told).await });
+    }
+
+    /// Tells a running engine how registries are reached.
+    async fn tell_registries(&self, settings: RegistrySettings) -> Result<(), AppError> {
+        if self.status.borrow().state != MachineState::Running {
+            return Ok(());
+        }
+        registries::tell(&self.directories, &self.tasks, settings).await
     }
 
     /// The role as soon as it is known.

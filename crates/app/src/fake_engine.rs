@@ -17,6 +17,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use naru_protocol::handshake::Handshake;
+use naru_protocol::registries::{self, Registries};
 use naru_protocol::{CLOCK_PATH, PROTOCOL_VERSION, Port, SetClock, TUNNEL_PATH, handshake, ports};
 use naru_transport::{BoxedStream, Carrier, Dialer, TransportError, datagrams};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional, duplex, join, sink};
@@ -37,6 +38,8 @@ pub(crate) struct FakeEngine {
     pub(crate) handshake: Mutex<Handshake>,
     /// The clock as it was set last.
     pub(crate) clock: Mutex<Option<SetClock>>,
+    /// The settings for registries as they were told last.
+    pub(crate) registries: Mutex<Option<Registries>>,
     /// Whether streams open that nobody answers, as on the multiplexed carrier.
     pub(crate) away: AtomicBool,
     ports: mpsc::UnboundedSender<RawStream>,
@@ -55,6 +58,7 @@ impl FakeEngine {
         let engine = Self {
             handshake: Mutex::new(handshake),
             clock: Mutex::new(None),
+            registries: Mutex::new(None),
             away: AtomicBool::new(false),
             ports,
             tasks: TaskTracker::new(),
@@ -76,6 +80,11 @@ impl FakeEngine {
             CLOCK_PATH => {
                 let body = http_body_util::BodyExt::collect(request.into_body()).await.unwrap();
                 *self.clock.lock().unwrap() = serde_json::from_slice(&body.to_bytes()).ok();
+                status(StatusCode::NO_CONTENT)
+            }
+            registries::PATH => {
+                let body = http_body_util::BodyExt::collect(request.into_body()).await.unwrap();
+                *self.registries.lock().unwrap() = serde_json::from_slice(&body.to_bytes()).ok();
                 status(StatusCode::NO_CONTENT)
             }
             ports::PATH | TUNNEL_PATH | COUNT_PATH => self.switch(request),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hyper::Method;
+use naru_ipc::RegistrySettings;
 use naru_protocol::handshake::{self, Handshake};
 use naru_protocol::ports::PortProtocol;
 use naru_protocol::{CLOCK_PATH, POWER_OFF_PATH, Port, SetClock, TUNNEL_PATH, ports};
@@ -14,7 +15,7 @@ use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use crate::http::{self, RawStream};
-use crate::{AppError, VERSION};
+use crate::{AppError, VERSION, registries};
 
 /// How long one dial may take; a guest that is up accepts at once.
 const DIAL_DEADLINE: Duration = Duration::from_secs(10);
@@ -58,6 +59,12 @@ impl Guest {
         let body = serde_json::to_vec(&SetClock { unix_nanos })
             .map_err(|source| AppError::Garbled { what: "the clock", source })?;
         let request = http::request(Method::POST, CLOCK_PATH, None, body)?;
+        http::send(self.dial().await?, &self.tasks, request).await.map(drop)
+    }
+
+    /// Tells the engine how registries are reached.
+    pub(crate) async fn set_registries(&self, settings: RegistrySettings) -> Result<(), AppError> {
+        let request = registries::request(settings)?;
         http::send(self.dial().await?, &self.tasks, request).await.map(drop)
     }
 

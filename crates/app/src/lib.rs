@@ -35,6 +35,7 @@ mod owner;
 mod ports;
 mod private_file;
 mod proxy;
+mod registries;
 mod settings;
 mod streams;
 

@@ -5,9 +5,10 @@
 
 use std::fs;
 use std::io::ErrorKind;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
-use naru_ipc::Settings;
+use naru_ipc::{RegistrySettings, Settings};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -60,13 +61,18 @@ impl SettingsFile {
             }
             Err(error) => return Err(error),
         };
-        check(&settings, self.least_disk_gib())?;
+        self.check(&settings)?;
         let stored = Stored { settings, rest: stored.rest };
         let mut text = serde_json::to_vec_pretty(&stored)
             .map_err(|source| AppError::BrokenSettings { path: self.path.clone(), source })?;
         text.push(b'\n');
         private_file::write_atomically(&self.path, &text)?;
         Ok(stored.settings)
+    }
+
+    /// Refuses settings that cannot work.
+    pub(crate) fn check(&self, settings: &Settings) -> Result<(), AppError> {
+        check(settings, self.least_disk_gib())
     }
 
     /// The data disk's size now, which is what it cannot be made smaller than.
@@ -122,7 +128,28 @@ fn check(new: &Settings, least_disk_gib: u32) -> Result<(), AppError> {
             return refuse("insecure_registries", format!("{registry:?} is not host[:port]"));
         }
     }
-    Ok(())
+    check_registries(&new.registries).or_else(|reason| refuse("registries", reason))
+}
+
+/// What can be told here; the engine knows more, such as what is in certificates.
+fn check_registries(settings: &RegistrySettings) -> Result<(), String> {
+    for (name, host) in &settings.hosts {
+        if !is_registry(name) {
+            return Err(format!("{name:?} is not host[:port]"));
+        }
+        if host.client_certificate.is_empty() != host.client_key.is_empty() {
+            return Err(format!("{name} has a client certificate or a key without the other"));
+        }
+    }
+    let is_network = |text: &str| {
+        text.split_once('/').is_some_and(|(address, length)| {
+            address.parse::<IpAddr>().is_ok() && length.parse::<u8>().is_ok_and(|bits| bits <= 128)
+        })
+    };
+    match settings.insecure.iter().find(|text| !is_registry(text) && !is_network(text)) {
+        Some(text) => Err(format!("{text:?} is neither host[:port] nor address/length")),
+        None => Ok(()),
+    }
 }
 
 /// Whether `text` has the shape `host[:port]`, an IPv6 host in brackets.
@@ -196,12 +223,34 @@ mod tests {
             Settings { accelerator: "magic".to_owned(), ..good.clone() },
             Settings { carrier: "pigeon".to_owned(), ..good.clone() },
             Settings { insecure_registries: vec!["http://x".to_owned()], ..good.clone() },
+            Settings { registries: registries(r#"{"hosts":{"http://x":{}}}"#), ..good.clone() },
+            Settings { registries: registries(r#"{"insecure":["10.0.0.0/x"]}"#), ..good.clone() },
+            Settings {
+                registries: registries(r#"{"hosts":{"x":{"client_key":"k"}}}"#),
+                ..good.clone()
+            },
         ];
         for settings in bad {
             let refused = file.save(settings.clone());
             assert!(matches!(refused, Err(AppError::InvalidSetting { .. })), "{settings:?}");
         }
         assert_eq!(file.load().unwrap(), good);
+    }
+
+    fn registries(text: &str) -> RegistrySettings {
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn settings_for_registries_are_kept_and_a_slip_in_them_is_named() {
+        let text = r#"{"hosts":{"a:1":{"proxy":""}},"insecure":["10.0.0.0/8"],"no_proxy":"b"}"#;
+        let (_directory, file) = file_with("{}");
+        let settings = Settings { registries: registries(text), ..Settings::default() };
+        assert_eq!(file.save(settings.clone()).unwrap(), settings);
+        assert_eq!(file.load().unwrap(), settings);
+        let (_directory, file) = file_with(r#"{"registries":{"mirors":[]}}"#);
+        let error = naru_error::chain(&file.load().unwrap_err());
+        assert!(error.contains("mirors"), "{error}");
     }
 
     #[test]

@@ -84,6 +84,7 @@ fn index_ts(config: &Config, rows: &[Row]) -> Result<String, std::fmt::Error> {
         MachineStatus::dependencies(config),
         StartStep::dependencies(config),
         Settings::dependencies(config),
+        RegistrySettings::dependencies(config),
         ContainerSummary::dependencies(config),
     ] {
         names.extend(dependency.into_iter().map(|each| each.ts_name));

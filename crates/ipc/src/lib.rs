@@ -21,6 +21,7 @@ mod event;
 mod hint;
 mod image;
 mod machine;
+mod registries;
 mod settings;
 pub mod table;
 
@@ -30,4 +31,5 @@ pub use event::*;
 pub use hint::*;
 pub use image::*;
 pub use machine::*;
+pub use registries::*;
 pub use settings::*;

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use crate::RegistrySettings;
+
 /// The window's language.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
@@ -55,6 +57,8 @@ pub struct Settings {
     pub carrier: String,
     /// Registries, as `host[:port]`, that are spoken to over plain HTTP.
     pub insecure_registries: Vec<String>,
+    /// How registries are reached; takes effect at once.
+    pub registries: RegistrySettings,
 }
 
 impl Default for Settings {
@@ -69,6 +73,7 @@ impl Default for Settings {
             accelerator: "auto".to_owned(),
             carrier: "auto".to_owned(),
             insecure_registries: Vec::new(),
+            registries: RegistrySettings::default(),
         }
     }
 }

@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::plan::Launch;
 use crate::AppError;
 use crate::guest::Guest;
+use crate::settings::SettingsFile;
 
 const CHANNEL: Step = Step {
     name: "channel",
@@ -41,6 +42,7 @@ const RETRY: Duration = Duration::from_millis(50);
 pub(super) async fn boot(
     machine: &Machine,
     launch: &Launch,
+    settings: &SettingsFile,
     tasks: &TaskTracker,
 ) -> Result<Guest, AppError> {
     machine.start(launch.plan.clone()).await;
@@ -51,6 +53,7 @@ pub(super) async fn boot(
                 let what = "the machine's first answer";
                 let guest = reached.map_err(|_| AppError::Deadline { what })??;
                 machine.confirm_ready().await;
+                tell_registries(&guest, settings).await;
                 return Ok(guest);
             }
             // It has ended, or begins again with another accelerator.
@@ -90,6 +93,19 @@ async fn reach(
     Ok(guest)
 }
 
+/// What the engine refuses is known from the time when it was set, and the machine works without.
+async fn tell_registries(guest: &Guest, settings: &SettingsFile) {
+    // As they are now, not as they were when the machine began to start.
+    let told = match settings.load() {
+        Ok(settings) => guest.set_registries(settings.registries).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = told {
+        let error = naru_error::chain(&error);
+        tracing::error!(error, "the engine does not have the settings for registries");
+    }
+}
+
 /// Repeats `attempt` until it succeeds, or fails in a way that time does not mend.
 async fn until_ok<T, F>(attempt: impl Fn() -> F) -> Result<T, AppError>
 where
@@ -119,5 +135,28 @@ fn is_passing(error: &AppError) -> bool {
 impl From<Arc<naru_machine::MachineError>> for AppError {
     fn from(error: Arc<naru_machine::MachineError>) -> Self {
         Self::Machine(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake_engine::FakeEngine;
+
+    #[tokio::test]
+    async fn a_started_engine_is_told_the_present_settings_for_registries() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let settings = SettingsFile::new(path("settings.json"), path("data.img"));
+        let (engine, _ports) = FakeEngine::new();
+        for text in [r#"{"registries": {"insecure": ["a:5000"]}}"#, "{}"] {
+            std::fs::write(path("settings.json"), text).unwrap();
+            tell_registries(&engine.guest(), &settings).await;
+            let told = engine.registries.lock().unwrap().take().unwrap();
+            assert_eq!(told.insecure.len(), usize::from(text != "{}"), "also that there are none");
+        }
+        std::fs::write(path("settings.json"), "{").unwrap();
+        tell_registries(&engine.guest(), &settings).await;
+        assert_eq!(*engine.registries.lock().unwrap(), None, "what is not known is not told");
     }
 }

@@ -168,7 +168,7 @@ impl Driver {
         let mut steps = Steps::begin(self.status.clone(), carrier, vm.events());
         let mut asked = Asked { start: vec![answer], ..Asked::default() };
         let booted = tokio::select! {
-            booted = boot::boot(&vm, &launch, &self.tasks) => Some(booted),
+            booted = boot::boot(&vm, &launch, &self.settings, &self.tasks) => Some(booted),
             () = steps.follow() => None,
             () = asked.until_stop(&mut self.inbox) => None,
         };

@@ -76,6 +76,7 @@ export const fakeSettings: Settings = {
   accelerator: "auto",
   carrier: "auto",
   insecure_registries: [],
+  registries: { hosts: {}, insecure: [], ca: [], http_proxy: "", https_proxy: "", no_proxy: "", index: "" },
 };
 
 export const failure = (kind: ErrorKind, message: string, ...hints: Hint[]): IpcFailure =>

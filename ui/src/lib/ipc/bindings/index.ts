@@ -20,6 +20,8 @@ export type { MachineStatus } from "./MachineStatus";
 export type { OutputChunk } from "./OutputChunk";
 export type { PublishedPort } from "./PublishedPort";
 export type { PullProgress } from "./PullProgress";
+export type { RegistryHostSettings } from "./RegistryHostSettings";
+export type { RegistrySettings } from "./RegistrySettings";
 export type { Settings } from "./Settings";
 export type { StartStep } from "./StartStep";
 export type { StepState } from "./StepState";
