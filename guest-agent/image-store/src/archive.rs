@@ -4,6 +4,7 @@
 //! each layer goes the way that a pulled one goes, with the same checks.
 
 mod error;
+mod parents;
 mod plan;
 mod spool;
 
@@ -52,14 +53,17 @@ impl ImageStore {
         let (spool, chosen) = (Arc::new(spool), platform.is_some());
         let reading = Arc::clone(&spool);
         let listed = move || entries(&reading, chosen);
-        let mut loaded = Vec::new();
+        let (mut loaded, mut parents) = (Vec::new(), Vec::new());
         for entry in self.door().run("reading an archive", listed).await? {
             let (reading, wanted) = (Arc::clone(&spool), platform.cloned());
             // One after the other: an archive may list any number of large configurations.
             let read = move || entry.read(&reading, wanted.as_ref());
             let image = self.door().run("reading an archive", read).await?;
-            self.load_image(&spool, image, platform, progress, &mut loaded).await?;
+            let parent = image.parent.clone();
+            let id = self.load_image(&spool, image, platform, progress, &mut loaded).await?;
+            parents.extend(parent.map(|parent| (id, parent)));
         }
+        self.link(&loaded, parents)?;
         Ok(loaded)
     }
 
@@ -83,7 +87,7 @@ impl ImageStore {
         platform: Option<&Platform>,
         progress: Progress<'_>,
         loaded: &mut Vec<Loaded>,
-    ) -> Result<(), ImageError> {
+    ) -> Result<Digest, ImageError> {
         let config = CheckedConfig::parse(&image.config)?;
         config.check_layer_count(image.layers.len())?;
         let found = config.platform();
@@ -130,7 +134,7 @@ impl ImageStore {
             self.tag(&added.id, &name)?;
             loaded.push(Loaded { image: added.clone(), name: Some(name) });
         }
-        Ok(())
+        Ok(added.id)
     }
 
     async fn load_layer(

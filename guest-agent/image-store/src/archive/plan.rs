@@ -26,6 +26,8 @@ pub(super) struct Planned {
     /// The layers' names in the archive, bottom first, with what is known of them.
     pub(super) layers: Vec<(String, Option<LayerBlob>)>,
     pub(super) manifest: Option<NewManifest>,
+    /// The image that it was made of, as the archive says.
+    pub(super) parent: Option<Digest>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -34,6 +36,8 @@ pub(super) struct DockerImage {
     config: String,
     repo_tags: Option<Vec<String>>,
     layers: Option<Vec<String>>,
+    #[serde(default)]
+    parent: String,
 }
 
 #[derive(Deserialize)]
@@ -95,7 +99,9 @@ fn docker_image(spool: &Spool, image: DockerImage) -> Result<Planned, ImageError
         .map(|name| Ok(name.parse()?))
         .collect::<Result<_, ImageError>>()?;
     let layers = image.layers.unwrap_or_default().into_iter().map(|name| (name, None)).collect();
-    Ok(Planned { config, names, layers, manifest: None })
+    // One that is none is not worth a refusal.
+    let parent = image.parent.parse().ok();
+    Ok(Planned { config, names, layers, manifest: None, parent })
 }
 
 fn oci_image(
@@ -125,6 +131,7 @@ fn oci_image(
                     names,
                     layers,
                     manifest: Some(NewManifest { digest, media_type, content }),
+                    parent: None,
                 });
             }
             Parsed::Index(entries) => {

@@ -17,6 +17,19 @@ impl Index {
         })
     }
 
+    /// Remembers what an image was made of, if nothing is known of that yet.
+    pub(crate) fn set_parent(&self, id: &Digest, parent: &Digest) -> Result<(), ImageError> {
+        self.write("remember a parent", |transaction| {
+            transaction
+                .execute(
+                    "UPDATE image SET parent = ?2 WHERE id = ?1 AND parent IS NULL AND NOT hidden
+                     AND EXISTS (SELECT 1 FROM image WHERE id = ?2 AND NOT hidden)",
+                    [id, parent],
+                )
+                .map(drop)
+        })
+    }
+
     /// Whether another image that is still there was made of this one.
     pub(crate) fn has_children(&self, id: &Digest) -> Result<bool, ImageError> {
         self.read("look for an image's children", |connection| {

@@ -47,7 +47,14 @@ impl Documents {
             let digest = Digest::of(&manifest);
             let entry = descriptor(OCI_MANIFEST, &digest, manifest.len() as u64);
             entries.extend(index_entries(&entry, chosen));
-            rows.push(docker_row(chosen, &layers, &descriptors));
+            let mut row = docker_row(chosen, &layers, &descriptors);
+            // As Docker: only what is in the archive, too, counts.
+            if let Some(parent) = &chosen.image.parent
+                && images.iter().any(|other| other.image.id == *parent)
+            {
+                row["Parent"] = parent.to_string().into();
+            }
+            rows.push(row);
             for name in &chosen.names {
                 if let (Some(tag), Some(top)) = (name.tag(), layers.last()) {
                     repositories.entry(name.familiar_name()).or_insert_with(|| json!({}))[tag] =

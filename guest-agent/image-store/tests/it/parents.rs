@@ -1,6 +1,6 @@
 //! Images that are made of one another, and how they go.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use naru_image_store::{
     Digest, Image, ImageError, ImageStore, InUse, MadeImage, RegistryConfig, Removal,
@@ -108,6 +108,45 @@ async fn a_container_keeps_what_an_image_was_made_of() -> anyhow::Result<()> {
     let removed = family.store.remove("top:1", Removal::default(), &user).await?;
     assert_eq!(removed.last(), Some(&deleted(&family.top)));
     assert_eq!(family.left()?.len(), 2);
+    Ok(())
+}
+
+/// What a store has after it has loaded the images of these names from another's archive.
+async fn moved(store: &ImageStore, names: &[&str]) -> anyhow::Result<HashMap<Digest, Digest>> {
+    let names = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut archive = Vec::new();
+    store.save(names, Vec::new()).await?.write(&mut archive)?;
+    let directory = tempfile::tempdir()?;
+    let other = ImageStore::open(directory.path(), RegistryConfig::default()).await?;
+    other.load(archive.as_slice(), None, &|_| {}).await?;
+    Ok(other.parents()?)
+}
+
+#[tokio::test]
+async fn an_archive_tells_what_its_images_were_made_of() -> anyhow::Result<()> {
+    let directory = tempfile::tempdir()?;
+    let store = ImageStore::open(directory.path(), RegistryConfig::default()).await?;
+    let with_history = async |steps: &[&str], base: Option<&Image>, tag: &str| {
+        let history: Vec<String> = steps
+            .iter()
+            .map(|step| format!(r#"{{"created_by":"{step}","empty_layer":true}}"#))
+            .collect();
+        let config = format!(
+            r#"{{"architecture":"amd64","os":"linux","history":[{}],
+                "rootfs":{{"type":"layers","diff_ids":[]}}}}"#,
+            history.join(",")
+        );
+        let tag = Some(tag.parse()?);
+        let made = MadeImage { base, layer: None, config: config.into_bytes(), tag };
+        anyhow::Ok(store.add_image(made).await?)
+    };
+    let base = with_history(&["a"], None, "base:1").await?;
+    let child = with_history(&["a", "b"], Some(&base), "child:1").await?;
+    // It has another history than what it claims to be made of.
+    with_history(&["c", "d", "e"], Some(&child), "liar:1").await?;
+    let all = moved(&store, &["liar:1", "child:1", "base:1"]).await?;
+    assert_eq!(all, HashMap::from([(child.id.clone(), base.id.clone())]));
+    assert_eq!(moved(&store, &["child:1"]).await?, HashMap::new(), "its parent stays behind");
     Ok(())
 }
 
