@@ -48,7 +48,35 @@ fn host(settings: RegistryHostSettings) -> RegistryHost {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::copy_bidirectional;
+
     use super::*;
+    use crate::config::Environment;
+    use crate::fake_engine::FakeEngine;
+    use crate::local::Listener;
+
+    #[tokio::test]
+    async fn the_engine_is_told_at_the_socket_that_clients_use() {
+        let home = tempfile::tempdir().unwrap();
+        let environment = Environment { home: Some(home.path().into()), ..Environment::default() };
+        let directories = Directories::find(&environment, None).unwrap();
+        directories.create().unwrap();
+        let mut listener = Listener::bind(&directories.docker_socket()).unwrap();
+        let (engine, _ports) = FakeEngine::new();
+        let (guest, tasks) = (engine.guest(), TaskTracker::new());
+        let proxy = async {
+            let mut client = listener.accept().await.unwrap();
+            copy_bidirectional(&mut client, &mut guest.dial().await.unwrap()).await
+        };
+        let settings =
+            RegistrySettings { no_proxy: "here".to_owned(), ..RegistrySettings::default() };
+        tokio::select! {
+            told = tell(&directories, &tasks, settings) => told.unwrap(),
+            ended = proxy => panic!("the proxy ended first: {ended:?}"),
+        }
+        let told = engine.registries.lock().unwrap().take().unwrap();
+        assert_eq!(told.no_proxy, "here");
+    }
 
     #[test]
     fn the_engine_knows_the_settings_by_the_same_names() {
