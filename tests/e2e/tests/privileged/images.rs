@@ -90,20 +90,29 @@ fn what_a_registry_gets_wrong_is_refused_and_leaves_nothing() -> Result<()> {
     Ok(())
 }
 
-/// Settings name registries besides the loopback that are spoken to without TLS.
+/// Settings name registries besides the loopback that are spoken to without TLS, in either of two
+/// places: what the machine is started with, and what the app tells the engine.
 #[test]
 fn a_registry_that_is_not_on_the_loopback_is_spoken_to_over_tls_unless_settings_say_otherwise()
 -> Result<()> {
-    let registry = Registry::start()?;
-    registry.push("busybox", "1", &busybox()?)?;
+    let registries = [Registry::start()?, Registry::start()?];
     // The host, as the machine's network has it.
-    let host = format!("10.0.2.2:{}", registry.port());
-    let image = format!("{host}/busybox:1");
+    let hosts = registries.each_ref().map(|registry| format!("10.0.2.2:{}", registry.port()));
+    for registry in &registries {
+        registry.push("busybox", "1", &busybox()?)?;
+    }
     let vm = Vm::start()?;
-    vm.docker(&["pull", &image])?.failure(1).context("no TLS")?;
+    for host in &hosts {
+        vm.docker(&["pull", &format!("{host}/busybox:1")])?.failure(1).context("no TLS")?;
+    }
     vm.naru(&["stop"])?.success()?;
-    vm.configure(&json!({ "memory_mib": 1024, "disk_gib": 4, "insecure_registries": [host] }))?;
+    vm.configure(&json!({
+        "memory_mib": 1024, "disk_gib": 4, "insecure_registries": [hosts[0]],
+        "registries": { "insecure": [hosts[1]] },
+    }))?;
     vm.naru(&["start"])?.success()?;
-    vm.docker_ok(&["pull", &image])?;
+    for host in &hosts {
+        vm.docker_ok(&["pull", &format!("{host}/busybox:1")])?;
+    }
     Ok(())
 }
