@@ -31,6 +31,7 @@ mod exec;
 mod faults;
 mod flags;
 mod health;
+mod image_parents;
 mod image_prune;
 mod image_tools;
 mod images;
