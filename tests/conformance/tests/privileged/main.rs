@@ -36,6 +36,7 @@ mod image_prune;
 mod image_tools;
 mod images;
 mod import;
+mod import_url;
 mod in_docker;
 mod in_the_machine;
 mod init;
