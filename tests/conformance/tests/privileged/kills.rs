@@ -21,11 +21,22 @@ const KILLS: u32 = 50;
 const PARTS: usize = 4;
 const FILES: usize = 60;
 
+/// The container that an image is made of again and again.
+const MAKER: &str = "maker";
+
+/// How an image comes.
+enum Way {
+    Pulled,
+    /// By `docker load` of this archive.
+    Loaded(Vec<u8>),
+    /// Of the container; it goes by a prune.
+    Committed,
+}
+
 /// An image that comes and goes in one way.
 struct Subject {
     name: String,
-    /// Given to `docker load`; what has none is pulled.
-    archive: Option<Vec<u8>>,
+    way: Way,
     /// What it prints when all its layers are there.
     says: String,
     /// How long it takes to come and to go.
@@ -36,10 +47,12 @@ impl Subject {
     /// Begins to bring it, or to take it away.
     fn change(&self, engine: &NativeEngine, remove: bool) -> anyhow::Result<Duration> {
         let begun = Instant::now();
-        match &self.archive {
+        match &self.way {
+            Way::Committed if remove => engine.docker(&["image", "prune", "-af"]),
             _ if remove => engine.docker(&["rmi", "-f", &self.name]),
-            Some(archive) => engine.docker_with_input(&["load", "-q"], archive),
-            None => engine.docker(&["pull", "-q", &self.name]),
+            Way::Pulled => engine.docker(&["pull", "-q", &self.name]),
+            Way::Loaded(archive) => engine.docker_with_input(&["load", "-q"], archive),
+            Way::Committed => engine.docker(&["commit", MAKER, &self.name]),
         }?
         .success()?;
         Ok(begun.elapsed())
@@ -68,36 +81,80 @@ fn image(seed: u64) -> anyhow::Result<(OciImage, String)> {
     Ok((images::of_layers(layers)?, says.join("\n")))
 }
 
-#[test]
-fn nothing_is_lost_or_half_made_when_the_engine_is_killed() -> anyhow::Result<()> {
+/// Runs with another seed each time, which it says when it fails.
+fn with_seed(test: impl FnOnce(&mut StdRng) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let seed: u64 = rand::rng().random();
-    kill_again_and_again(seed).with_context(|| format!("the seed is {seed}"))
+    test(&mut StdRng::seed_from_u64(seed)).with_context(|| format!("the seed is {seed}"))
 }
 
-fn kill_again_and_again(seed: u64) -> anyhow::Result<()> {
-    let mut random = StdRng::seed_from_u64(seed);
-    let registry = Registry::start()?;
-    let mut engine = NativeEngine::start()?;
-    let (pulled, pulled_says) = image(1)?;
-    registry.push("pulled", "1", &pulled)?;
-    let (loaded, loaded_says) = image(2)?;
-    let archive = loaded.archive("docker.io/library/loaded:1")?;
-    let mut subjects = [
-        (registry.reference("pulled", "1"), None, pulled_says),
-        ("loaded:1".to_owned(), Some(archive), loaded_says),
-    ]
-    .map(|(name, archive, says)| Subject { name, archive, says, takes: Default::default() });
-    for subject in &mut subjects {
-        subject.takes = [subject.change(&engine, false)?, subject.change(&engine, true)?];
-    }
+#[test]
+fn nothing_is_lost_or_half_made_when_the_engine_is_killed() -> anyhow::Result<()> {
+    with_seed(|random| {
+        let registry = Registry::start()?;
+        let mut engine = NativeEngine::start()?;
+        let (pulled, pulled_says) = image(1)?;
+        registry.push("pulled", "1", &pulled)?;
+        let (loaded, loaded_says) = image(2)?;
+        let archive = loaded.archive("docker.io/library/loaded:1")?;
+        let mut subjects = [
+            (registry.reference("pulled", "1"), Way::Pulled, pulled_says),
+            ("loaded:1".to_owned(), Way::Loaded(archive), loaded_says),
+        ]
+        .map(|(name, way, says)| Subject { name, way, says, takes: Default::default() });
+        kill_again_and_again(random, &mut engine, &mut subjects, 0)?;
+        nothing_is_left(&engine, &subjects)
+    })
+}
 
-    let (mut present, mut cut) = (BTreeSet::new(), 0);
+#[test]
+fn a_kill_amid_commits_and_prunes_loses_nothing_that_was_there() -> anyhow::Result<()> {
+    with_seed(|random| {
+        let mut engine = NativeEngine::start()?;
+        let (base, base_says) = image(3)?;
+        engine.load(&base, "base:1")?;
+        // It writes as much as the image's own layers have, and goes on.
+        let shell = "for n in $(seq 60); do head -c 32768 /dev/urandom > /file$n; done; \
+                     mkdir /part9; echo made > /part9/says; touch /ready; exec sleep 100000";
+        let run = ["run", "-d", "--network=none", "--name", MAKER, "base:1", "sh", "-c", shell];
+        engine.docker(&run)?.success()?;
+        let ready = "until [ -e /ready ]; do :; done";
+        engine.docker(&["exec", MAKER, "sh", "-c", ready])?.success()?;
+        let mut subjects = [
+            ("base:1", Way::Loaded(Vec::new()), base_says.clone()),
+            ("made:1", Way::Committed, format!("{base_says}\nmade")),
+        ]
+        .map(|(name, way, says)| Subject {
+            name: name.to_owned(),
+            way,
+            says,
+            takes: Default::default(),
+        });
+        kill_again_and_again(random, &mut engine, &mut subjects, 1)?;
+        let state = engine.docker(&["inspect", "-f", "{{.State.Status}}", MAKER])?;
+        ensure!(state.success()? == "running", "the container was left {state:?}");
+        engine.docker(&["rm", "-f", MAKER])?.success()?;
+        nothing_is_left(&engine, &subjects)
+    })
+}
+
+/// Kills the engine while one of the images comes or goes, those from `first` on; the others are
+/// there all the time.
+fn kill_again_and_again(
+    random: &mut StdRng,
+    engine: &mut NativeEngine,
+    subjects: &mut [Subject],
+    first: usize,
+) -> anyhow::Result<()> {
+    for subject in &mut subjects[first..] {
+        subject.takes = [subject.change(engine, false)?, subject.change(engine, true)?];
+    }
+    let (mut present, mut cut) = (check(engine, subjects)?, 0);
     for round in 0..KILLS {
-        let subject = &subjects[random.random_range(0..subjects.len())];
+        let subject = &subjects[random.random_range(first..subjects.len())];
         let remove = present.contains(&subject.name);
         let at = subject.takes[usize::from(remove)].mul_f64(random.random_range(0.0..1.2));
         let acknowledged = thread::scope(|scope| -> anyhow::Result<bool> {
-            let change = scope.spawn(|| subject.change(&engine, remove).is_ok());
+            let change = scope.spawn(|| subject.change(engine, remove).is_ok());
             wait(at);
             // The handle is the other thread's, too; it is a kill all the same.
             let pid = engine.pid().context("the engine runs")?;
@@ -112,22 +169,28 @@ fn kill_again_and_again(seed: u64) -> anyhow::Result<()> {
             if remove { "the removal of" } else { "the coming of" },
             subject.name
         );
-        present = check(&engine, &subjects).with_context(|| what.clone())?;
+        present = check(engine, subjects).with_context(|| what.clone())?;
+        for still in &subjects[..first] {
+            ensure!(present.contains(&still.name), "{what}: {} is gone", still.name);
+        }
         let is_there = present.contains(&subject.name);
         ensure!(!acknowledged || is_there != remove, "{what}: what was acknowledged is not so");
     }
-
     ensure!(cut > KILLS / 4, "only {cut} of {KILLS} kills came in the midst of something");
+    Ok(())
+}
 
-    // The next sweep takes what the kills left over.
-    let last = &subjects[0];
-    last.change(&engine, false)?;
-    for subject in &subjects {
+/// The next sweep takes what the kills left over.
+fn nothing_is_left(engine: &NativeEngine, subjects: &[Subject]) -> anyhow::Result<()> {
+    if let Some(last) = subjects.iter().find(|subject| matches!(subject.way, Way::Pulled)) {
+        last.change(engine, false)?;
+    }
+    for subject in subjects.iter().rev() {
         engine.docker(&["rmi", "-f", &subject.name])?;
     }
-    let left = layers(&engine)?;
+    let left = layers(engine)?;
     ensure!(left.is_empty(), "layers are left: {left:?}");
-    check(&engine, &subjects).map(drop)
+    check(engine, subjects).map(drop)
 }
 
 /// The instant is as random as can be: nothing is waited for.
