@@ -48,7 +48,7 @@ impl Given {
     }
 }
 
-fn run<S: AsRef<OsStr>>(
+pub(crate) fn run<S: AsRef<OsStr>>(
     program: &str,
     arguments: impl IntoIterator<Item = S>,
 ) -> anyhow::Result<String> {
@@ -63,12 +63,12 @@ const WITHOUT_HYBRID: &str =
     r#"! mountpoint -q /sys/fs/cgroup/unified || umount /sys/fs/cgroup/unified; exec "$0" "$@""#;
 
 /// podman and buildah with a storage of the test's own.
-struct Containers {
+pub(crate) struct Containers {
     directory: PathBuf,
 }
 
 impl Containers {
-    fn new(scratch: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn new(scratch: &Path) -> anyhow::Result<Self> {
         let directory = scratch.join("containers");
         fs::create_dir(&directory)?;
         let policy = r#"{"default":[{"type":"insecureAcceptAnything"}]}"#;
@@ -76,7 +76,7 @@ impl Containers {
         Ok(Self { directory })
     }
 
-    fn run(&self, program: &str, arguments: &[&str]) -> anyhow::Result<String> {
+    pub(crate) fn run(&self, program: &str, arguments: &[&str]) -> anyhow::Result<String> {
         let path = |name: &str| self.directory.join(name).display().to_string();
         let (root, run_root) = (path("root"), path("run"));
         let storage = ["--root", &root, "--runroot", &run_root, "--storage-driver", "vfs"];

@@ -49,6 +49,7 @@ mod log_drivers;
 mod log_following;
 mod logs;
 mod mounts;
+mod moving;
 mod names;
 mod networks;
 mod networks_connect;

@@ -15,7 +15,8 @@ use crate::expect_error;
 use crate::raw::{ask, request_at};
 
 /// `cap_net_bind_service+ep`, as the kernel stores it.
-const CAPABILITY: [u8; 20] = [1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+pub(crate) const CAPABILITY: [u8; 20] =
+    [1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
 /// A layer with busybox and everything that a file can have.
 pub(crate) fn rich_layer() -> anyhow::Result<Layer> {
@@ -100,7 +101,7 @@ fn look(engine: &DockerHost, name: &str) -> anyhow::Result<()> {
 }
 
 /// An archive's files.
-fn files(archive: &[u8]) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
+pub(crate) fn files(archive: &[u8]) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
     let mut files = BTreeMap::new();
     for entry in tar::Archive::new(archive).entries()? {
         let mut entry = entry?;
@@ -115,7 +116,7 @@ fn files(archive: &[u8]) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
     Ok(files)
 }
 
-fn saved(engine: &DockerHost, names: &[&str]) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn saved(engine: &DockerHost, names: &[&str]) -> anyhow::Result<Vec<u8>> {
     let output = engine.command(&[&["save"], names].concat()).output()?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Ok(output.stdout)
