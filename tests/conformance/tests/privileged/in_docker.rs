@@ -1,7 +1,7 @@
-//! The cases of the clients beside `docker` once more, against Docker itself: what they expect of
-//! Naru is what they get there.
+//! The cases of the clients beside `docker`, and those of images, once more against Docker
+//! itself: what they expect of Naru is what they get there.
 //!
-//! This test runs its own program again, with these cases and dockerd's address.
+//! These tests run their own program again, with these cases and dockerd's address.
 
 use std::env::current_exe;
 use std::time::Instant;
@@ -11,16 +11,58 @@ use naru_test_framework::{Dockerd, TEST_HOST};
 
 /// By the beginning of their names.
 const CLIENTS: [&str; 4] = ["compose::", "devcontainers::", "python::", "rust_clients::"];
+const IMAGES: [&str; 19] = [
+    "commit::",
+    "disk_usage::",
+    "events::images_",
+    "image_commands::",
+    "image_parents::",
+    "image_prune::",
+    "images::",
+    "import::",
+    "import_url::",
+    "load::",
+    "pull::",
+    "pull_all::",
+    "registries::a_",
+    "registries::other_",
+    "registries::what_",
+    "registries_auth::a_password",
+    "registries_auth::a_token",
+    "registry_commands::",
+    "save_load::",
+];
+/// Those of them that hold a `NativeEngine`, or ask for what Docker, or Debian's, does not have.
+const OURS: [&str; 5] = [
+    "commit::a_container_whose_image",
+    "commit::an_engine_that_dies",
+    "image_prune::a_plan",
+    "registries::a_registrys_own",
+    "registries::a_repositorys_tags",
+];
 
 #[test]
-#[expect(clippy::print_stdout, reason = "how long it took is worth knowing")]
 fn every_case_of_the_clients_holds_against_docker() -> anyhow::Result<()> {
+    hold_against_docker(&CLIENTS, &[]).map(drop)
+}
+
+#[test]
+fn every_case_of_images_holds_against_docker() -> anyhow::Result<()> {
+    let passed = hold_against_docker(&IMAGES, &OURS)?;
+    ensure!(passed >= 60, "only {passed} cases compare images with Docker's");
+    Ok(())
+}
+
+/// Gives how many have passed.
+#[expect(clippy::print_stdout, reason = "how long it took is worth knowing")]
+fn hold_against_docker(cases: &[&str], but: &[&str]) -> anyhow::Result<usize> {
     let docker = Dockerd::start()?;
     let begun = Instant::now();
     let ran = docker
         .inside(current_exe()?)
         .arg("--test-threads=1")
-        .args(CLIENTS)
+        .args(cases)
+        .args(but.iter().flat_map(|case| ["--skip", case]))
         .env(TEST_HOST, format!("unix://{}", docker.socket().display()))
         .output()?;
     let said = String::from_utf8_lossy(&ran.stdout);
@@ -29,5 +71,5 @@ fn every_case_of_the_clients_holds_against_docker() -> anyhow::Result<()> {
     println!("{summary}");
     let errors = String::from_utf8_lossy(&ran.stderr);
     ensure!(ran.status.success() && passed > 0, "{summary}\n{said}\n{errors}\n{}", docker.log());
-    Ok(())
+    Ok(passed)
 }
