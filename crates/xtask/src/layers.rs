@@ -9,7 +9,7 @@ use crate::{process, workspace};
 
 /// Which of Naru's crates a crate may use in what it ships. `naru-error` is everybody's.
 /// Tests may use anything: `dev-dependencies` are not looked at.
-const ALLOWED: [(&str, &[&str]); 18] = [
+const ALLOWED: [(&str, &[&str]); 19] = [
     ("naru-error", &[]),
     ("naru-protocol", &[]),
     ("naru-ipc", &[]),
@@ -20,6 +20,7 @@ const ALLOWED: [(&str, &[&str]); 18] = [
     ("naru-desktop", &["naru-app", "naru-ipc"]),
     ("naru-image-store", &[]),
     ("naru-dns", &[]),
+    ("naru-dockerfile", &[]),
     ("naru-network", &[]),
     ("naru-runtime", &[]),
     ("naru-oci", &["naru-runtime"]),
@@ -29,6 +30,7 @@ const ALLOWED: [(&str, &[&str]); 18] = [
         "naru-engine",
         &[
             "naru-dns",
+            "naru-dockerfile",
             "naru-image-store",
             "naru-network",
             "naru-protocol",

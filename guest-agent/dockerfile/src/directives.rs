@@ -1,0 +1,124 @@
+//! Comments at the very top that say how the rest is to be read.
+
+use crate::error::Problem;
+
+/// The character that escapes and continues, unless a directive says otherwise.
+pub(crate) const ESCAPE: char = '\\';
+/// The frontend that this crate is one of.
+const FRONTENDS: [&str; 2] = ["docker/dockerfile", "docker/dockerfile-upstream"];
+
+/// What the directives say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Directives {
+    /// The character that escapes and continues: a backslash or a backtick.
+    pub escape: char,
+    /// The image that is to read the rest, if one is named.
+    pub syntax: Option<String>,
+    /// Which checks are to be made, if that is said.
+    pub check: Option<String>,
+}
+
+impl Default for Directives {
+    fn default() -> Self {
+        Self { escape: ESCAPE, syntax: None, check: None }
+    }
+}
+
+impl Directives {
+    /// Refuses a file that is written for another frontend than Docker's own.
+    pub fn require_own_syntax(&self) -> Result<(), Problem> {
+        let Some(syntax) = &self.syntax else { return Ok(()) };
+        // What follows the image's name is the frontend's command line.
+        let image = syntax.split(' ').next().unwrap_or(syntax);
+        let name = image.split('@').next().unwrap_or(image);
+        let name = name.strip_prefix("docker.io/").unwrap_or(name);
+        let name = name.split(':').next().unwrap_or(name);
+        if FRONTENDS.contains(&name) { Ok(()) } else { Err(Problem::Frontend(image.to_owned())) }
+    }
+}
+
+/// Looks at one line after the other, until one is no directive.
+#[derive(Debug, Default)]
+pub(crate) struct DirectiveReader {
+    pub(crate) found: Directives,
+    seen: Vec<String>,
+    is_done: bool,
+}
+
+impl DirectiveReader {
+    /// `line` has no spaces before it.
+    pub(crate) fn see(&mut self, line: &str) -> Result<(), Problem> {
+        if self.is_done {
+            return Ok(());
+        }
+        let Some((name, value)) = directive(line) else {
+            self.is_done = true;
+            return Ok(());
+        };
+        if self.seen.contains(&name) {
+            return Err(Problem::DirectiveTwice(name));
+        }
+        match (name.as_str(), value) {
+            ("escape", "\\") => self.found.escape = '\\',
+            ("escape", "`") => self.found.escape = '`',
+            ("escape", other) => return Err(Problem::EscapeToken(other.to_owned())),
+            ("syntax", value) => self.found.syntax = Some(value.to_owned()),
+            (_, value) => self.found.check = Some(value.to_owned()),
+        }
+        self.seen.push(name);
+        Ok(())
+    }
+}
+
+fn directive(line: &str) -> Option<(String, &str)> {
+    let (name, value) = line.strip_prefix('#')?.split_once('=')?;
+    let (name, value) = (name.trim().to_ascii_lowercase(), value.trim());
+    let is_known = matches!(name.as_str(), "syntax" | "escape" | "check");
+    (is_known && !value.is_empty()).then_some((name, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(lines: &[&str]) -> Result<Directives, Problem> {
+        let mut reader = DirectiveReader::default();
+        lines.iter().try_for_each(|line| reader.see(line))?;
+        Ok(reader.found)
+    }
+
+    #[test]
+    fn directives_stand_before_everything_else() {
+        let found = read(&["# Syntax = docker/dockerfile:1", "#escape=`", "# check=skip=all"]);
+        let expected = Directives {
+            escape: '`',
+            syntax: Some("docker/dockerfile:1".into()),
+            check: Some("skip=all".into()),
+        };
+        assert_eq!(found, Ok(expected));
+        for other in ["# note", "", "FROM x", "# other=1", "#escape="] {
+            assert_eq!(read(&[other, "# escape=`"]), Ok(Directives::default()), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_directive_stands_once_and_makes_sense() {
+        let twice = read(&["# escape=\\", "# escape=\\"]);
+        assert_eq!(twice, Err(Problem::DirectiveTwice("escape".into())));
+        assert_eq!(read(&["# escape=x"]), Err(Problem::EscapeToken("x".into())));
+    }
+
+    #[test]
+    fn only_the_own_syntax_is_read() {
+        for (syntax, is_own) in [
+            ("docker/dockerfile", true),
+            ("docker.io/docker/dockerfile:1.7-labs@sha256:00 x", true),
+            ("docker/dockerfile-upstream:master", true),
+            ("example.org/docker/dockerfile:1", false),
+            ("tonistiigi/dockerfile:runmount", false),
+        ] {
+            let directives = Directives { syntax: Some(syntax.into()), ..Directives::default() };
+            assert_eq!(directives.require_own_syntax().is_ok(), is_own, "{syntax}");
+        }
+    }
+}

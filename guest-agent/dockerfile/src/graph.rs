@@ -1,0 +1,402 @@
+//! Which stages need which.
+
+use std::collections::HashMap;
+
+use crate::error::{DockerfileError, Problem};
+use crate::expand::Expander;
+use crate::file::{Dockerfile, Stage};
+use crate::instruction::{Command, Instruction};
+use crate::keyword::Keyword;
+use crate::mount::mount_source;
+use crate::position::{Position, Word};
+use crate::scope::Globals;
+use crate::suggest::nearest;
+
+type Outcome<T> = Result<T, DockerfileError>;
+
+/// Where files come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Nowhere: nothing is in it.
+    Scratch,
+    /// The stage with this number.
+    Stage(usize),
+    /// What is no stage is an image.
+    Image(String),
+}
+
+/// An instruction that takes files from elsewhere than the context.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Use {
+    /// Which of the stage's instructions it is.
+    pub instruction: usize,
+    /// Which of its mounts, if it is a `RUN`.
+    pub mount: Option<usize>,
+    /// Where it says so.
+    pub at: Position,
+    /// Where they come from.
+    pub origin: Origin,
+}
+
+/// A stage and what it needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Its name, or `stage-` and its number.
+    pub name: String,
+    /// What it is made on.
+    pub base: Origin,
+    /// The platform of that, if one is asked for.
+    pub platform: Option<String>,
+    /// What else it needs.
+    pub uses: Vec<Use>,
+}
+
+/// All stages of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Graph {
+    /// The stages, in the file's order.
+    pub nodes: Vec<Node>,
+}
+
+impl Dockerfile {
+    /// Finds out what its stages need.
+    pub fn graph(&self, globals: &Globals) -> Outcome<Graph> {
+        let mut names = HashMap::new();
+        let mut nodes = Vec::new();
+        for (number, stage) in self.stages.iter().enumerate() {
+            let (base, platform) = base(stage, &names, globals)
+                .map_err(|error| error.in_instruction(Keyword::From))?;
+            if let Some(name) = &stage.from.name {
+                // A later stage of the same name is meant from there on.
+                names.insert(name.as_str(), number);
+            }
+            let name = stage.from.name.clone().unwrap_or_else(|| format!("stage-{number}"));
+            nodes.push(Node { name, base, platform, uses: Vec::new() });
+        }
+        for (node, stage) in nodes.iter_mut().zip(&self.stages) {
+            for (number, instruction) in stage.instructions.iter().enumerate() {
+                let found = uses(number, instruction, &names, self)
+                    .map_err(|error| error.in_instruction(instruction.command.keyword()))?;
+                node.uses.extend(found);
+            }
+        }
+        let graph = Graph { nodes };
+        graph.refuse_circles()?;
+        Ok(graph)
+    }
+}
+
+/// What a stage is made on; only stages before it are.
+fn base(
+    stage: &Stage,
+    names: &HashMap<&str, usize>,
+    globals: &Globals,
+) -> Outcome<(Origin, Option<String>)> {
+    let value = |name: &str| globals.value(name);
+    let expander = Expander::new(globals.escape(), &value);
+    let from = &stage.from;
+    let base = expander.word(&from.base)?.text;
+    if base.is_empty() {
+        let problem = Problem::BlankBase(from.base.text.clone());
+        return Err(DockerfileError::at(from.base.at, problem));
+    }
+    let platform = from.platform.as_ref().map(|platform| {
+        let text = expander.word(platform)?.text;
+        if text.is_empty() {
+            let written: String =
+                platform.text.chars().filter(|c| c.is_alphanumeric() || *c == '_').collect();
+            let nearest = nearest(&written, globals.names()).map(str::to_owned);
+            let problem = Problem::BlankPlatform { word: platform.text.clone(), nearest };
+            return Err(DockerfileError::at(platform.at, problem));
+        }
+        Ok(text)
+    });
+    let origin = match names.get(base.as_str()) {
+        Some(number) => Origin::Stage(*number),
+        None if base == "scratch" => Origin::Scratch,
+        None => Origin::Image(base),
+    };
+    Ok((origin, platform.transpose()?))
+}
+
+fn uses(
+    number: usize,
+    instruction: &Instruction,
+    names: &HashMap<&str, usize>,
+    file: &Dockerfile,
+) -> Outcome<Vec<Use>> {
+    let named = |word: &Word| match names.get(word.text.to_lowercase().as_str()) {
+        Some(number) => Origin::Stage(*number),
+        None if word.text == "scratch" => Origin::Scratch,
+        None => Origin::Image(word.text.clone()),
+    };
+    let mut found = Vec::new();
+    match &instruction.command {
+        Command::Copy(files) => {
+            let Some(from) = &files.from else { return Ok(found) };
+            let plain = Expander::new(file.directives.escape, &|_| None).word(from)?;
+            if plain.text != from.text {
+                return Err(DockerfileError::at(from.at, Problem::VariableFrom));
+            }
+            let index = || DockerfileError::at(from.at, Problem::StageIndex(from.text.clone()));
+            let digits = from.text.strip_prefix('-').unwrap_or(&from.text);
+            let origin = if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+                let stage = from.text.parse().ok().filter(|stage| *stage < file.stages.len());
+                Origin::Stage(stage.ok_or_else(index)?)
+            } else {
+                named(from)
+            };
+            found.push(Use { instruction: number, mount: None, at: from.at, origin });
+        }
+        Command::Run(run) => {
+            for (mount, word) in run.mounts.iter().enumerate() {
+                if let Some(from) = mount_source(word)? {
+                    let (mount, at) = (Some(mount), from.at);
+                    found.push(Use { instruction: number, mount, at, origin: named(&from) });
+                }
+            }
+        }
+        _ => {}
+    }
+    Ok(found)
+}
+
+impl Node {
+    fn stages(&self) -> impl Iterator<Item = usize> {
+        let uses = self.uses.iter().map(|needed| &needed.origin);
+        uses.chain([&self.base]).filter_map(|origin| match origin {
+            Origin::Stage(stage) => Some(*stage),
+            _ => None,
+        })
+    }
+}
+
+impl Graph {
+    /// The stage that is asked for, by its name or number; the last one if none is.
+    pub fn target(&self, name: Option<&str>) -> Outcome<usize> {
+        let Some(name) = name.filter(|name| !name.is_empty()) else {
+            return Ok(self.nodes.len().saturating_sub(1));
+        };
+        // As everywhere, of two with the same name the later one is meant.
+        let named = self.nodes.iter().rposition(|node| node.name.eq_ignore_ascii_case(name));
+        let numbered = || name.parse().ok().filter(|number| *number < self.nodes.len());
+        named.or_else(numbered).ok_or_else(|| {
+            let nearest = nearest(name, self.nodes.iter().map(|node| node.name.as_str()));
+            let nearest = nearest.map(str::to_owned);
+            DockerfileError::nowhere(Problem::Target { name: name.to_owned(), nearest })
+        })
+    }
+
+    /// The stages that `target` needs, and itself, in an order in which they can be made: that of
+    /// the file.
+    pub fn needed(&self, target: usize) -> Outcome<Vec<usize>> {
+        let mut is_needed = vec![false; self.nodes.len()];
+        let mut open = vec![target];
+        while let Some(number) = open.pop() {
+            let (Some(seen), Some(node)) = (is_needed.get_mut(number), self.nodes.get(number))
+            else {
+                continue;
+            };
+            if !std::mem::replace(seen, true) {
+                self.refuse_later(number, node)?;
+                open.extend(node.stages());
+            }
+        }
+        Ok((0..self.nodes.len()).filter(|number| is_needed[*number]).collect())
+    }
+
+    /// The images that those stages need.
+    pub fn images(&self, stages: &[usize]) -> Vec<&str> {
+        let nodes = stages.iter().filter_map(|stage| self.nodes.get(*stage));
+        let origins = nodes.flat_map(|node| {
+            [&node.base].into_iter().chain(node.uses.iter().map(|needed| &needed.origin))
+        });
+        let mut images: Vec<&str> = Vec::new();
+        for origin in origins {
+            if let Origin::Image(image) = origin
+                && !images.contains(&image.as_str())
+            {
+                images.push(image);
+            }
+        }
+        images
+    }
+
+    /// What comes later is not made yet.
+    fn refuse_later(&self, number: usize, node: &Node) -> Outcome<()> {
+        let later = node.uses.iter().find_map(|needed| match needed.origin {
+            Origin::Stage(stage) if stage >= number => Some((needed, self.nodes.get(stage)?)),
+            _ => None,
+        });
+        let Some((needed, from)) = later else { return Ok(()) };
+        let from = from.name.clone();
+        let problem = match needed.mount {
+            Some(_) => Problem::MountFromLater(from),
+            None => Problem::CopyFromLater { from, stage: node.name.clone() },
+        };
+        Err(DockerfileError::at(needed.at, problem))
+    }
+
+    fn refuse_circles(&self) -> Outcome<()> {
+        // Stages whose needs are all met are taken away until none is left, or a circle.
+        let mut users: Vec<Vec<usize>> = vec![Vec::new(); self.nodes.len()];
+        let mut open: Vec<usize> = Vec::new();
+        let mut needs: Vec<usize> = Vec::new();
+        for (number, node) in self.nodes.iter().enumerate() {
+            for stage in node.stages() {
+                users[stage].push(number);
+            }
+            needs.push(node.stages().count());
+            if node.stages().next().is_none() {
+                open.push(number);
+            }
+        }
+        while let Some(number) = open.pop() {
+            for user in &users[number] {
+                needs[*user] -= 1;
+                if needs[*user] == 0 {
+                    open.push(*user);
+                }
+            }
+        }
+        let Some(number) = needs.iter().position(|needs| *needs > 0) else { return Ok(()) };
+        let node = &self.nodes[number];
+        let is_in_it =
+            |needed: &&Use| matches!(needed.origin, Origin::Stage(stage) if needs[stage] > 0);
+        let problem = Problem::Circular(node.name.clone());
+        Err(match node.uses.iter().find(is_in_it) {
+            Some(needed) => DockerfileError::at(needed.at, problem),
+            None => DockerfileError::nowhere(problem),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scope::Inputs;
+
+    fn graph(text: &str) -> Result<Graph, String> {
+        let file = Dockerfile::parse(text).unwrap();
+        let globals = file.globals(&Inputs::default()).unwrap();
+        file.graph(&globals).map_err(|error| match error.at {
+            Some(at) => format!("{at} {error}"),
+            None => error.to_string(),
+        })
+    }
+
+    #[test]
+    fn only_what_a_target_needs_is_made() {
+        let graph = graph(
+            "ARG base=one\nFROM alpine AS one\nFROM scratch AS Two\nFROM ${base} AS three\n\
+             COPY --from=TWO a b\nCOPY --from=busybox:1 c d\nFROM debian AS four\n\
+             RUN --mount=from=three,target=/x --mount=type=cache,target=/y,from=0 make\n\
+             FROM $base\nCOPY --from=1 a b\nCOPY --from=scratch a b",
+        )
+        .unwrap();
+        assert_eq!(graph.nodes[2].base, Origin::Stage(0));
+        assert_eq!(graph.nodes[3].uses[0].origin, Origin::Stage(2));
+        assert_eq!(graph.nodes[3].uses[1].origin, Origin::Image("0".into()), "not a number");
+        assert_eq!(graph.nodes[4].uses[1].origin, Origin::Scratch);
+        for (target, number, needed) in [
+            (Some("three"), 2, &[0, 1, 2][..]),
+            (Some("FOUR"), 3, &[0, 1, 2, 3]),
+            (Some("0"), 0, &[0]),
+            (None, 4, &[0, 1, 4]),
+            (Some(""), 4, &[0, 1, 4]),
+        ] {
+            assert_eq!(graph.target(target), Ok(number));
+            assert_eq!(graph.needed(number).unwrap(), needed);
+        }
+        assert_eq!(graph.images(&[0, 1, 2]), ["alpine", "busybox:1"]);
+        let error = graph.target(Some("thre")).unwrap_err().to_string();
+        assert_eq!(error, "target stage \"thre\" could not be found (did you mean three?)");
+        graph.target(Some("5")).unwrap_err();
+    }
+
+    #[test]
+    fn of_two_stages_with_a_name_the_later_is_meant() {
+        let graph = graph("FROM x AS a\nFROM a AS a\nFROM y\nCOPY --from=a / /").unwrap();
+        assert_eq!(graph.nodes[1].base, Origin::Stage(0));
+        assert_eq!(graph.nodes[2].uses[0].origin, Origin::Stage(1));
+        assert_eq!(graph.target(Some("a")), Ok(1));
+    }
+
+    #[test]
+    fn circles_and_stages_that_are_not_there_are_errors() {
+        for (text, message) in [
+            ("FROM x AS a\nCOPY --from=a b c", "2:6 circular dependency detected on stage: a"),
+            ("FROM x\nCOPY --from=0 b c", "2:6 circular dependency detected on stage: stage-0"),
+            (
+                "FROM x AS a\nCOPY --from=b c d\nFROM a AS b",
+                "2:6 circular dependency detected on stage: a",
+            ),
+            ("FROM x\nCOPY --from=7 b c", "2:6 invalid stage index 7"),
+            ("FROM x\nCOPY --from=-1 b c", "2:6 invalid stage index -1"),
+            ("FROM $x", "1:6 base name ($x) should not be blank"),
+            (
+                "FROM --platform=$BUILDPLATFRM x",
+                "1:6 empty platform value from expression $BUILDPLATFRM (did you mean \
+                 BUILDPLATFORM?)",
+            ),
+            (
+                "FROM x\nCOPY --from=$y a b",
+                "2:6 variable expansion is not supported for --from, define a new stage with FROM \
+                 using ARG from global scope as a workaround",
+            ),
+        ] {
+            assert_eq!(graph(text), Err(message.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_comes_later_cannot_be_copied() {
+        let later = graph("FROM x AS a\nCOPY --from=b c d\nFROM y AS b\nFROM z").unwrap();
+        assert_eq!(later.needed(2), Ok(vec![2]), "nobody asks");
+        let error = later.needed(0).unwrap_err().to_string();
+        let expected =
+            "cannot copy from stage \"b\", it needs to be defined before current stage \"a\"";
+        assert_eq!(error, expected);
+        let later = graph("FROM x\nRUN --mount=from=b c\nFROM y AS b").unwrap();
+        let error = later.needed(0).unwrap_err().to_string();
+        let expected =
+            "cannot mount from stage \"b\", stage needs to be defined before current command";
+        assert_eq!(error, expected);
+    }
+
+    #[test]
+    fn a_hundred_thousand_stages_are_no_trouble() {
+        let others = (1..100_000).map(|number| format!("FROM a{} AS a{number}\n", number - 1));
+        let text: String = ["FROM x AS a0\n".to_owned()].into_iter().chain(others).collect();
+        let graph = graph(&text).unwrap();
+        assert_eq!(graph.needed(99_999).unwrap().len(), 100_000);
+    }
+
+    #[test]
+    fn triggers_stand_before_the_instructions_and_may_need_stages() {
+        let mut file = Dockerfile::parse(
+            "FROM x AS a\nONBUILD COPY --from=c <<E /\n1\nE\nFROM y AS c\nFROM a\nRUN b",
+        )
+        .unwrap();
+        let triggers = file.stages[0].triggers();
+        assert_eq!(triggers, ["COPY --from=c <<E /\n1\nE"]);
+        file.add_triggers(2, &triggers).unwrap();
+        let instructions = &file.stages[2].instructions;
+        assert!(instructions[0].is_trigger && !instructions[1].is_trigger);
+        assert_eq!(instructions[0].at, Position { line: 6, column: 1 });
+        let Command::Copy(files) = &instructions[0].command else { panic!("it is one") };
+        assert_eq!(files.documents[0].content, "1\n");
+        let graph = file.graph(&file.globals(&Inputs::default()).unwrap()).unwrap();
+        assert_eq!(graph.needed(2).unwrap(), [0, 1, 2]);
+        for (trigger, message) in [
+            ("RUN a\nRUN b", "onbuild trigger should be a single expression"),
+            ("", "onbuild trigger should be a single expression"),
+            ("FROM x", "FROM isn't allowed as an ONBUILD trigger"),
+            ("ONBUILD RUN x", "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed"),
+            ("RUNN x", "unknown instruction: RUNN (did you mean RUN?)"),
+        ] {
+            let error = file.add_triggers(0, &[trigger.to_owned()]).unwrap_err();
+            assert_eq!((error.to_string(), error.at.unwrap().line), (message.to_owned(), 1));
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! What somebody may have meant.
+
+/// More changes than this make another word.
+const DISTANCE_MAX: usize = 2;
+
+/// The first of the options that are nearest to `value`, if any is near.
+pub(crate) fn nearest<'a>(
+    value: &str,
+    options: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let mut best: Option<(usize, &str)> = None;
+    for option in options {
+        let distance = distance(value, option);
+        if distance == 0 {
+            // The value itself is fine: something else is wrong.
+            return None;
+        }
+        if distance <= DISTANCE_MAX && best.is_none_or(|(known, _)| distance < known) {
+            best = Some((distance, option));
+        }
+    }
+    best.map(|(_, option)| option)
+}
+
+/// How many characters are to be inserted, deleted or replaced.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    // Without this a long word would be compared in full only to be found far away.
+    if one.chars().count().abs_diff(other.len()) > DISTANCE_MAX {
+        return usize::MAX;
+    }
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (line, one) in one.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = line + 1;
+        for (column, other) in other.iter().enumerate() {
+            let replaced = diagonal + usize::from(one != *other);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[other.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_near_word_is_found_and_a_far_one_is_not() {
+        let options = ["chown", "chmod", "from"];
+        assert_eq!(nearest("chmd", options), Some("chmod"));
+        assert_eq!(nearest("form", options), Some("from"));
+        assert_eq!(nearest("link", options), None);
+        assert_eq!(nearest("from", options), None, "it is there");
+        assert_eq!(nearest(&"x".repeat(100_000), options), None);
+    }
+}
