@@ -4,13 +4,13 @@ use std::io;
 use std::path::PathBuf;
 
 use naru_dns::DnsError;
+use naru_dockerfile::DockerfileError;
 use naru_error::ErrorKind;
 use naru_image_store::ImageError;
 use naru_network::NetworkError;
 use naru_shim::RuntimeError;
 use thiserror::Error;
 
-use crate::dockerfile::DockerfileError;
 use crate::files::FilesError;
 
 /// A failed request to the engine.

@@ -16,15 +16,14 @@
 
 mod api;
 mod args;
+mod changes;
 mod container;
 mod datagrams;
-mod dockerfile;
 mod drained;
 mod engine;
 mod error;
 mod events;
 mod files;
-mod go_duration;
 mod image_document;
 mod network;
 mod ports;
@@ -43,7 +42,6 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::task::TaskTracker;
 
 pub use args::EngineArgs;
-pub use dockerfile::DockerfileError;
 pub use error::{EngineError, Result};
 pub use files::FilesError;
 

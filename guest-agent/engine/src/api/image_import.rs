@@ -23,9 +23,9 @@ use super::image_pull::{self, reference};
 use super::lines::{self, Lines};
 use super::query::Query;
 use super::transfer::BodyReader;
-use crate::dockerfile::apply_changes;
+use crate::changes::apply_changes;
 use crate::engine::Engine;
-use crate::error::{EngineError, Result};
+use crate::error::Result;
 use crate::image_document::{Base, ImageDocument};
 use crate::sys::trim_heap;
 
@@ -81,8 +81,7 @@ impl Import {
             "" => Platform::host(),
             text => text.parse().map_err(|error| ApiError::invalid(chain(&error)))?,
         };
-        let config = config.map_err(EngineError::from)?;
-        Ok(Some(Self { source, target, config, message, platform }))
+        Ok(Some(Self { source, target, config: config?, message, platform }))
     }
 
     /// A client that goes away ends it: then its archive ends before its end.

@@ -4,7 +4,8 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use axum::{Json, Router};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use naru_dockerfile::duration;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -13,7 +14,6 @@ use super::events::parse_time;
 use super::query::{Filters, Query};
 use crate::container::{Pruned, Record};
 use crate::engine::Engine;
-use crate::go_duration;
 
 const FILTERS: [&str; 3] = ["label", "label!", "until"];
 
@@ -53,7 +53,8 @@ pub(super) fn until(filters: &Filters, now: Timestamp) -> Result<Option<Timestam
 
 /// A time, or how long before `now` it was: `24h`, `1h30m`.
 fn parse_until(text: &str, now: Timestamp) -> Result<Timestamp, ApiError> {
-    let ago = go_duration::parse(text).and_then(|ago| now.checked_sub(ago).ok());
+    let ago = duration(text).ok().map(SignedDuration::from_nanos);
+    let ago = ago.and_then(|ago| now.checked_sub(ago).ok());
     match ago {
         Some(time) => Ok(time),
         None => {

@@ -12,7 +12,7 @@ use naru_image_store::{Digest, ImageError, ImageReference, MadeImage, MadeLayer}
 
 use super::state::Status;
 use super::{Container, health};
-use crate::dockerfile::apply_changes;
+use crate::changes::apply_changes;
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
 use crate::files::{Tree, pack_layer};

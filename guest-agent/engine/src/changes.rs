@@ -1,59 +1,50 @@
-//! Instructions change a configuration.
+//! Instructions of a Dockerfile change a configuration, as `docker commit --change` has them do.
 
-use bollard_stubs::models::ContainerConfig;
+use bollard_stubs::models::{ContainerConfig, HealthConfig};
+use naru_dockerfile::{
+    Changes, Command, CommandLine, Expander, Healthcheck, exposed_ports, working_directory,
+};
 
-use super::error::DockerfileError;
-use super::expand::expand;
-use super::instruction::{Command, Instruction};
-use super::lines::Lines;
 use crate::container::signal_number;
-
-/// More ports than there are cannot be meant.
-const PORTS_MAX: u32 = 65_535;
+use crate::error::{EngineError, Result};
 
 /// Applies the instructions of `changes`, in their order. All of them are read before the first
 /// is applied.
 pub(crate) fn apply_changes(
     mut config: ContainerConfig,
     changes: &[String],
-) -> Result<ContainerConfig, DockerfileError> {
-    let Lines { escape, lines } = Lines::of(&changes.join("\n"));
-    let instructions: Vec<Instruction> =
-        lines.iter().map(|line| Instruction::parse(line, escape)).collect::<Result<_, _>>()?;
+) -> Result<ContainerConfig> {
+    let Changes { escape, instructions } = Changes::parse(changes)?;
     let mut has_command = false;
     for instruction in instructions {
+        let env = config.env.clone().unwrap_or_default();
+        let value = |name: &str| {
+            let variables = env.iter().filter_map(|variable| variable.split_once('='));
+            let mut found = variables.filter(|(known, _)| *known == name);
+            found.next().map(|(_, value)| value.to_owned())
+        };
+        let command = instruction.expanded(Expander::new(escape, &value))?.command;
         // An entry point takes the command that was there before out of play.
-        if matches!(instruction, Instruction::Entrypoint(_)) && !has_command {
+        if matches!(command, Command::Entrypoint(_)) && !has_command {
             config.cmd = None;
         }
-        has_command |= matches!(instruction, Instruction::Cmd(_));
-        apply(&mut config, instruction, escape)?;
+        has_command |= matches!(command, Command::Cmd(_));
+        apply(&mut config, command)?;
     }
     Ok(config)
 }
 
-fn apply(
-    config: &mut ContainerConfig,
-    instruction: Instruction,
-    escape: char,
-) -> Result<(), DockerfileError> {
-    let env = config.env.clone().unwrap_or_default();
-    let value = |name: &str| {
-        let variables = env.iter().filter_map(|variable| variable.split_once('='));
-        let mut found = variables.filter(|(known, _)| *known == name);
-        found.next().map(|(_, value)| value.to_owned())
-    };
-    let expand = |word: &str| expand(word, escape, &value);
-    match instruction {
-        Instruction::Cmd(command) => config.cmd = Some(command_line(command, config)),
-        Instruction::Entrypoint(command) => {
+fn apply(config: &mut ContainerConfig, command: Command) -> Result<()> {
+    match command {
+        Command::Cmd(command) => config.cmd = Some(command_line(command, config)),
+        Command::Entrypoint(command) => {
             config.entrypoint = Some(command_line(command, config));
         }
-        Instruction::Env(pairs) => {
+        Command::Env(pairs) => {
             let env = config.env.get_or_insert_default();
-            for (name, value) in pairs {
-                let (name, value) = (expand(&name)?, expand(&value)?);
-                let variable = format!("{name}={value}");
+            for pair in pairs {
+                let name = pair.name.text;
+                let variable = format!("{name}={}", pair.value.text);
                 let is_same = |known: &&mut String| known.split('=').next() == Some(&name);
                 match env.iter_mut().find(is_same) {
                     Some(known) => *known = variable,
@@ -61,52 +52,53 @@ fn apply(
                 }
             }
         }
-        Instruction::Expose(ports) => {
+        Command::Expose(ports) => {
             let exposed = config.exposed_ports.get_or_insert_default();
             for port in ports {
-                // A variable may hold several.
-                for port in expand(&port)?.split_whitespace() {
-                    exposed.extend(exposed_ports(port)?);
-                }
+                let ports = exposed_ports(&port.text);
+                exposed.extend(ports.map_err(|problem| EngineError::Invalid(problem.to_string()))?);
             }
             exposed.sort();
             exposed.dedup();
         }
-        Instruction::Healthcheck(check) => config.healthcheck = Some(check),
-        Instruction::Label(pairs) => {
+        Command::Healthcheck(check) => config.healthcheck = Some(health(check)),
+        Command::Label(pairs) => {
             let labels = config.labels.get_or_insert_default();
-            for (name, value) in pairs {
-                labels.insert(expand(&name)?, expand(&value)?);
-            }
+            labels.extend(pairs.into_iter().map(|pair| (pair.name.text, pair.value.text)));
         }
-        Instruction::OnBuild(trigger) => config.on_build.get_or_insert_default().push(trigger),
-        Instruction::StopSignal(signal) => {
-            let signal = expand(&signal)?;
-            signal_number(&signal).map_err(|_| DockerfileError::Signal(signal.clone()))?;
-            config.stop_signal = Some(signal);
+        Command::OnBuild(trigger) => config.on_build.get_or_insert_default().push(trigger.text),
+        Command::StopSignal(signal) => {
+            let invalid = || EngineError::Invalid(format!("Invalid signal: {}", signal.text));
+            signal_number(&signal.text).map_err(|_| invalid())?;
+            config.stop_signal = Some(signal.text);
         }
-        Instruction::User(user) => config.user = Some(expand(&user)?),
-        Instruction::Volume(volumes) => {
+        Command::User(user) => config.user = Some(user.text),
+        Command::Volume(volumes) => {
             let known = config.volumes.get_or_insert_default();
-            for volume in volumes {
-                known.push(expand(volume.trim())?);
-            }
+            known.extend(volumes.into_iter().map(|volume| volume.text));
             known.sort();
             known.dedup();
         }
-        Instruction::WorkDir(path) => {
-            let path = expand(&path)?;
+        Command::WorkDir(path) if path.text.is_empty() => {
+            return Err(EngineError::Invalid("cannot normalize nothing".to_owned()));
+        }
+        Command::WorkDir(path) => {
             let current = config.working_dir.as_deref().unwrap_or_default();
-            config.working_dir = Some(directory(current, &path)?);
+            config.working_dir = Some(working_directory(current, &path.text));
+        }
+        // Reading the changes refuses them.
+        other => {
+            let name = other.keyword().as_str();
+            return Err(EngineError::Invalid(format!("{name} is not a valid change command")));
         }
     }
     Ok(())
 }
 
-fn command_line(command: Command, config: &ContainerConfig) -> Vec<String> {
+fn command_line(command: CommandLine, config: &ContainerConfig) -> Vec<String> {
     match command {
-        Command::Words(words) => words,
-        Command::Shell(line) => {
+        CommandLine::Exec(words) => words,
+        CommandLine::Shell(line) => {
             let shell = config.shell.clone().filter(|shell| !shell.is_empty());
             let mut words = shell.unwrap_or_else(|| vec!["/bin/sh".to_owned(), "-c".to_owned()]);
             words.push(line);
@@ -115,44 +107,15 @@ fn command_line(command: Command, config: &ContainerConfig) -> Vec<String> {
     }
 }
 
-/// `80`, `80/udp`, `8000-8010`; a host's port before it is read and forgotten, as in Docker.
-fn exposed_ports(text: &str) -> Result<Vec<String>, DockerfileError> {
-    let (ports, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
-    let protocol = protocol.to_ascii_lowercase();
-    if !matches!(protocol.as_str(), "tcp" | "udp" | "sctp") {
-        return Err(DockerfileError::Protocol(protocol));
+fn health(check: Healthcheck) -> HealthConfig {
+    HealthConfig {
+        test: Some(check.test),
+        interval: check.interval,
+        timeout: check.timeout,
+        start_period: check.start_period,
+        start_interval: check.start_interval,
+        retries: check.retries.map(i64::from),
     }
-    let ports = ports.rsplit(':').next().unwrap_or(ports);
-    let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
-    let invalid = || DockerfileError::Port(ports.to_owned());
-    let number = |text: &str| match text.parse::<u32>() {
-        Ok(number) if number <= PORTS_MAX => Ok(number),
-        _ => Err(invalid()),
-    };
-    let (first, last) = (number(first)?, number(last)?);
-    if first > last {
-        return Err(invalid());
-    }
-    Ok((first..=last).map(|port| format!("{port}/{protocol}")).collect())
-}
-
-/// A path that is not absolute counts from the directory that was there.
-fn directory(current: &str, wanted: &str) -> Result<String, DockerfileError> {
-    if wanted.is_empty() {
-        return Err(DockerfileError::EmptyWorkdir);
-    }
-    if wanted.starts_with('/') {
-        return Ok(wanted.to_owned());
-    }
-    let mut parts: Vec<&str> = Vec::new();
-    for part in current.split('/').chain(wanted.split('/')) {
-        match part {
-            "" | "." => {}
-            ".." => drop(parts.pop()),
-            part => parts.push(part),
-        }
-    }
-    Ok(format!("/{}", parts.join("/")))
 }
 
 #[cfg(test)]
@@ -199,6 +162,14 @@ mod tests {
         assert_eq!(config.volumes, Some(words("/data /more /other")));
         assert_eq!(config.working_dir.as_deref(), Some("/app"));
         assert_eq!(config.cmd, Some(words("old")), "what no instruction names stays");
+    }
+
+    #[test]
+    fn a_health_check_is_one_of_the_configuration() {
+        let config = applied(&["HEALTHCHECK --interval=1m30s --retries=3 CMD test -f /x"]).unwrap();
+        let check = config.healthcheck.unwrap();
+        assert_eq!((check.interval, check.retries), (Some(90_000_000_000), Some(3)));
+        assert_eq!(check.test, Some(vec!["CMD-SHELL".into(), "test -f /x".into()]));
     }
 
     #[test]
