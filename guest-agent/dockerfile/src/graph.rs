@@ -1,6 +1,6 @@
 //! Which stages need which.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::error::{DockerfileError, Problem};
 use crate::expand::Expander;
@@ -211,15 +211,12 @@ impl Graph {
         let origins = nodes.flat_map(|node| {
             [&node.base].into_iter().chain(node.uses.iter().map(|needed| &needed.origin))
         });
-        let mut images: Vec<&str> = Vec::new();
-        for origin in origins {
-            if let Origin::Image(image) = origin
-                && !images.contains(&image.as_str())
-            {
-                images.push(image);
-            }
-        }
-        images
+        let mut seen = HashSet::new();
+        let images = origins.filter_map(|origin| match origin {
+            Origin::Image(image) => Some(image.as_str()),
+            Origin::Scratch | Origin::Stage(_) => None,
+        });
+        images.filter(|image| seen.insert(*image)).collect()
     }
 
     /// What comes later is not made yet.

@@ -13,7 +13,8 @@
 //! and [`Dockerfile::graph`] what a target needs. Who builds a stage keeps a [`Scope`] for it, and
 //! has each [`Instruction`] filled in from that before carrying it out. Triggers of a base image
 //! are put into the file with [`Dockerfile::add_triggers`]. [`Changes`] are what
-//! `docker commit --change` gives, and [`Ignore`] is `.dockerignore`.
+//! `docker commit --change` gives, and [`Ignore`] is `.dockerignore`. Whether a step was done before
+//! is told by its key: see [`RunStep`], [`CopyStep`] and [`Fingerprint`].
 
 mod csv;
 mod directives;
@@ -22,6 +23,7 @@ mod error;
 mod expand;
 mod expanded;
 mod file;
+mod fingerprint;
 mod flags;
 mod glob;
 mod graph;
@@ -39,6 +41,7 @@ mod scope;
 mod size;
 mod source;
 mod split;
+mod step;
 mod suggest;
 mod text;
 mod values;
@@ -54,6 +57,7 @@ pub use duration::duration;
 pub use error::{DockerfileError, Problem};
 pub use expand::Expander;
 pub use file::{Changes, Dockerfile, Stage};
+pub use fingerprint::{Attributes, Content, Fingerprint};
 pub use graph::{Graph, Node, Origin, Use};
 pub use health::Healthcheck;
 pub use heredoc::Heredoc;
@@ -66,5 +70,7 @@ pub use keyword::Keyword;
 pub use mount::{Mount, MountKind, Sharing};
 pub use position::{Position, Word};
 pub use scope::{Globals, Inputs, PlatformNames, Scope};
+pub use step::{CopyStep, MountStep, Mounted, RunStep, directory_key, image_key};
+pub use suggest::nearest;
 pub use values::{exposed_ports, working_directory};
 pub use words::Pair;

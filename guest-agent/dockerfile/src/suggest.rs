@@ -3,11 +3,8 @@
 /// More changes than this make another word.
 const DISTANCE_MAX: usize = 2;
 
-/// The first of the options that are nearest to `value`, if any is near.
-pub(crate) fn nearest<'a>(
-    value: &str,
-    options: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+/// The first of the options that are nearest to `value`, if any is near and none is it.
+pub fn nearest<'a>(value: &str, options: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let mut best: Option<(usize, &str)> = None;
     for option in options {
         let distance = distance(value, option);
