@@ -329,8 +329,9 @@ const WRONG: &[(&str, &str)] = &[
 fn whole_files_are_read_as_people_write_them() {
     for (text, needed, images) in WHOLE {
         let file = Dockerfile::parse(text).unwrap();
-        let globals = file.globals(&Inputs::default()).unwrap();
-        let graph: Graph = file.graph(&globals).unwrap();
+        let inputs = Inputs::default();
+        let globals = file.globals(&inputs).unwrap();
+        let graph: Graph = file.graph(&globals, &inputs).unwrap();
         let stages = graph.needed(graph.target(None).unwrap()).unwrap();
         assert_eq!(
             (stages.as_slice(), graph.images(&stages)),

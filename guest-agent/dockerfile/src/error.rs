@@ -237,6 +237,9 @@ pub enum Problem {
         /// What may be meant.
         nearest: Option<String>,
     },
+    /// What `--chmod` does not take.
+    #[error("invalid chmod parameter: '{0}'. it should be octal string and between 0 and 07777")]
+    Mode(String),
     /// What is wrong with a port.
     #[error("{0}")]
     Port(String),

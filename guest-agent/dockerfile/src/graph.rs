@@ -8,8 +8,8 @@ use crate::file::{Dockerfile, Stage};
 use crate::instruction::{Command, Instruction};
 use crate::keyword::Keyword;
 use crate::mount::mount_source;
-use crate::position::{Position, Word};
-use crate::scope::Globals;
+use crate::position::Position;
+use crate::scope::{Globals, Inputs};
 use crate::suggest::nearest;
 
 type Outcome<T> = Result<T, DockerfileError>;
@@ -21,7 +21,9 @@ pub enum Origin {
     Scratch,
     /// The stage with this number.
     Stage(usize),
-    /// What is no stage is an image.
+    /// A directory, a repository or an image that whoever builds gives under this name.
+    Context(String),
+    /// What is nothing of these is an image.
     Image(String),
 }
 
@@ -45,6 +47,8 @@ pub struct Node {
     pub name: String,
     /// What it is made on.
     pub base: Origin,
+    /// Whether that is taken in its place: none of its instructions are carried out.
+    pub is_replaced: bool,
     /// The platform of that, if one is asked for.
     pub platform: Option<String>,
     /// What else it needs.
@@ -60,22 +64,31 @@ pub struct Graph {
 
 impl Dockerfile {
     /// Finds out what its stages need.
-    pub fn graph(&self, globals: &Globals) -> Outcome<Graph> {
+    pub fn graph(&self, globals: &Globals, inputs: &Inputs) -> Outcome<Graph> {
         let mut names = HashMap::new();
         let mut nodes = Vec::new();
         for (number, stage) in self.stages.iter().enumerate() {
-            let (base, platform) = base(stage, &names, globals)
+            let (mut base, platform) = base(stage, &names, globals, inputs)
                 .map_err(|error| error.in_instruction(Keyword::From))?;
             if let Some(name) = &stage.from.name {
                 // A later stage of the same name is meant from there on.
                 names.insert(name.as_str(), number);
             }
+            let context = stage.from.name.as_deref().and_then(|name| inputs.context(name));
+            let is_replaced = context.is_some();
+            if let Some(context) = context {
+                base = Origin::Context(context.to_owned());
+            }
             let name = stage.from.name.clone().unwrap_or_else(|| format!("stage-{number}"));
-            nodes.push(Node { name, base, platform, uses: Vec::new() });
+            nodes.push(Node { name, base, is_replaced, platform, uses: Vec::new() });
         }
+        let places = Places { names, count: self.stages.len(), inputs };
         for (node, stage) in nodes.iter_mut().zip(&self.stages) {
+            if node.is_replaced {
+                continue;
+            }
             for (number, instruction) in stage.instructions.iter().enumerate() {
-                let found = uses(number, instruction, &names, self)
+                let found = uses(number, instruction, &places, self.directives.escape)
                     .map_err(|error| error.in_instruction(instruction.command.keyword()))?;
                 node.uses.extend(found);
             }
@@ -91,6 +104,7 @@ fn base(
     stage: &Stage,
     names: &HashMap<&str, usize>,
     globals: &Globals,
+    inputs: &Inputs,
 ) -> Outcome<(Origin, Option<String>)> {
     let value = |name: &str| globals.value(name);
     let expander = Expander::new(globals.escape(), &value);
@@ -113,38 +127,57 @@ fn base(
     });
     let origin = match names.get(base.as_str()) {
         Some(number) => Origin::Stage(*number),
-        None if base == "scratch" => Origin::Scratch,
-        None => Origin::Image(base),
+        None => elsewhere(&base, inputs),
     };
     Ok((origin, platform.transpose()?))
+}
+
+/// What is of this name and no stage.
+fn elsewhere(name: &str, inputs: &Inputs) -> Origin {
+    match inputs.context(name) {
+        Some(context) => Origin::Context(context.to_owned()),
+        None if name == "scratch" => Origin::Scratch,
+        None => Origin::Image(name.to_owned()),
+    }
+}
+
+/// Where the files of a use may come from.
+struct Places<'a> {
+    names: HashMap<&'a str, usize>,
+    count: usize,
+    inputs: &'a Inputs,
+}
+
+impl Places<'_> {
+    fn named(&self, name: &str) -> Origin {
+        match self.names.get(name.to_lowercase().as_str()) {
+            Some(number) => Origin::Stage(*number),
+            None => elsewhere(name, self.inputs),
+        }
+    }
 }
 
 fn uses(
     number: usize,
     instruction: &Instruction,
-    names: &HashMap<&str, usize>,
-    file: &Dockerfile,
+    places: &Places<'_>,
+    escape: char,
 ) -> Outcome<Vec<Use>> {
-    let named = |word: &Word| match names.get(word.text.to_lowercase().as_str()) {
-        Some(number) => Origin::Stage(*number),
-        None if word.text == "scratch" => Origin::Scratch,
-        None => Origin::Image(word.text.clone()),
-    };
     let mut found = Vec::new();
     match &instruction.command {
         Command::Copy(files) => {
             let Some(from) = &files.from else { return Ok(found) };
-            let plain = Expander::new(file.directives.escape, &|_| None).word(from)?;
+            let plain = Expander::new(escape, &|_| None).word(from)?;
             if plain.text != from.text {
                 return Err(DockerfileError::at(from.at, Problem::VariableFrom));
             }
             let index = || DockerfileError::at(from.at, Problem::StageIndex(from.text.clone()));
             let digits = from.text.strip_prefix('-').unwrap_or(&from.text);
             let origin = if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
-                let stage = from.text.parse().ok().filter(|stage| *stage < file.stages.len());
+                let stage = from.text.parse().ok().filter(|stage| *stage < places.count);
                 Origin::Stage(stage.ok_or_else(index)?)
             } else {
-                named(from)
+                places.named(&from.text)
             };
             found.push(Use { instruction: number, mount: None, at: from.at, origin });
         }
@@ -152,7 +185,12 @@ fn uses(
             for (mount, word) in run.mounts.iter().enumerate() {
                 if let Some(from) = mount_source(word)? {
                     let (mount, at) = (Some(mount), from.at);
-                    found.push(Use { instruction: number, mount, at, origin: named(&from) });
+                    found.push(Use {
+                        instruction: number,
+                        mount,
+                        at,
+                        origin: places.named(&from.text),
+                    });
                 }
             }
         }
@@ -214,7 +252,7 @@ impl Graph {
         let mut seen = HashSet::new();
         let images = origins.filter_map(|origin| match origin {
             Origin::Image(image) => Some(image.as_str()),
-            Origin::Scratch | Origin::Stage(_) => None,
+            Origin::Scratch | Origin::Stage(_) | Origin::Context(_) => None,
         });
         images.filter(|image| seen.insert(*image)).collect()
     }
@@ -271,12 +309,11 @@ impl Graph {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scope::Inputs;
 
     fn graph(text: &str) -> Result<Graph, String> {
         let file = Dockerfile::parse(text).unwrap();
         let globals = file.globals(&Inputs::default()).unwrap();
-        file.graph(&globals).map_err(|error| match error.at {
+        file.graph(&globals, &Inputs::default()).map_err(|error| match error.at {
             Some(at) => format!("{at} {error}"),
             None => error.to_string(),
         })
@@ -317,6 +354,26 @@ mod tests {
         assert_eq!(graph.nodes[1].base, Origin::Stage(0));
         assert_eq!(graph.nodes[2].uses[0].origin, Origin::Stage(1));
         assert_eq!(graph.target(Some("a")), Ok(1));
+    }
+
+    #[test]
+    fn contexts_take_the_places_of_images_and_stages() {
+        let file = Dockerfile::parse(
+            "FROM docker.io/library/base:latest AS a\nFROM busybox AS b\nCOPY --from=a / /\n\
+             FROM scratch\nCOPY --from=b / /\nRUN --mount=from=data x",
+        )
+        .unwrap();
+        let contexts = ["base", "b", "data", "scratch"].map(str::to_owned).into();
+        let inputs = Inputs { contexts, ..Inputs::default() };
+        let graph = file.graph(&file.globals(&inputs).unwrap(), &inputs).unwrap();
+        let context = |name: &str| Origin::Context(name.to_owned());
+        assert_eq!(graph.nodes[0].base, context("base"));
+        assert!(!graph.nodes[0].is_replaced && graph.nodes[1].is_replaced);
+        assert_eq!(graph.nodes[1].base, context("b"));
+        assert_eq!(graph.nodes[2].base, Origin::Scratch);
+        assert_eq!(graph.nodes[2].uses[1].origin, context("data"));
+        assert_eq!(graph.needed(2), Ok(vec![1, 2]));
+        assert_eq!(graph.images(&[0, 1, 2]), [""; 0]);
     }
 
     #[test]
@@ -383,7 +440,8 @@ mod tests {
         assert_eq!(instructions[0].at, Position { line: 6, column: 1 });
         let Command::Copy(files) = &instructions[0].command else { panic!("it is one") };
         assert_eq!(files.documents[0].content, "1\n");
-        let graph = file.graph(&file.globals(&Inputs::default()).unwrap()).unwrap();
+        let inputs = Inputs::default();
+        let graph = file.graph(&file.globals(&inputs).unwrap(), &inputs).unwrap();
         assert_eq!(graph.needed(2).unwrap(), [0, 1, 2]);
         for (trigger, message) in [
             ("RUN a\nRUN b", "onbuild trigger should be a single expression"),

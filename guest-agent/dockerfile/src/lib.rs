@@ -29,10 +29,12 @@ mod glob;
 mod graph;
 mod health;
 mod heredoc;
+mod history;
 mod ignore;
 mod instruction;
 mod keyword;
 mod lexer;
+mod mode;
 mod mount;
 mod parse;
 mod pattern;
@@ -61,12 +63,14 @@ pub use fingerprint::{Attributes, Content, Fingerprint};
 pub use graph::{Graph, Node, Origin, Use};
 pub use health::Healthcheck;
 pub use heredoc::Heredoc;
+pub use history::{Came, created_by};
 pub use ignore::{Ignore, ParentMatch, ignore_files};
 pub use instruction::{
     Argument, Command, CommandLine, Document, Execution, From, Instruction, Network, Run, Security,
     Transfer,
 };
 pub use keyword::Keyword;
+pub use mode::{FileMode, ModeChange};
 pub use mount::{Mount, MountKind, Sharing};
 pub use position::{Position, Word};
 pub use scope::{Globals, Inputs, PlatformNames, Scope};

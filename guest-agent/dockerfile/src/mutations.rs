@@ -81,7 +81,7 @@ fn build(text: &str) -> Result<usize, DockerfileError> {
     let inputs = Inputs::default();
     let mut file = Dockerfile::parse(text)?;
     let globals = file.globals(&inputs)?;
-    let graph = file.graph(&globals)?;
+    let graph = file.graph(&globals, &inputs)?;
     let needed = graph.needed(graph.target(None)?)?;
     let triggers = file.stages[0].triggers();
     file.add_triggers(0, &triggers)?;

@@ -4,7 +4,7 @@
 //! stage. In a stage `ARG` and `ENV` set variables, and whichever came last is seen. A stage made
 //! on another one goes on with its variables.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::DockerfileError;
 use crate::expand::Expander;
@@ -48,9 +48,21 @@ pub struct Inputs {
     pub target_platform: PlatformNames,
     /// `--target`
     pub target: Option<String>,
+    /// The names of `--build-context`, as clients send them: without a registry, a `library/` or a
+    /// tag where those are the usual ones. They are taken in the places of images and stages.
+    pub contexts: BTreeSet<String>,
 }
 
 impl Inputs {
+    /// The context that is taken for an image or a stage of this name.
+    pub(crate) fn context(&self, name: &str) -> Option<&str> {
+        let short = name.strip_prefix("docker.io/").unwrap_or(name);
+        let short = short.strip_prefix("library/").unwrap_or(short);
+        let short = short.strip_suffix(":latest").unwrap_or(short);
+        let is_reserved = matches!(short.to_ascii_lowercase().as_str(), "scratch" | "context");
+        self.contexts.get(short).filter(|_| !is_reserved).map(String::as_str)
+    }
+
     /// The proxies that are given, as programs look for them: in large letters and in small.
     pub fn proxies(&self) -> Vec<(String, String)> {
         let mut proxies = Vec::new();
@@ -252,7 +264,7 @@ mod tests {
             arguments: arguments.collect(),
             build_platform: platform("amd64", ""),
             target_platform: platform("arm", "v7"),
-            target: None,
+            ..Inputs::default()
         }
     }
 
