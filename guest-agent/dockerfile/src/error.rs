@@ -240,6 +240,9 @@ pub enum Problem {
     /// What `--chmod` does not take.
     #[error("invalid chmod parameter: '{0}'. it should be octal string and between 0 and 07777")]
     Mode(String),
+    /// What is wrong with where a repository is.
+    #[error("{0}")]
+    Git(String),
     /// What is wrong with a port.
     #[error("{0}")]
     Port(String),

@@ -36,9 +36,11 @@ mod keyword;
 mod lexer;
 mod mode;
 mod mount;
+mod needs;
 mod parse;
 mod pattern;
 mod position;
+mod remote;
 mod scope;
 mod size;
 mod source;
@@ -53,6 +55,8 @@ mod words;
 mod cases;
 #[cfg(test)]
 mod mutations;
+#[cfg(test)]
+mod tables;
 
 pub use directives::Directives;
 pub use duration::duration;
@@ -73,6 +77,7 @@ pub use keyword::Keyword;
 pub use mode::{FileMode, ModeChange};
 pub use mount::{Mount, MountKind, Sharing};
 pub use position::{Position, Word};
+pub use remote::{GitSource, Place};
 pub use scope::{Globals, Inputs, PlatformNames, Scope};
 pub use step::{CopyStep, MountStep, Mounted, RunStep, directory_key, image_key};
 pub use suggest::nearest;
