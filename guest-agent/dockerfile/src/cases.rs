@@ -220,6 +220,7 @@ fn the_others_have_words() {
         ("STOPSIGNAL SIG$A", "SIGone"),
         ("MAINTAINER $A <a@example.org>", "$A <a@example.org>"),
         ("ONBUILD RUN  $A \\\n x", "RUN  $A  x"),
+        ("ONBUILD  RUN x \\\n", "RUN x "),
     ] {
         let (Command::User(word)
         | Command::WorkDir(word)

@@ -8,6 +8,13 @@ pub(crate) fn fields(line: &str) -> Result<Vec<String>, Problem> {
         let message = format!("failed to parse csv mounts: {what}");
         Problem::Mount { message, nearest: None }
     };
+    // The byte before which `left` bytes more are left.
+    let at = |left: usize, what: &str| {
+        broken(&format!("parse error on line 1, column {}: {what}", line.len() - left + 1))
+    };
+    if line.is_empty() {
+        return Err(broken("EOF"));
+    }
     let mut fields = Vec::new();
     let mut rest = line;
     loop {
@@ -16,8 +23,8 @@ pub(crate) fn fields(line: &str) -> Result<Vec<String>, Problem> {
                 Some((field, after)) => (field, Some(after)),
                 None => (rest, None),
             };
-            if field.contains('"') {
-                return Err(broken("bare \" in non-quoted-field"));
+            if let Some(quote) = field.find('"') {
+                return Err(at(rest.len() - quote, "bare \" in non-quoted-field"));
             }
             fields.push(field.to_owned());
             match after {
@@ -31,7 +38,7 @@ pub(crate) fn fields(line: &str) -> Result<Vec<String>, Problem> {
         loop {
             let (part, after) = tail
                 .split_once('"')
-                .ok_or_else(|| broken("extraneous or missing \" in quoted-field"))?;
+                .ok_or_else(|| at(tail.len(), "extraneous or missing \" in quoted-field"))?;
             field.push_str(part);
             tail = after.strip_prefix('"').unwrap_or(after);
             if tail.len() == after.len() {
@@ -43,7 +50,7 @@ pub(crate) fn fields(line: &str) -> Result<Vec<String>, Problem> {
         match tail.strip_prefix(',') {
             Some(after) => rest = after,
             None if tail.is_empty() => return Ok(fields),
-            None => return Err(broken("extraneous or missing \" in quoted-field")),
+            None => return Err(at(tail.len() + 1, "extraneous or missing \" in quoted-field")),
         }
     }
 }

@@ -72,7 +72,12 @@ impl DirectiveReader {
 
 fn directive(line: &str) -> Option<(String, &str)> {
     let (name, value) = line.strip_prefix('#')?.split_once('=')?;
-    let (name, value) = (name.trim().to_ascii_lowercase(), value.trim());
+    let name = name.trim().to_ascii_lowercase();
+    let value = match value.trim() {
+        // As with Docker, a space is a value where nothing else is.
+        "" => value.char_indices().next_back().map_or("", |(last, _)| &value[last..]),
+        trimmed => trimmed,
+    };
     let is_known = matches!(name.as_str(), "syntax" | "escape" | "check");
     (is_known && !value.is_empty()).then_some((name, value))
 }
@@ -105,6 +110,7 @@ mod tests {
     fn a_directive_stands_once_and_makes_sense() {
         let twice = read(&["# escape=\\", "# escape=\\"]);
         assert_eq!(twice, Err(Problem::DirectiveTwice("escape".into())));
+        assert_eq!(read(&["#escape= "]), Err(Problem::EscapeToken(" ".into())));
         assert_eq!(read(&["# escape=x"]), Err(Problem::EscapeToken("x".into())));
     }
 

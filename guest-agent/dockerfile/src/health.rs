@@ -28,14 +28,22 @@ pub struct Healthcheck {
     pub retries: Option<i32>,
 }
 
-pub(crate) fn healthcheck(flags: &Flags, text: Text<'_>) -> Result<Healthcheck, DockerfileError> {
+pub(crate) fn healthcheck(
+    flags: Result<Flags, DockerfileError>,
+    text: Text<'_>,
+) -> Result<Healthcheck, DockerfileError> {
     let (kind, rest) = text.first_word();
-    let test = match kind.as_str().to_ascii_uppercase().as_str() {
+    match kind.as_str().to_uppercase().as_str() {
         "" => return Err(text.error(Problem::AtLeastOne("HEALTHCHECK"))),
         "NONE" if !rest.is_empty() => return Err(rest.error(Problem::HealthNone)),
         "NONE" => {
+            flags?;
             return Ok(Healthcheck { test: vec!["NONE".to_owned()], ..Healthcheck::default() });
         }
+        _ => {}
+    }
+    let flags = flags?;
+    let test = match kind.as_str().to_uppercase().as_str() {
         "CMD" => match command_line(rest)? {
             CommandLine::Exec(words) if !words.is_empty() => {
                 [vec!["CMD".to_owned()], words].concat()
@@ -47,11 +55,11 @@ pub(crate) fn healthcheck(flags: &Flags, text: Text<'_>) -> Result<Healthcheck, 
     };
     Ok(Healthcheck {
         test,
-        interval: time(flags, "interval")?,
-        timeout: time(flags, "timeout")?,
-        start_period: time(flags, "start-period")?,
-        start_interval: time(flags, "start-interval")?,
-        retries: retries(flags)?,
+        interval: time(&flags, "interval")?,
+        timeout: time(&flags, "timeout")?,
+        start_period: time(&flags, "start-period")?,
+        start_interval: time(&flags, "start-interval")?,
+        retries: retries(&flags)?,
     })
 }
 

@@ -73,8 +73,8 @@ impl Keyword {
     /// The name that `name` may have been meant for.
     pub(crate) fn nearest(name: &str) -> Option<String> {
         let meant = nearest(&name.to_uppercase(), Self::ALL.map(Self::as_str))?;
-        let is_lower = name == name.to_lowercase();
-        Some(if is_lower { meant.to_lowercase() } else { meant.to_owned() })
+        let is_upper = name == name.to_uppercase();
+        Some(if is_upper { meant.to_owned() } else { meant.to_lowercase() })
     }
 
     /// Whether here-documents may follow the instruction.
@@ -132,6 +132,7 @@ mod tests {
     fn the_nearest_name_is_in_the_case_of_the_wrong_one() {
         assert_eq!(Keyword::nearest("FORM").as_deref(), Some("FROM"));
         assert_eq!(Keyword::nearest("coppy").as_deref(), Some("copy"));
+        assert_eq!(Keyword::nearest("Runn").as_deref(), Some("run"));
         assert_eq!(Keyword::nearest("INSTALL"), None);
     }
 }

@@ -379,8 +379,15 @@ mod tests {
             ("type=secret,id=a,from=b", "secret mount should not have a from"),
             ("type=secret,id=a,sharing=shared", "secret mount should not define sharing"),
             ("from=$A", "'from' doesn't support variable expansion, define alias stage instead"),
-            ("a\"b", "failed to parse csv mounts: bare \" in non-quoted-field"),
-            ("\"a", "failed to parse csv mounts: extraneous or missing \" in quoted-field"),
+            ("", "failed to parse csv mounts: EOF"),
+            (
+                "a\"b",
+                "failed to parse csv mounts: parse error on line 1, column 2: bare \" in non-quoted-field",
+            ),
+            (
+                "\"a",
+                "failed to parse csv mounts: parse error on line 1, column 2: extraneous or missing \" in quoted-field",
+            ),
         ] {
             assert_eq!(read(mount), Err(message.to_owned()), "{mount}");
         }

@@ -37,28 +37,34 @@ pub(crate) fn instruction(line: &Line, escape: char) -> Outcome<Instruction> {
 }
 
 fn command(keyword: Keyword, flags: &[Word], text: Text<'_>, escape: char) -> Outcome<Command> {
-    // The flags of a trigger are the trigger's.
-    let flags = Flags::check(keyword, flags)?;
-    Ok(match keyword {
-        Keyword::Add => Command::Add(transfer(keyword, &flags, text)?),
+    // When both are wrong, it is as in Docker which of flags and arguments is spoken of.
+    let flags = Flags::check(keyword, flags);
+    let command = match keyword {
+        Keyword::Add => return transfer(keyword, flags, text).map(Command::Add),
+        Keyword::Copy => return transfer(keyword, flags, text).map(Command::Copy),
+        Keyword::From => return from(flags, text).map(Command::From),
+        Keyword::Healthcheck => return healthcheck(flags, text).map(Command::Healthcheck),
+        Keyword::Run => return run(&flags?, text).map(Command::Run),
+        Keyword::Cmd | Keyword::Entrypoint | Keyword::Env | Keyword::Label | Keyword::Shell => {
+            flags?;
+            return Ok(match keyword {
+                Keyword::Cmd => Command::Cmd(command_line(text)?),
+                Keyword::Entrypoint => Command::Entrypoint(command_line(text)?),
+                Keyword::Env => Command::Env(pairs(text, escape, keyword)?),
+                Keyword::Label => Command::Label(pairs(text, escape, keyword)?),
+                _ => Command::Shell(shell(text)?),
+            });
+        }
         Keyword::Arg => Command::Arg(arguments(text, escape)?),
-        Keyword::Cmd => Command::Cmd(command_line(text)?),
-        Keyword::Copy => Command::Copy(transfer(keyword, &flags, text)?),
-        Keyword::Entrypoint => Command::Entrypoint(command_line(text)?),
-        Keyword::Env => Command::Env(pairs(text, escape, keyword)?),
         Keyword::Expose => Command::Expose(ports(text)?),
-        Keyword::From => Command::From(from(&flags, text)?),
-        Keyword::Healthcheck => Command::Healthcheck(healthcheck(&flags, text)?),
-        Keyword::Label => Command::Label(pairs(text, escape, keyword)?),
         Keyword::Maintainer => Command::Maintainer(single(keyword, text)?),
-        Keyword::OnBuild => Command::OnBuild(trigger(text, escape)?),
-        Keyword::Run => Command::Run(run(&flags, text)?),
-        Keyword::Shell => Command::Shell(shell(text)?),
+        Keyword::OnBuild => Command::OnBuild(trigger(text)?),
         Keyword::StopSignal => Command::StopSignal(single(keyword, text)?),
         Keyword::User => Command::User(single(keyword, text)?),
         Keyword::Volume => Command::Volume(volumes(text)?),
         Keyword::WorkDir => Command::WorkDir(single(keyword, text)?),
-    })
+    };
+    flags.map(|_| command)
 }
 
 fn single(keyword: Keyword, text: Text<'_>) -> Outcome<Word> {
@@ -104,7 +110,7 @@ fn ports(text: Text<'_>) -> Outcome<Vec<Word>> {
     Ok(ports)
 }
 
-fn from(flags: &Flags, text: Text<'_>) -> Outcome<From> {
+fn from(flags: Outcome<Flags>, text: Text<'_>) -> Outcome<From> {
     let words = plain_words(text);
     let (base, name) = match words.as_slice() {
         [base] => (base, None),
@@ -112,7 +118,7 @@ fn from(flags: &Flags, text: Text<'_>) -> Outcome<From> {
         _ => return Err(text.error(Problem::FromArguments)),
     };
     let name = name.map(stage_name).transpose()?;
-    Ok(From { base: base.clone(), platform: flags.text("platform"), name })
+    Ok(From { base: base.clone(), platform: flags?.text("platform"), name })
 }
 
 fn stage_name(word: &Word) -> Outcome<String> {
@@ -126,13 +132,14 @@ fn stage_name(word: &Word) -> Outcome<String> {
     }
 }
 
-fn transfer(keyword: Keyword, flags: &Flags, text: Text<'_>) -> Outcome<Transfer> {
+fn transfer(keyword: Keyword, flags: Outcome<Flags>, text: Text<'_>) -> Outcome<Transfer> {
     let mut words = json(text)?.unwrap_or_else(|| plain_words(text));
     let is_document = |word: &Word| document(&word.text).is_ok_and(|document| document.is_some());
     let destination = match words.pop() {
         Some(destination) if !words.is_empty() => destination,
         _ => return Err(text.error(Problem::NoDestination(keyword.as_str()))),
     };
+    let flags = flags?;
     if is_document(&destination) {
         let problem = Problem::HeredocDestination(keyword.as_str());
         return Err(DockerfileError::at(destination.at, problem));
@@ -166,25 +173,32 @@ fn transfer(keyword: Keyword, flags: &Flags, text: Text<'_>) -> Outcome<Transfer
 fn run(flags: &Flags, text: Text<'_>) -> Outcome<Run> {
     let mounts = flags.texts("mount");
     mounts.iter().try_for_each(check_mount)?;
-    let network = flags.text("network").unwrap_or_default();
-    let security = flags.text("security").unwrap_or_default();
-    let wrong = |word: &Word, problem| Err(DockerfileError::at(word.at, problem));
     Ok(Run {
         line: command_line(text)?,
         documents: text.heredocs().to_vec(),
         mounts,
-        network: match network.text.as_str() {
-            "" | "default" => Network::Default,
-            "none" => Network::None,
-            "host" => Network::Host,
-            other => return wrong(&network, Problem::Network(other.to_owned())),
-        },
-        security: match security.text.as_str() {
-            "" | "sandbox" => Security::Sandbox,
-            "insecure" => Security::Insecure,
-            other => return wrong(&security, Problem::Security(other.to_owned())),
-        },
+        network: chosen(flags, "network", &NETWORKS, Problem::Network)?,
+        security: chosen(flags, "security", &SECURITIES, Problem::Security)?,
     })
+}
+
+const NETWORKS: [(&str, Network); 3] =
+    [("default", Network::Default), ("none", Network::None), ("host", Network::Host)];
+const SECURITIES: [(&str, Security); 2] =
+    [("sandbox", Security::Sandbox), ("insecure", Security::Insecure)];
+
+/// One of the values that a flag takes; nothing is not one of them.
+fn chosen<T: Copy + Default>(
+    flags: &Flags,
+    name: &str,
+    values: &[(&str, T)],
+    wrong: fn(String) -> Problem,
+) -> Outcome<T> {
+    let Some(word) = flags.texts(name).into_iter().next() else { return Ok(T::default()) };
+    match values.iter().find(|(value, _)| *value == word.text) {
+        Some((_, value)) => Ok(*value),
+        None => Err(DockerfileError::at(word.at, wrong(word.text))),
+    }
 }
 
 fn shell(text: Text<'_>) -> Outcome<Vec<String>> {
@@ -209,25 +223,53 @@ fn volumes(text: Text<'_>) -> Outcome<Vec<Word>> {
 
 /// The trigger is understood when an image is made on this one; here it is only kept from being
 /// what it never can be.
-fn trigger(text: Text<'_>, escape: char) -> Outcome<Word> {
-    let (name, rest) = text.first_word();
-    let arguments = take_flags(rest, escape).1;
+fn trigger(text: Text<'_>) -> Outcome<Word> {
+    let name = text.first_word().0;
     match Keyword::of(name.as_str()) {
         _ if name.is_empty() => return Err(text.error(Problem::AtLeastOne("ONBUILD"))),
         Some(Keyword::OnBuild) => return Err(name.error(Problem::ChainedTrigger)),
         Some(keyword @ (Keyword::Maintainer | Keyword::From)) => {
             return Err(name.error(Problem::Trigger(keyword.as_str())));
         }
-        Some(keyword @ (Keyword::Env | Keyword::Label)) if !arguments.is_empty() => {
-            pairs(arguments, escape, keyword).map(drop)?;
-        }
-        _ => json(arguments).map(drop)?,
+        _ => {}
     }
-    let mut trigger = text.word();
+    // Spaces at its end are of it.
+    let mut trigger = Word { text: text.to_line_end().to_owned(), at: text.at() };
     for document in text.heredocs() {
         trigger.text.push('\n');
         trigger.text.push_str(&document.content);
         trigger.text.push_str(&document.name);
     }
     Ok(trigger)
+}
+
+/// What is wrong with the words of an instruction or a trigger, whatever is to become of them.
+/// Docker finds this in all of the file before it looks at any instruction.
+pub(crate) fn check_words(text: Text<'_>, escape: char) -> Outcome<()> {
+    let (mut name, mut rest) = text.first_word();
+    loop {
+        let arguments = take_flags(rest, escape).1;
+        let Some(keyword) = Keyword::of(name.as_str()) else { return Ok(()) };
+        let checked = match keyword {
+            Keyword::OnBuild => {
+                (name, rest) = arguments.first_word();
+                continue;
+            }
+            Keyword::Env | Keyword::Label => match pairs(arguments, escape, keyword) {
+                Err(error) if matches!(error.problem, Problem::NoEquals(_)) => Err(error),
+                Err(error) if matches!(error.problem, Problem::TwoArguments(_)) => Err(error),
+                _ => Ok(()),
+            },
+            Keyword::Healthcheck => json(arguments.first_word().1).map(drop),
+            Keyword::Add
+            | Keyword::Cmd
+            | Keyword::Copy
+            | Keyword::Entrypoint
+            | Keyword::Run
+            | Keyword::Shell
+            | Keyword::Volume => json(arguments).map(drop),
+            _ => Ok(()),
+        };
+        return checked.map_err(|error| error.in_instruction(keyword));
+    }
 }

@@ -10,6 +10,7 @@ use crate::error::{DockerfileError, Problem};
 use crate::flags::take_flags;
 use crate::heredoc::{Heredoc, documents_of};
 use crate::keyword::Keyword;
+use crate::parse::check_words;
 use crate::position::Position;
 use crate::text::{Line, Text};
 use crate::words::json;
@@ -50,6 +51,7 @@ pub(crate) fn read(text: &str) -> Result<Source, DockerfileError> {
                 goes_on = push(&mut line, text, at, escape);
             }
         }
+        check_words(line.text(), escape)?;
         take_documents(&mut line, &mut rest, escape)?;
         lines.push(line);
     }

@@ -33,6 +33,20 @@ const WRONG: &[(&str, &str)] = &[
     ),
     ("FROM --platfrm=x y", "1:6 unknown flag: --platfrm (did you mean platform?)"),
     ("FROM x\nARG", "2:1 ARG requires at least one argument"),
+    // All of the file's words are looked at before any of its instructions.
+    ("FORM x\nENV a", "2:5 ENV must have two arguments"),
+    (
+        "FORM x\nONBUILD ENV a=b c",
+        "2:17 Syntax error - can't find = in \"c\". Must be of the form: name=value",
+    ),
+    (
+        "FROM x y\nHEALTHCHECK CMD [1]",
+        "2:17 when using JSON array syntax, arrays must be comprised of strings only",
+    ),
+    (
+        "FROM x\nCOPY --no",
+        "2:1 COPY requires at least two arguments, but only one was provided. Destination could not be determined",
+    ),
     ("FROM x\nARG a =b", "2:7 ARG names can not be blank"),
     ("FROM x\nENV", "2:1 ENV requires at least one argument"),
     ("FROM x\nENV a", "2:5 ENV must have two arguments"),
@@ -54,6 +68,7 @@ const WRONG: &[(&str, &str)] = &[
           of strings only",
     ),
     ("FROM x\nRUN --network=foo x", "2:5 invalid network mode \"foo\""),
+    ("FROM x\nRUN --network= x", "2:5 invalid network mode \"\""),
     ("FROM x\nRUN --security=foo x", "2:5 security \"foo\" is not valid"),
     (
         "FROM x\nRUN --mount=from=$A x",

@@ -70,6 +70,11 @@ impl<'a> Text<'a> {
         Word { text: self.content.to_owned(), at: self.at() }
     }
 
+    /// From where it begins to the end of its line, spaces there included.
+    pub(crate) fn to_line_end(self) -> &'a str {
+        self.line.text.get(self.offset..).unwrap_or(self.content)
+    }
+
     pub(crate) fn heredocs(self) -> &'a [Heredoc] {
         &self.line.heredocs
     }

@@ -85,16 +85,19 @@ pub(crate) fn pairs(
         let (name, value) = (text.before(space), text.after(space).trim());
         return Ok(vec![Pair { name: name.word(), value: value.word() }]);
     }
-    words.into_iter().map(|word| pair(&word, keyword)).collect()
+    let pairs: Vec<Pair> = words.iter().map(pair).collect::<Result<_, _>>()?;
+    match pairs.iter().find(|pair| pair.name.text.is_empty()) {
+        Some(Pair { name, .. }) => {
+            Err(DockerfileError::at(name.at, Problem::BlankName(keyword.as_str())))
+        }
+        None => Ok(pairs),
+    }
 }
 
-fn pair(word: &Word, keyword: Keyword) -> Result<Pair, DockerfileError> {
+fn pair(word: &Word) -> Result<Pair, DockerfileError> {
     let Some((name, value)) = word.text.split_once('=') else {
         return Err(DockerfileError::at(word.at, Problem::NoEquals(word.text.clone())));
     };
-    if name.is_empty() {
-        return Err(DockerfileError::at(word.at, Problem::BlankName(keyword.as_str())));
-    }
     let mut at = word.at;
     let before = u32::try_from(name.chars().count()).unwrap_or(u32::MAX);
     at.column = at.column.saturating_add(before).saturating_add(1);
@@ -186,7 +189,7 @@ mod tests {
             ("", "ENV requires at least one argument"),
             ("a", "ENV must have two arguments"),
             ("=b", "ENV names can not be blank"),
-            ("a=b c", "Syntax error - can't find = in \"c\". Must be of the form: name=value"),
+            ("=b c", "Syntax error - can't find = in \"c\". Must be of the form: name=value"),
         ] {
             assert_eq!(read(text).unwrap_err(), message);
         }
