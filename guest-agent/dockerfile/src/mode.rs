@@ -1,4 +1,4 @@
-//! `--chmod`: modes as `chmod` takes them.
+//! `--chmod`: modes as `chmod` takes them, in the manner of BSD's as BuildKit does.
 
 use std::iter::Peekable;
 use std::str::Chars;
@@ -6,6 +6,10 @@ use std::str::Chars;
 use crate::error::Problem;
 
 const ALL: u32 = 0o7777;
+/// What a clause without a letter before its operator is of. `=` does not take the sticky bit away.
+const EVERYBODY: u32 = 0o6777;
+const OTHERS: u32 = 0o7;
+const STICKY: u32 = 0o1000;
 
 /// What is to become of the modes of files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,21 +20,24 @@ pub enum FileMode {
     Symbolic(Vec<ModeChange>),
 }
 
-/// A part of a symbolic mode: `go+w` is one, and `u=rw+x` are two.
+/// A part of a symbolic mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ModeChange {
-    /// The bits of those that are spoken of.
-    who: u32,
-    operator: char,
-    permissions: Permissions,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Permissions {
-    /// These bits, and with `X` those for executing where somebody may already.
-    Bits { bits: u32, executes_if_any: bool },
-    /// What the owner, the group or the others may: so many bits from the right.
-    Of(u32),
+pub enum ModeChange {
+    /// These bits are set.
+    Set(u32),
+    /// These are taken away.
+    Clear(u32),
+    /// These are set for directories and for what somebody may execute already.
+    SetIfExecutable(u32),
+    /// What the owner, the group or the others may is what others may, too.
+    Copy {
+        /// How many bits from the right it is.
+        from: u32,
+        /// The bits of those that it is for.
+        to: u32,
+        /// `+`, `-` or `=`.
+        operator: char,
+    },
 }
 
 impl FileMode {
@@ -45,12 +52,12 @@ impl FileMode {
         for clause in text.split(',') {
             let mut rest = clause.chars().peekable();
             let who = who(&mut rest);
-            let before = changes.len();
+            let mut is_any = false;
             while let Some(operator) = rest.next_if(|c| matches!(c, '+' | '-' | '=')) {
-                let permissions = permissions(&mut rest);
-                changes.push(ModeChange { who, operator, permissions });
+                is_any = true;
+                read_operation(operator, who, &mut rest, &mut changes);
             }
-            if changes.len() == before || rest.peek().is_some() {
+            if !is_any || rest.peek().is_some() {
                 return Err(wrong());
             }
         }
@@ -64,55 +71,99 @@ impl FileMode {
             Self::Symbolic(changes) => changes,
         };
         let executes = is_directory || old & 0o111 != 0;
-        changes.iter().fold(old & ALL, |mode, change| {
-            let bits = match change.permissions {
-                Permissions::Bits { bits, executes_if_any: true } if executes => bits | 0o111,
-                Permissions::Bits { bits, executes_if_any: _ } => bits,
-                Permissions::Of(shift) => (mode >> shift & 0o7) * 0o111,
-            };
-            match change.operator {
-                '+' => mode | bits & change.who,
-                '-' => mode & !(bits & change.who),
-                _ => mode & !change.who | bits & change.who,
+        changes.iter().fold(old & ALL, |mode, change| match *change {
+            ModeChange::Set(bits) => mode | bits,
+            ModeChange::Clear(bits) => mode & !bits,
+            ModeChange::SetIfExecutable(bits) => mode | if executes { bits } else { 0 },
+            ModeChange::Copy { from, to, operator } => {
+                let copied = ((mode >> from & OTHERS) * 0o111) & to;
+                match operator {
+                    '+' => mode | copied,
+                    '-' => mode & !copied,
+                    _ => mode & !to | copied,
+                }
             }
         })
     }
 }
 
-/// Each letter stands for its three bits, and the special one above.
+/// Each letter stands for its three bits and a special one; none for nobody in particular.
 fn who(rest: &mut Peekable<Chars<'_>>) -> u32 {
     let mut who = 0;
     while let Some(letter) = rest.next_if(|c| matches!(c, 'u' | 'g' | 'o' | 'a')) {
         who |= match letter {
             'u' => 0o4700,
             'g' => 0o2070,
-            'o' => 0o1007,
-            _ => ALL,
+            'o' => OTHERS,
+            _ => EVERYBODY,
         };
     }
-    if who == 0 { ALL } else { who }
+    who
 }
 
-fn permissions(rest: &mut Peekable<Chars<'_>>) -> Permissions {
-    if let Some(letter) = rest.next_if(|c| matches!(c, 'u' | 'g' | 'o')) {
-        return Permissions::Of(match letter {
-            'u' => 6,
-            'g' => 3,
-            _ => 0,
-        });
-    }
-    let (mut bits, mut executes_if_any) = (0, false);
-    while let Some(letter) = rest.next_if(|c| "rwxXst".contains(*c)) {
+/// Reads the permissions after an operator.
+fn read_operation(
+    operator: char,
+    mut who: u32,
+    rest: &mut Peekable<Chars<'_>>,
+    changes: &mut Vec<ModeChange>,
+) {
+    let (mut bits, mut executes) = (0, 0);
+    let mut is_said = operator != '=';
+    while let Some(letter) = rest.next_if(|c| "rwxXstugo".contains(*c)) {
         match letter {
             'r' => bits |= 0o444,
             'w' => bits |= 0o222,
-            'x' => bits |= 0o111,
+            'X' if operator != '-' => executes = 0o111,
+            'x' | 'X' => bits |= 0o111,
+            // The others alone have none of these.
+            's' | 't' if who != 0 && who & !OTHERS == 0 => {}
             's' => bits |= 0o6000,
-            't' => bits |= 0o1000,
-            _ => executes_if_any = true,
+            't' => {
+                who |= STICKY;
+                bits |= STICKY;
+            }
+            copied => {
+                flush(operator, who, (&mut bits, &mut executes), changes);
+                is_said = true;
+                let from = match copied {
+                    'u' => 6,
+                    'g' => 3,
+                    _ => 0,
+                };
+                let to = if who == 0 { 0o777 } else { who & 0o777 };
+                changes.push(ModeChange::Copy { from, to, operator });
+            }
         }
     }
-    Permissions::Bits { bits, executes_if_any }
+    if bits == 0 && !is_said {
+        changes.push(ModeChange::Clear(if who == 0 { EVERYBODY } else { who }));
+    }
+    flush(operator, who, (&mut bits, &mut executes), changes);
+}
+
+/// Says what has been read so far.
+fn flush(
+    operator: char,
+    who: u32,
+    (bits, executes): (&mut u32, &mut u32),
+    changes: &mut Vec<ModeChange>,
+) {
+    let of = |bits: u32| if who == 0 { bits } else { bits & who };
+    if *bits != 0 {
+        match operator {
+            '+' => changes.push(ModeChange::Set(of(*bits))),
+            '-' => changes.push(ModeChange::Clear(of(*bits))),
+            _ => {
+                changes.push(ModeChange::Clear(if who == 0 { EVERYBODY } else { who }));
+                changes.push(ModeChange::Set(of(*bits)));
+            }
+        }
+    }
+    if *executes != 0 {
+        changes.push(ModeChange::SetIfExecutable(of(*executes)));
+    }
+    (*bits, *executes) = (0, 0);
 }
 
 #[cfg(test)]
@@ -131,8 +182,11 @@ mod tests {
             ("g=u", 0o750, false, 0o770),
             ("o-rwx,g-w", 0o777, false, 0o750),
             ("u=rw+x", 0o444, false, 0o744),
-            ("a=", 0o4755, false, 0),
-            ("u+s,o+t", 0o755, true, 0o5755),
+            ("u+s,+t", 0o755, true, 0o5755),
+            ("a=", 0o7755, false, 0o1000),
+            ("o+st", 0o755, false, 0o755),
+            ("go=u-w", 0o750, false, 0o755),
+            ("a-X", 0o755, false, 0o644),
             ("g+s", 0o100_755, false, 0o2755),
         ] {
             let mode = FileMode::parse(text).unwrap();

@@ -77,7 +77,9 @@ impl GitSource {
         let (rest, fragment) = text.split_once('#').unwrap_or((text, ""));
         let (remote, query) = rest.split_once('?').unwrap_or((rest, ""));
         let mut git = Self { remote: remote.to_owned(), ..Self::default() };
-        let fragment = decoded(fragment);
+        // In the form of `scp` it is as it is written.
+        let is_url = remote.contains("://");
+        let fragment = if is_url { decoded(fragment) } else { fragment.to_owned() };
         let (reference, directory) = fragment.split_once(':').unwrap_or((&fragment, ""));
         git.reference = some(reference);
         git.directory = some(&inside(directory));

@@ -4,7 +4,7 @@
 pub(crate) fn bytes(text: &str) -> Option<i64> {
     let end = text.rfind(|c: char| c.is_ascii_digit() || c == '.')? + 1;
     let (number, unit) = text.split_at(end);
-    if !number.starts_with(|c: char| c.is_ascii_digit()) {
+    if !number.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
         return None;
     }
     let unit = unit.strip_prefix(' ').unwrap_or(unit).to_ascii_lowercase();
@@ -37,6 +37,7 @@ mod tests {
             ("1.5GiB", Some(3 << 29)),
             ("2 kb", Some(2048)),
             ("0", Some(0)),
+            (".5k", Some(512)),
             ("", None),
             ("-1", None),
             ("m", None),
