@@ -127,6 +127,8 @@ fn add_has_flags() {
     assert_eq!((files.keep_git_dir, files.unpack, files.link), (Some(true), Some(false), true));
     assert_eq!(texts(&files.sources), ["https://example.org/one"]);
     assert_eq!(transfer(command("ADD a b")).unpack, None);
+    let nothing = transfer(expanded("ADD --chown=$NONE --chmod=$NONE --checksum=$NONE a b"));
+    assert_eq!((nothing.chown, nothing.chmod, nothing.checksum), (None, None, None));
 }
 
 #[test]
@@ -212,6 +214,8 @@ fn the_others_have_words() {
     assert_eq!(texts(&ports), ["x", "y", "443", "80/udp"]);
     let Command::Volume(volumes) = expanded("VOLUME /a /$A") else { panic!("it is one") };
     assert_eq!(texts(&volumes), ["/a", "/one"]);
+    let empty = instruction("VOLUME $NONE").expanded(Expander::new('\\', &|_| None)).unwrap_err();
+    assert_eq!(empty.to_string(), "VOLUME specified can not be an empty string");
     let Command::Volume(volumes) = expanded("VOLUME [\"/a b \"]") else { panic!("it is one") };
     assert_eq!(texts(&volumes), ["/a b"]);
     for (text, expected) in [

@@ -299,8 +299,16 @@ pub enum Problem {
         stage: String,
     },
     /// A stage that comes later.
-    #[error("cannot mount from stage {0:?}, stage needs to be defined before current command")]
-    MountFromLater(String),
+    #[error(
+        "cannot mount from stage {from:?} to {target:?}, stage needs to be defined before current \
+         command"
+    )]
+    MountFromLater {
+        /// The later one.
+        from: String,
+        /// Where it would be.
+        target: String,
+    },
     /// A pattern of `.dockerignore` or `--exclude`.
     #[error("syntax error in pattern {0:?}")]
     Pattern(String),

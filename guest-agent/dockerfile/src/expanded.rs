@@ -1,6 +1,6 @@
 //! Which parts of which instructions have variables.
 
-use crate::error::DockerfileError;
+use crate::error::{DockerfileError, Problem};
 use crate::expand::Expander;
 use crate::instruction::{Command, Document, Instruction, Transfer};
 use crate::position::{Position, Word};
@@ -34,7 +34,11 @@ fn expanded(command: &Command, expander: Expander<'_>, at: Position) -> Outcome<
         Command::StopSignal(signal) => Command::StopSignal(word(signal)?),
         Command::User(user) => Command::User(word(user)?),
         Command::Volume(volumes) => {
-            Command::Volume(volumes.iter().map(word).collect::<Outcome<_>>()?)
+            let volumes: Vec<Word> = volumes.iter().map(word).collect::<Outcome<_>>()?;
+            if let Some(empty) = volumes.iter().find(|volume| volume.text.is_empty()) {
+                return Err(DockerfileError::at(empty.at, Problem::EmptyVolume));
+            }
+            Command::Volume(volumes)
         }
         Command::WorkDir(directory) => Command::WorkDir(word(directory)?),
         Command::Arg(_)
@@ -58,7 +62,11 @@ fn each_pair(pairs: &[Pair], expander: Expander<'_>) -> Outcome<Vec<Pair>> {
 
 fn transfer(files: &Transfer, expander: Expander<'_>, at: Position) -> Outcome<Transfer> {
     let word = |word: &Word| expander.word(word);
-    let optional = |text: &Option<Word>| text.as_ref().map(word).transpose();
+    // A flag of which nothing is left is none.
+    let optional = |text: &Option<Word>| {
+        let text = text.as_ref().map(word).transpose()?;
+        Outcome::Ok(text.filter(|text| !text.text.is_empty()))
+    };
     let document = |document: &Document| {
         if !document.expands {
             return Ok(document.clone());

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::error::{DockerfileError, Problem};
-use crate::position::Position;
+use crate::position::Word;
 use crate::suggest::nearest;
 
 type Outcome<T> = Result<T, DockerfileError>;
@@ -26,10 +26,10 @@ pub enum Origin {
 pub struct Use {
     /// Which of the stage's instructions it is.
     pub instruction: usize,
-    /// Which of its mounts, if it is a `RUN`.
-    pub mount: Option<usize>,
-    /// Where it says so.
-    pub at: Position,
+    /// Which of its mounts it is and where that goes, if it is a `RUN`.
+    pub mount: Option<(usize, String)>,
+    /// Where it says so, and what.
+    pub from: Word,
     /// Where they come from.
     pub origin: Origin,
 }
@@ -56,13 +56,32 @@ pub struct Graph {
     pub nodes: Vec<Node>,
 }
 
+impl Origin {
+    fn stage(&self) -> Option<usize> {
+        match self {
+            Self::Stage(stage) => Some(*stage),
+            Self::Scratch | Self::Context(_) | Self::Image(_) => None,
+        }
+    }
+}
+
 impl Node {
-    fn stages(&self) -> impl Iterator<Item = usize> {
-        let uses = self.uses.iter().map(|needed| &needed.origin);
-        uses.chain([&self.base]).filter_map(|origin| match origin {
-            Origin::Stage(stage) => Some(*stage),
-            _ => None,
-        })
+    /// The stages that its instructions take files from.
+    fn used(&self) -> impl Iterator<Item = usize> {
+        self.uses.iter().filter_map(|needed| needed.origin.stage())
+    }
+
+    /// What comes later is not made yet.
+    fn refuse_later(&self, number: usize) -> Outcome<()> {
+        let is_later =
+            |needed: &&Use| matches!(needed.origin, Origin::Stage(stage) if stage >= number);
+        let Some(needed) = self.uses.iter().find(is_later) else { return Ok(()) };
+        let from = needed.from.text.clone();
+        let problem = match &needed.mount {
+            Some((_, target)) => Problem::MountFromLater { from, target: target.clone() },
+            None => Problem::CopyFromLater { from, stage: self.name.clone() },
+        };
+        Err(DockerfileError::at(needed.from.at, problem))
     }
 }
 
@@ -93,8 +112,8 @@ impl Graph {
                 continue;
             };
             if !std::mem::replace(seen, true) {
-                self.refuse_later(number, node)?;
-                open.extend(node.stages());
+                node.refuse_later(number)?;
+                open.extend(node.base.stage().into_iter().chain(node.used()));
             }
         }
         Ok((0..self.nodes.len()).filter(|number| is_needed[*number]).collect())
@@ -114,32 +133,19 @@ impl Graph {
         images.filter(|image| seen.insert(*image)).collect()
     }
 
-    /// What comes later is not made yet.
-    fn refuse_later(&self, number: usize, node: &Node) -> Outcome<()> {
-        let later = node.uses.iter().find_map(|needed| match needed.origin {
-            Origin::Stage(stage) if stage >= number => Some((needed, self.nodes.get(stage)?)),
-            _ => None,
-        });
-        let Some((needed, from)) = later else { return Ok(()) };
-        let from = from.name.clone();
-        let problem = match needed.mount {
-            Some(_) => Problem::MountFromLater(from),
-            None => Problem::CopyFromLater { from, stage: node.name.clone() },
-        };
-        Err(DockerfileError::at(needed.at, problem))
-    }
-
+    /// As in Docker, what a stage is made on is not looked at: it comes before it, and where it
+    /// takes part in a circle, something is copied from a later stage.
     pub(crate) fn refuse_circles(&self) -> Outcome<()> {
         // Stages whose needs are all met are taken away until none is left, or a circle.
         let mut users: Vec<Vec<usize>> = vec![Vec::new(); self.nodes.len()];
         let mut open: Vec<usize> = Vec::new();
         let mut needs: Vec<usize> = Vec::new();
         for (number, node) in self.nodes.iter().enumerate() {
-            for stage in node.stages() {
+            for stage in node.used() {
                 users[stage].push(number);
             }
-            needs.push(node.stages().count());
-            if node.stages().next().is_none() {
+            needs.push(node.used().count());
+            if node.used().next().is_none() {
                 open.push(number);
             }
         }
@@ -157,7 +163,7 @@ impl Graph {
             |needed: &&Use| matches!(needed.origin, Origin::Stage(stage) if needs[stage] > 0);
         let problem = Problem::Circular(node.name.clone());
         Err(match node.uses.iter().find(is_in_it) {
-            Some(needed) => DockerfileError::at(needed.at, problem),
+            Some(needed) => DockerfileError::at(needed.from.at, problem),
             None => DockerfileError::nowhere(problem),
         })
     }
@@ -168,6 +174,7 @@ mod tests {
     use super::*;
     use crate::file::Dockerfile;
     use crate::instruction::Command;
+    use crate::position::Position;
     use crate::scope::Inputs;
 
     fn graph(text: &str) -> Result<Graph, String> {
@@ -206,6 +213,11 @@ mod tests {
         let error = graph.target(Some("thre")).unwrap_err().to_string();
         assert_eq!(error, "target stage \"thre\" could not be found (did you mean three?)");
         graph.target(Some("5")).unwrap_err();
+        // Before anything else is wrong.
+        let file = Dockerfile::parse("FROM x\nCOPY --from=7 a b").unwrap();
+        let inputs = Inputs { target: Some("nope".to_owned()), ..Inputs::default() };
+        let error = file.graph(&file.globals(&inputs).unwrap(), &inputs).unwrap_err().to_string();
+        assert_eq!(error, "target stage \"nope\" could not be found");
     }
 
     #[test]
@@ -242,7 +254,7 @@ mod tests {
             ("FROM x AS a\nCOPY --from=a b c", "2:6 circular dependency detected on stage: a"),
             ("FROM x\nCOPY --from=0 b c", "2:6 circular dependency detected on stage: stage-0"),
             (
-                "FROM x AS a\nCOPY --from=b c d\nFROM a AS b",
+                "FROM x AS a\nCOPY --from=b c d\nFROM y AS b\nRUN --mount=from=a x",
                 "2:6 circular dependency detected on stage: a",
             ),
             ("FROM x\nCOPY --from=7 b c", "2:6 invalid stage index 7"),
@@ -271,10 +283,14 @@ mod tests {
         let expected =
             "cannot copy from stage \"b\", it needs to be defined before current stage \"a\"";
         assert_eq!(error, expected);
-        let later = graph("FROM x\nRUN --mount=from=b c\nFROM y AS b").unwrap();
-        let error = later.needed(0).unwrap_err().to_string();
+        let later = graph("FROM x AS a\nCOPY --from=1 c d\nFROM a AS b").unwrap();
+        let error = later.needed(1).unwrap_err().to_string();
         let expected =
-            "cannot mount from stage \"b\", stage needs to be defined before current command";
+            "cannot copy from stage \"1\", it needs to be defined before current stage \"a\"";
+        assert_eq!(error, expected);
+        let later = graph("FROM x\nRUN --mount=from=B,dst=/c c\nFROM y AS b").unwrap();
+        let error = later.needed(0).unwrap_err().to_string();
+        let expected = "cannot mount from stage \"B\" to \"/c\", stage needs to be defined before current command";
         assert_eq!(error, expected);
     }
 

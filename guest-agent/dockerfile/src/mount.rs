@@ -201,24 +201,25 @@ pub(crate) fn check_mount(word: &Word) -> Result<(), DockerfileError> {
     mount_source(word).map(drop)
 }
 
-/// The stage or image that a mount is of, which is known without variables.
-pub(crate) fn mount_source(word: &Word) -> Result<Option<Word>, DockerfileError> {
+/// The stage or image that a mount is of, which is known without variables, and where it goes, as
+/// that is written.
+pub(crate) fn mount_source(word: &Word) -> Result<(Option<Word>, String), DockerfileError> {
     let error = |problem| DockerfileError::at(word.at, problem);
-    let mut from = None;
+    let (mut from, mut target) = (None, String::new());
     for field in fields(&word.text).map_err(error)? {
         let Some((key, value)) = field.split_once('=') else { continue };
-        if !key.eq_ignore_ascii_case("from") {
-            continue;
+        match key.to_ascii_lowercase().as_str() {
+            "target" | "dst" | "destination" => value.clone_into(&mut target),
+            key @ "from" if value.find('$').is_some_and(|at| at + 1 != value.len()) => {
+                return Err(error(wrong(format!(
+                    "'{key}' doesn't support variable expansion, define alias stage instead"
+                ))));
+            }
+            "from" => from = text(value).map(|value| word.with_text(value)),
+            _ => {}
         }
-        if value.find('$').is_some_and(|at| at + 1 != value.len()) {
-            let key = key.to_ascii_lowercase();
-            return Err(error(wrong(format!(
-                "'{key}' doesn't support variable expansion, define alias stage instead"
-            ))));
-        }
-        from = text(value).map(|value| word.with_text(value));
     }
-    Ok(from)
+    Ok((from, target))
 }
 
 fn wrong(message: String) -> Problem {

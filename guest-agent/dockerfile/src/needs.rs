@@ -34,8 +34,10 @@ impl Dockerfile {
             let name = stage.from.name.clone().unwrap_or_else(|| format!("stage-{number}"));
             nodes.push(Node { name, base, is_replaced, platform, uses: Vec::new() });
         }
+        let mut graph = Graph { nodes };
+        graph.target(inputs.target.as_deref())?;
         let places = Places { names, count: self.stages.len(), inputs };
-        for (node, stage) in nodes.iter_mut().zip(&self.stages) {
+        for (node, stage) in graph.nodes.iter_mut().zip(&self.stages) {
             if node.is_replaced {
                 continue;
             }
@@ -45,7 +47,6 @@ impl Dockerfile {
                 node.uses.extend(found);
             }
         }
-        let graph = Graph { nodes };
         graph.refuse_circles()?;
         Ok(graph)
     }
@@ -131,18 +132,15 @@ fn uses(
             } else {
                 places.named(&from.text)
             };
-            found.push(Use { instruction: number, mount: None, at: from.at, origin });
+            found.push(Use { instruction: number, mount: None, from: from.clone(), origin });
         }
         Command::Run(run) => {
             for (mount, word) in run.mounts.iter().enumerate() {
-                if let Some(from) = mount_source(word)? {
-                    let (mount, at) = (Some(mount), from.at);
-                    found.push(Use {
-                        instruction: number,
-                        mount,
-                        at,
-                        origin: places.named(&from.text),
-                    });
+                let (from, target) = mount_source(word)?;
+                if let Some(from) = from {
+                    let origin = places.named(&from.text);
+                    let mount = Some((mount, target));
+                    found.push(Use { instruction: number, mount, from, origin });
                 }
             }
         }
