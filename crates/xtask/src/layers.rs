@@ -18,6 +18,7 @@ const ALLOWED: [(&str, &[&str]); 19] = [
     ("naru-app", &["naru-ipc", "naru-machine", "naru-protocol", "naru-transport"]),
     ("naru-cli", &["naru-app", "naru-ipc"]),
     ("naru-desktop", &["naru-app", "naru-ipc"]),
+    ("naru-buildkit", &[]),
     ("naru-image-store", &[]),
     ("naru-dns", &[]),
     ("naru-dockerfile", &[]),
@@ -29,6 +30,7 @@ const ALLOWED: [(&str, &[&str]); 19] = [
     (
         "naru-engine",
         &[
+            "naru-buildkit",
             "naru-dns",
             "naru-dockerfile",
             "naru-image-store",

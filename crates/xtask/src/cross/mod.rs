@@ -32,7 +32,8 @@ const HOST_PACKAGES: [&str; 8] = [
 ];
 
 /// What runs in the machine.
-const GUEST_PACKAGES: [&str; 8] = [
+const GUEST_PACKAGES: [&str; 9] = [
+    "naru-buildkit",
     "naru-dockerfile",
     "naru-engine",
     "naru-image-store",
