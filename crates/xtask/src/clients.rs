@@ -17,8 +17,10 @@ use crate::apt::{self, Apt};
 use crate::step::step;
 use crate::{process, setup, workspace};
 
-/// The release of Debian that has a current compose, which this machine's own may not have.
+/// The release of Debian that has current plugins, which this machine's own may not have.
 const RELEASE: &str = "trixie";
+/// The plugins of `docker`: each one's folder and Debian's package.
+const PLUGINS: [(&str, &str); 2] = [("compose", "docker-compose"), ("buildx", "docker-buildx")];
 /// The Dev Containers command, without dependencies.
 const DEVCONTAINERS: &str = "@devcontainers/cli@0.89.0";
 
@@ -30,8 +32,10 @@ pub(crate) fn prepare() -> Result<PathBuf> {
     let lock = File::create(folder.join("lock"))?;
     lock.lock().context("cannot lock the clients' cache")?;
     let apt = Apt::of_release(RELEASE)?;
-    let version = format!("docker-compose of {RELEASE}");
-    keep(&folder.join("compose"), &version, |new| compose(&apt, new))?;
+    for (name, package) in PLUGINS {
+        let version = format!("{package} of {RELEASE}");
+        keep(&folder.join(name), &version, |new| plugin(&apt, package, new))?;
+    }
     for (name, packages) in roots::ROOTS {
         let version = format!("{} of {RELEASE}", packages.join(", "));
         let root = folder.join("roots").join(name);
@@ -63,11 +67,11 @@ fn keep(folder: &Path, version: &str, make: impl FnOnce(&Path) -> Result<()>) ->
 }
 
 /// Debian's package, unpacked.
-fn compose(apt: &Apt, folder: &Path) -> Result<()> {
+fn plugin(apt: &Apt, package: &str, folder: &Path) -> Result<()> {
     apt.update()?;
     let download = folder.join("download");
     fs::create_dir(&download)?;
-    apt::unpack(&apt.download("docker-compose", &download)?, folder)?;
+    apt::unpack(&apt.download(package, &download)?, folder)?;
     Ok(fs::remove_dir_all(download)?)
 }
 
