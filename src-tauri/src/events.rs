@@ -26,6 +26,8 @@ pub(crate) fn forward(handle: &AppHandle, app: &App) {
                     }
                     send(&handle, AppEvent::Containers);
                     send(&handle, AppEvent::Images);
+                    send(&handle, AppEvent::Volumes);
+                    send(&handle, AppEvent::Networks);
                 }
                 Err(RecvError::Closed) => return,
             }

@@ -19,13 +19,16 @@ const RETRY: Duration = Duration::from_millis(500);
 
 /// What has changed and was not told yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "a set of lists, each of them told or not")]
 struct Changes {
     containers: bool,
     images: bool,
+    volumes: bool,
+    networks: bool,
 }
 
 impl Changes {
-    const ALL: Self = Self { containers: true, images: true };
+    const ALL: Self = Self { containers: true, images: true, volumes: true, networks: true };
 
     fn add(&mut self, event: &EventMessage) {
         match event.typ {
@@ -33,9 +36,16 @@ impl Changes {
                 self.containers = true;
                 // An image's entry says how many containers are made from it.
                 let action = event.action.as_deref().unwrap_or_default();
-                self.images |= matches!(action, "create" | "destroy" | "commit");
+                let comes_or_goes = matches!(action, "create" | "destroy");
+                self.images |= comes_or_goes || action == "commit";
+                // A volume's and a network's say which containers have them, and which run.
+                let runs = comes_or_goes || matches!(action, "start" | "die" | "rename");
+                self.volumes |= runs;
+                self.networks |= runs;
             }
             Some(EventMessageTypeEnum::IMAGE) => self.images = true,
+            Some(EventMessageTypeEnum::VOLUME) => self.volumes = true,
+            Some(EventMessageTypeEnum::NETWORK) => self.networks = true,
             _ => {}
         }
     }
@@ -46,6 +56,12 @@ impl Changes {
         }
         if self.images {
             inner.emit(AppEvent::Images);
+        }
+        if self.volumes {
+            inner.emit(AppEvent::Volumes);
+        }
+        if self.networks {
+            inner.emit(AppEvent::Networks);
         }
     }
 }
@@ -118,15 +134,18 @@ mod tests {
     #[test]
     fn events_become_the_lists_they_change() {
         let cases = [
-            (EventMessageTypeEnum::CONTAINER, "start", (true, false)),
-            (EventMessageTypeEnum::CONTAINER, "destroy", (true, true)),
-            (EventMessageTypeEnum::IMAGE, "pull", (false, true)),
-            (EventMessageTypeEnum::NETWORK, "connect", (false, false)),
+            (EventMessageTypeEnum::CONTAINER, "start", [true, false, true, true]),
+            (EventMessageTypeEnum::CONTAINER, "exec_die", [true, false, false, false]),
+            (EventMessageTypeEnum::CONTAINER, "destroy", [true, true, true, true]),
+            (EventMessageTypeEnum::IMAGE, "pull", [false, true, false, false]),
+            (EventMessageTypeEnum::VOLUME, "create", [false, false, true, false]),
+            (EventMessageTypeEnum::NETWORK, "connect", [false, false, false, true]),
         ];
         for (typ, action, expected) in cases {
             let mut changes = Changes::default();
             changes.add(&event(typ, action));
-            assert_eq!((changes.containers, changes.images), expected, "{typ} {action}");
+            let Changes { containers, images, volumes, networks } = changes;
+            assert_eq!([containers, images, volumes, networks], expected, "{typ} {action}");
         }
     }
 }

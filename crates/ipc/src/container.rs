@@ -26,6 +26,10 @@ pub struct ContainerSummary {
     pub ports: Vec<PublishedPort>,
     /// Whether it has a terminal (its log is raw then).
     pub tty: bool,
+    /// The compose project that it belongs to, or empty.
+    pub project: String,
+    /// Its service in that project, or empty.
+    pub service: String,
 }
 
 /// One published port.

@@ -19,6 +19,10 @@ pub enum AppEvent {
     Containers,
     /// Images changed: list again.
     Images,
+    /// Volumes, or who uses them, changed: list again.
+    Volumes,
+    /// Networks, or who is in them, changed: list again.
+    Networks,
     /// Settings changed.
     Settings {
         /// All of them.

@@ -24,6 +24,17 @@ macro_rules! commands {
             "container.restart" container_restart(ContainerRef) -> ();
             "container.remove" container_remove(ContainerRemove) -> ();
             "container.logs" container_logs(ContainerLogs, stream OutputChunk) -> ();
+            "volume.list" volume_list(()) -> Vec<VolumeSummary>;
+            "volume.sizes" volume_sizes(()) -> Vec<VolumeSize>;
+            "volume.inspect" volume_inspect(VolumeRef) -> Inspection;
+            "volume.create" volume_create(VolumeCreate) -> VolumeRef;
+            "volume.remove" volume_remove(VolumeRef) -> ();
+            "network.list" network_list(()) -> Vec<NetworkSummary>;
+            "network.inspect" network_inspect(NetworkRef) -> Inspection;
+            "network.create" network_create(NetworkCreate) -> NetworkRef;
+            "network.remove" network_remove(NetworkRef) -> ();
+            "network.connect" network_connect(NetworkLink) -> ();
+            "network.disconnect" network_disconnect(NetworkLink) -> ();
             "terminal.open" terminal_open(TerminalOpen, stream OutputChunk) -> ();
             "terminal.write" terminal_write(TerminalWrite) -> ();
             "terminal.resize" terminal_resize(TerminalResize) -> ();

@@ -6,7 +6,9 @@ import type { AppEvent, AppInfo, MachineStatus } from "../lib/ipc/bindings";
 import { Containers } from "./containers.svelte";
 import { Images } from "./images.svelte";
 import { Machine } from "./machine.svelte";
+import { Networks } from "./networks.svelte";
 import { Preferences } from "./preferences.svelte";
+import { Volumes } from "./volumes.svelte";
 
 /** What the window shows beside the sidebar. */
 export type View = "containers" | "images" | "settings" | "machine";
@@ -18,6 +20,8 @@ export class AppState {
   readonly machine: Machine;
   readonly images: Images;
   readonly containers: Containers;
+  readonly volumes: Volumes;
+  readonly networks: Networks;
   readonly preferences: Preferences;
 
   info = $state.raw<AppInfo | null>(null);
@@ -32,6 +36,8 @@ export class AppState {
     this.machine = new Machine(host);
     this.images = new Images(host);
     this.containers = new Containers(host);
+    this.volumes = new Volumes(host);
+    this.networks = new Networks(host);
     this.preferences = new Preferences(host);
     this.i18n = new I18n(() => this.preferences.settings?.language ?? "system");
   }
@@ -62,6 +68,12 @@ export class AppState {
       case "images":
         void this.images.list.refresh();
         break;
+      case "volumes":
+        void this.volumes.list.refresh();
+        break;
+      case "networks":
+        void this.networks.list.refresh();
+        break;
       case "settings":
         this.preferences.settings = event.settings;
         break;
@@ -73,15 +85,17 @@ export class AppState {
     this.machine.status = status;
     if (this.machine.running && !wasRunning) this.#refreshLists();
     if (!this.machine.running && wasRunning) {
-      this.images.list.clear();
-      this.containers.list.clear();
+      for (const { list } of this.#listings) list.clear();
       this.selected = null;
     }
   }
 
   #refreshLists(): void {
-    void this.images.list.refresh();
-    void this.containers.list.refresh();
+    for (const { list } of this.#listings) void list.refresh();
+  }
+
+  get #listings() {
+    return [this.images, this.containers, this.volumes, this.networks];
   }
 
   async #readInfo(): Promise<void> {

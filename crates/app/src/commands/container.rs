@@ -15,9 +15,12 @@ use naru_ipc::{
     ContainerRef, ContainerRemove, ContainerRun, ContainerSummary, IpcError, PublishedPort,
 };
 
-use super::{check_container, check_image};
+use super::{check_container, check_image, container_name};
 use crate::{App, AppError, demo};
 
+/// Where compose writes which project and service a container belongs to.
+const PROJECT_LABEL: &str = "com.docker.compose.project";
+const SERVICE_LABEL: &str = "com.docker.compose.service";
 /// How many containers are asked about at a time.
 const PARALLEL_INSPECTIONS: usize = 8;
 
@@ -160,18 +163,21 @@ fn summary(
     container: bollard::models::ContainerSummary,
     kinds: &HashMap<String, bool>,
 ) -> ContainerSummary {
+    let name = container_name(&container);
     let id = container.id.unwrap_or_default();
-    let name = container.names.and_then(|names| names.into_iter().next()).unwrap_or_default();
+    let mut labels = container.labels.unwrap_or_default();
     ContainerSummary {
         tty: kinds.get(&id).copied().unwrap_or_default(),
         id,
-        name: name.trim_start_matches('/').to_owned(),
+        name,
         image: container.image.unwrap_or_default(),
         state: container.state.map(|state| state.to_string()).unwrap_or_default(),
         status: container.status.unwrap_or_default(),
         command: container.command.unwrap_or_default(),
         created: container.created.unwrap_or_default(),
         ports: published(container.ports.unwrap_or_default()),
+        project: labels.remove(PROJECT_LABEL).unwrap_or_default(),
+        service: labels.remove(SERVICE_LABEL).unwrap_or_default(),
     }
 }
 

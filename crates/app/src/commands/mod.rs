@@ -7,22 +7,32 @@
 mod container;
 mod image;
 mod logs;
+mod network;
 mod terminal;
+mod volume;
 
 pub(crate) use container::TerminalKinds;
+
+use bollard::models::{ContainerSummary, ContainerSummaryStateEnum};
+use naru_ipc::Inspection;
+use serde::Serialize;
 
 use crate::AppError;
 
 /// Refuses what could leave its place in a request's path.
 ///
-/// Names and ids of containers are made of these characters; the engine says whether
-/// there is such a container.
-fn check_container(id: &str) -> Result<(), AppError> {
+/// Names and ids of containers, volumes and networks are made of these characters; the
+/// engine says whether there is such a thing.
+fn check_name(what: &'static str, id: &str) -> Result<(), AppError> {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
     if !id.is_empty() && id.chars().all(fits) && !id.starts_with('.') {
         return Ok(());
     }
-    Err(AppError::InvalidName { what: "container name", name: id.to_owned() })
+    Err(AppError::InvalidName { what, name: id.to_owned() })
+}
+
+fn check_container(id: &str) -> Result<(), AppError> {
+    check_name("container name", id)
 }
 
 /// The same for an image's name or id.
@@ -35,6 +45,30 @@ fn check_image(name: &str) -> Result<(), AppError> {
         return Ok(());
     }
     Err(AppError::InvalidName { what: "image name", name: name.to_owned() })
+}
+
+/// The container's first name, without the slash that the list puts before it.
+fn container_name(container: &ContainerSummary) -> String {
+    let name = container.names.iter().flatten().next().map(String::as_str).unwrap_or_default();
+    name.trim_start_matches('/').to_owned()
+}
+
+fn runs(container: &ContainerSummary) -> bool {
+    matches!(
+        container.state,
+        Some(
+            ContainerSummaryStateEnum::RUNNING
+                | ContainerSummaryStateEnum::PAUSED
+                | ContainerSummaryStateEnum::RESTARTING
+        )
+    )
+}
+
+/// What the engine says of a thing, to be read by a person.
+fn inspection(thing: &impl Serialize) -> Result<Inspection, AppError> {
+    let json = serde_json::to_string_pretty(thing)
+        .map_err(|source| AppError::Garbled { what: "the engine's description", source })?;
+    Ok(Inspection { json })
 }
 
 #[cfg(test)]

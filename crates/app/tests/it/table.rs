@@ -3,8 +3,10 @@
 use naru_app::App;
 use naru_ipc::{
     AppInfo, ContainerLogs, ContainerRef, ContainerRemove, ContainerRun, ContainerSummary,
-    ImagePull, ImagePullCancel, ImageRemove, ImageSummary, IpcError, MachineStatus, OutputChunk,
-    PullProgress, Settings, StreamClose, TerminalOpen, TerminalResize, TerminalWrite, commands,
+    ImagePull, ImagePullCancel, ImageRemove, ImageSummary, Inspection, IpcError, MachineStatus,
+    NetworkCreate, NetworkLink, NetworkRef, NetworkSummary, OutputChunk, PullProgress, Settings,
+    StreamClose, TerminalOpen, TerminalResize, TerminalWrite, VolumeCreate, VolumeRef, VolumeSize,
+    VolumeSummary, commands,
 };
 
 macro_rules! check_methods {

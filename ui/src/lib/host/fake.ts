@@ -3,89 +3,21 @@ import type {
   AppInfo,
   Commands,
   ContainerSummary,
-  Hint,
   ImageSummary,
   MachineStatus,
+  NetworkSummary,
   OutputChunk,
   PullProgress,
-  Settings,
-  StartStep,
+  VolumeSize,
+  VolumeSummary,
 } from "../ipc/bindings";
-import { IpcFailure, type ErrorKind } from "../ipc/failure";
+import type { IpcFailure } from "../ipc/failure";
 import type { Command, Host, Item, Request, Response, StreamCommand } from "./host";
+import { chunk, fakeContainer, fakeImage, fakeNetwork, fakeSettings, fakeStatus, fakeVolume, HEX } from "./samples";
+
+export * from "./samples";
 
 type Handlers = { [K in Command]: (request: Request<K>, onItem: (item: Item<K>) => void) => Promise<Response<K>> };
-
-const STEPS = ["qemu", "image", "disk", "boot", "channel", "handshake", "engine"];
-const HEX = "3f8a1c0d9e7b5a4f";
-
-/** The start-up steps with `done` of them done and, if there is one more, that one in `next`. */
-export const fakeSteps = (done: number, next: StartStep["state"] = "running"): StartStep[] =>
-  STEPS.map((name, at) => ({
-    name,
-    state: at < done ? "done" : at === done ? next : "pending",
-    duration_ms: at < done ? [12, 240, 65, 3820, 140, 35, 610][at] ?? 0 : at === done ? 1200 : 0,
-  }));
-
-export const fakeStatus = (state: MachineStatus["state"], changes: Partial<MachineStatus> = {}): MachineStatus => ({
-  state,
-  steps: state === "running" ? fakeSteps(STEPS.length) : [],
-  accelerator: "kvm",
-  carrier: "vsock",
-  error: null,
-  console_tail: [],
-  ...changes,
-});
-
-/** 64 hex digits, others for every name. */
-const fakeId = (name: string): string =>
-  Array.from(new TextEncoder().encode(name), (byte) => byte.toString(16).padStart(2, "0"))
-    .join("")
-    .concat(HEX.repeat(4))
-    .slice(0, 64);
-
-export const fakeContainer = (name: string, changes: Partial<ContainerSummary> = {}): ContainerSummary => ({
-  id: fakeId(name),
-  name,
-  image: "busybox:latest",
-  state: "running",
-  status: "Up 3 minutes",
-  command: "sh",
-  created: Math.floor(Date.now() / 1000) - 200,
-  ports: [],
-  tty: false,
-  ...changes,
-});
-
-export const fakeImage = (tag: string, changes: Partial<ImageSummary> = {}): ImageSummary => ({
-  id: `sha256:${HEX.repeat(4)}`,
-  tags: [tag],
-  size: 4_300_000,
-  created: Math.floor(Date.now() / 1000) - 86_400 * 12,
-  containers: 0,
-  ...changes,
-});
-
-export const fakeSettings: Settings = {
-  language: "en",
-  theme: "system",
-  cpus: 2,
-  memory_mib: 2048,
-  disk_gib: 64,
-  qemu_path: "",
-  accelerator: "auto",
-  carrier: "auto",
-  insecure_registries: [],
-  registries: { hosts: {}, insecure: [], ca: [], http_proxy: "", https_proxy: "", no_proxy: "", index: "" },
-};
-
-export const failure = (kind: ErrorKind, message: string, ...hints: Hint[]): IpcFailure =>
-  new IpcFailure({ kind, message, hints });
-
-export const chunk = (source: OutputChunk["source"], text: string): OutputChunk => ({
-  source,
-  data: btoa(String.fromCharCode(...new TextEncoder().encode(text))),
-});
 
 /**
  * An app in memory, for component tests and for looking at the window in a browser.
@@ -95,6 +27,9 @@ export class FakeHost implements Host {
   machine = fakeStatus("running");
   containers: ContainerSummary[] = [];
   images: ImageSummary[] = [];
+  volumes: VolumeSummary[] = [];
+  volumeSizes: VolumeSize[] = [];
+  networks: NetworkSummary[] = [];
   settings = fakeSettings;
   info: AppInfo = {
     version: "0.1.0",
@@ -175,6 +110,24 @@ export class FakeHost implements Host {
     return Promise.resolve(null);
   }
 
+  #setUsers(id: string, containerId: string, member: boolean): Promise<null> {
+    const container = this.containers.find((each) => each.id === containerId);
+    this.networks = this.networks.map((network) => {
+      if (network.id !== id) return network;
+      const users = network.users.filter((user) => user.container_id !== containerId);
+      if (member && container !== undefined) {
+        users.push({
+          container_id: containerId,
+          container_name: container.name,
+          running: container.state === "running",
+          addresses: container.state === "running" ? ["172.18.0.9"] : [],
+        });
+      }
+      return { ...network, users };
+    });
+    return Promise.resolve(null);
+  }
+
   readonly #handlers: Handlers = {
     "app.info": () => Promise.resolve(this.info),
     "settings.get": () => Promise.resolve(this.settings),
@@ -220,6 +173,32 @@ export class FakeHost implements Host {
       for (const item of this.log) onItem(item);
       return Promise.resolve(null);
     },
+    "volume.list": () => Promise.resolve(this.volumes),
+    "volume.sizes": () => Promise.resolve(this.volumeSizes),
+    "volume.inspect": ({ name }) => Promise.resolve({ json: JSON.stringify({ Name: name, Driver: "local" }, null, 2) }),
+    "volume.create": ({ name }) => {
+      const created = fakeVolume(name === "" ? HEX.repeat(4) : name, { created: new Date().toISOString() });
+      this.volumes = [...this.volumes, created];
+      return Promise.resolve({ name: created.name });
+    },
+    "volume.remove": ({ name }) => {
+      this.volumes = this.volumes.filter((each) => each.name !== name);
+      return Promise.resolve(null);
+    },
+    "network.list": () => Promise.resolve(this.networks),
+    "network.inspect": ({ id }) => Promise.resolve({ json: JSON.stringify({ Id: id, Driver: "bridge" }, null, 2) }),
+    "network.create": ({ name, internal, subnet }) => {
+      const subnets = [{ subnet: subnet === "" ? "172.20.0.0/16" : subnet, gateway: "" }];
+      const created = fakeNetwork(name, { internal, subnets });
+      this.networks = [...this.networks, created];
+      return Promise.resolve({ id: created.id });
+    },
+    "network.remove": ({ id }) => {
+      this.networks = this.networks.filter((each) => each.id !== id);
+      return Promise.resolve(null);
+    },
+    "network.connect": ({ id, container_id }) => this.#setUsers(id, container_id, true),
+    "network.disconnect": ({ id, container_id }) => this.#setUsers(id, container_id, false),
     "terminal.open": ({ stream_id }, onItem) => {
       this.#terminals.set(stream_id, onItem);
       onItem(chunk("stdout", "/ # "));

@@ -9,7 +9,7 @@ export type AppEvent = { "type": "machine",
 /**
  * All of it.
  */
-status: MachineStatus, } | { "type": "containers" } | { "type": "images" } | { "type": "settings", 
+status: MachineStatus, } | { "type": "containers" } | { "type": "images" } | { "type": "volumes" } | { "type": "networks" } | { "type": "settings", 
 /**
  * All of them.
  */

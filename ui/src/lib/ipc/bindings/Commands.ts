@@ -10,7 +10,12 @@ import type { ImagePull } from "./ImagePull";
 import type { ImagePullCancel } from "./ImagePullCancel";
 import type { ImageRemove } from "./ImageRemove";
 import type { ImageSummary } from "./ImageSummary";
+import type { Inspection } from "./Inspection";
 import type { MachineStatus } from "./MachineStatus";
+import type { NetworkCreate } from "./NetworkCreate";
+import type { NetworkLink } from "./NetworkLink";
+import type { NetworkRef } from "./NetworkRef";
+import type { NetworkSummary } from "./NetworkSummary";
 import type { OutputChunk } from "./OutputChunk";
 import type { PullProgress } from "./PullProgress";
 import type { Settings } from "./Settings";
@@ -18,6 +23,10 @@ import type { StreamClose } from "./StreamClose";
 import type { TerminalOpen } from "./TerminalOpen";
 import type { TerminalResize } from "./TerminalResize";
 import type { TerminalWrite } from "./TerminalWrite";
+import type { VolumeCreate } from "./VolumeCreate";
+import type { VolumeRef } from "./VolumeRef";
+import type { VolumeSize } from "./VolumeSize";
+import type { VolumeSummary } from "./VolumeSummary";
 
 /** Every command: what it takes, what it answers, and the items it streams. */
 export interface Commands {
@@ -38,6 +47,17 @@ export interface Commands {
   "container.restart": [ContainerRef, null, never];
   "container.remove": [ContainerRemove, null, never];
   "container.logs": [ContainerLogs, null, OutputChunk];
+  "volume.list": [null, Array<VolumeSummary>, never];
+  "volume.sizes": [null, Array<VolumeSize>, never];
+  "volume.inspect": [VolumeRef, Inspection, never];
+  "volume.create": [VolumeCreate, VolumeRef, never];
+  "volume.remove": [VolumeRef, null, never];
+  "network.list": [null, Array<NetworkSummary>, never];
+  "network.inspect": [NetworkRef, Inspection, never];
+  "network.create": [NetworkCreate, NetworkRef, never];
+  "network.remove": [NetworkRef, null, never];
+  "network.connect": [NetworkLink, null, never];
+  "network.disconnect": [NetworkLink, null, never];
   "terminal.open": [TerminalOpen, null, OutputChunk];
   "terminal.write": [TerminalWrite, null, never];
   "terminal.resize": [TerminalResize, null, never];

@@ -40,4 +40,12 @@ ports: Array<PublishedPort>,
 /**
  * Whether it has a terminal (its log is raw then).
  */
-tty: boolean, };
+tty: boolean, 
+/**
+ * The compose project that it belongs to, or empty.
+ */
+project: string, 
+/**
+ * Its service in that project, or empty.
+ */
+service: string, };

@@ -1,0 +1,108 @@
+import type {
+  ContainerSummary,
+  Hint,
+  ImageSummary,
+  MachineStatus,
+  NetworkSummary,
+  OutputChunk,
+  Settings,
+  StartStep,
+  VolumeSummary,
+} from "../ipc/bindings";
+import { IpcFailure, type ErrorKind } from "../ipc/failure";
+
+const STEPS = ["qemu", "image", "disk", "boot", "channel", "handshake", "engine"];
+export const HEX = "3f8a1c0d9e7b5a4f";
+
+/** The start-up steps with `done` of them done and, if there is one more, that one in `next`. */
+export const fakeSteps = (done: number, next: StartStep["state"] = "running"): StartStep[] =>
+  STEPS.map((name, at) => ({
+    name,
+    state: at < done ? "done" : at === done ? next : "pending",
+    duration_ms: at < done ? [12, 240, 65, 3820, 140, 35, 610][at] ?? 0 : at === done ? 1200 : 0,
+  }));
+
+export const fakeStatus = (state: MachineStatus["state"], changes: Partial<MachineStatus> = {}): MachineStatus => ({
+  state,
+  steps: state === "running" ? fakeSteps(STEPS.length) : [],
+  accelerator: "kvm",
+  carrier: "vsock",
+  error: null,
+  console_tail: [],
+  ...changes,
+});
+
+/** 64 hex digits, others for every name. */
+export const fakeId = (name: string): string =>
+  Array.from(new TextEncoder().encode(name), (byte) => byte.toString(16).padStart(2, "0"))
+    .join("")
+    .concat(HEX.repeat(4))
+    .slice(0, 64);
+
+export const fakeContainer = (name: string, changes: Partial<ContainerSummary> = {}): ContainerSummary => ({
+  id: fakeId(name),
+  name,
+  image: "busybox:latest",
+  state: "running",
+  status: "Up 3 minutes",
+  command: "sh",
+  created: Math.floor(Date.now() / 1000) - 200,
+  ports: [],
+  tty: false,
+  project: "",
+  service: "",
+  ...changes,
+});
+
+export const fakeVolume = (name: string, changes: Partial<VolumeSummary> = {}): VolumeSummary => ({
+  name,
+  driver: "local",
+  mountpoint: `/var/lib/naru/volumes/${name}/_data`,
+  created: new Date(Date.now() - 86_400_000 * 3).toISOString(),
+  labels: {},
+  users: [],
+  ...changes,
+});
+
+export const fakeNetwork = (name: string, changes: Partial<NetworkSummary> = {}): NetworkSummary => ({
+  id: fakeId(name),
+  name,
+  driver: "bridge",
+  internal: false,
+  built_in: false,
+  created: new Date(Date.now() - 86_400_000 * 3).toISOString(),
+  subnets: [{ subnet: "172.18.0.0/16", gateway: "172.18.0.1" }],
+  labels: {},
+  users: [],
+  ...changes,
+});
+
+export const fakeImage = (tag: string, changes: Partial<ImageSummary> = {}): ImageSummary => ({
+  id: `sha256:${HEX.repeat(4)}`,
+  tags: [tag],
+  size: 4_300_000,
+  created: Math.floor(Date.now() / 1000) - 86_400 * 12,
+  containers: 0,
+  ...changes,
+});
+
+export const fakeSettings: Settings = {
+  language: "en",
+  theme: "system",
+  cpus: 2,
+  memory_mib: 2048,
+  disk_gib: 64,
+  qemu_path: "",
+  accelerator: "auto",
+  carrier: "auto",
+  insecure_registries: [],
+  registries: { hosts: {}, insecure: [], ca: [], http_proxy: "", https_proxy: "", no_proxy: "", index: "" },
+};
+
+export const failure = (kind: ErrorKind, message: string, ...hints: Hint[]): IpcFailure =>
+  new IpcFailure({ kind, message, hints });
+
+export const chunk = (source: OutputChunk["source"], text: string): OutputChunk => ({
+  source,
+  data: btoa(String.fromCharCode(...new TextEncoder().encode(text))),
+});
