@@ -3,13 +3,15 @@ import {
   failure,
   fakeContainer,
   fakeImage,
+  fakeNetwork,
   FakeHost,
   fakeSettings,
   fakeStatus,
   fakeSteps,
+  fakeVolume,
 } from "./lib/host/fake";
 import type { Settings } from "./lib/ipc/bindings";
-import type { View } from "./state/app.svelte";
+import { views, type View } from "./state/app.svelte";
 
 /** What a browser shows of the window under `npm run build:fake`, by the address's query. */
 type Scene = (host: FakeHost) => void;
@@ -39,6 +41,37 @@ const filled: Scene = (host) => {
     fakeContainer("hello", { state: "exited", status: "Exited (0) 3 days ago", created: Date.now() / 1000 - 300_000 }),
   ];
   host.log = LOG;
+  host.containers.push(
+    fakeContainer("shop-web-1", { project: "shop", service: "web", image: "shop-web:dev" }),
+    fakeContainer("shop-db-1", { project: "shop", service: "db", image: "postgres:17", state: "paused", status: "Up 2 hours (Paused)" }),
+    fakeContainer("shop-worker-1", { project: "shop", service: "worker", image: "shop-web:dev", state: "exited", status: "Exited (0) 1 hour ago" }),
+  );
+  const user = (name: string) => ({ container_id: fakeContainer(name).id, container_name: name, running: true });
+  host.volumes = [
+    fakeVolume("shop_data", {
+      labels: { "com.docker.compose.project": "shop" },
+      users: [{ ...user("shop-db-1"), destination: "/var/lib/postgresql/data", read_only: false }],
+    }),
+    fakeVolume("npm-cache"),
+    fakeVolume("3f8a1c0d9e7b5a4f3f8a1c0d9e7b5a4f3f8a1c0d9e7b5a4f3f8a1c0d9e7b5a4f"),
+  ];
+  host.volumeSizes = [{ name: "shop_data", bytes: 438_200_000 }, { name: "npm-cache", bytes: 1_220_000_000 }];
+  host.networks = [
+    fakeNetwork("bridge", {
+      built_in: true,
+      subnets: [{ subnet: "172.17.0.0/16", gateway: "172.17.0.1" }],
+      users: [{ ...user("web"), addresses: ["172.17.0.2"] }, { ...user("database"), addresses: ["172.17.0.3"] }],
+    }),
+    fakeNetwork("host", { driver: "host", built_in: true, subnets: [] }),
+    fakeNetwork("none", { driver: "null", built_in: true, subnets: [] }),
+    fakeNetwork("shop_default", {
+      users: [
+        { ...user("shop-web-1"), addresses: ["172.18.0.2"] },
+        { ...user("shop-db-1"), addresses: ["172.18.0.3", "fd00:18::3"] },
+        { ...user("shop-worker-1"), running: false, addresses: [] },
+      ],
+    }),
+  ];
 };
 
 const scenes: Readonly<Record<string, Scene>> = {
@@ -72,6 +105,13 @@ const scenes: Readonly<Record<string, Scene>> = {
     host.failures.set("machine.start", failure("conflict", "another instance holds the disk's lock", "close-other-instance"));
   },
   empty: () => undefined,
+  many: (host) => {
+    const states = ["running", "exited", "paused"] as const;
+    host.containers = Array.from({ length: 1000 }, (_, at) => {
+      const name = `worker-${String(at).padStart(4, "0")}`;
+      return fakeContainer(name, { id: String(at).padStart(64, "0"), state: states[at % 3] ?? "running" });
+    });
+  },
   demo: (host) => {
     host.images = [fakeImage("naru/demo:latest", { size: 1_900_000 })];
   },
@@ -103,6 +143,5 @@ export const scene = (query: URLSearchParams): { host: FakeHost; view: View } =>
   const themes: Readonly<Record<string, Settings["theme"]>> = { dark: "dark", light: "light" };
   host.settings = { ...fakeSettings, language, theme: themes[query.get("theme") ?? ""] ?? "system" };
   (scenes[query.get("scene") ?? ""] ?? filled)(host);
-  const views: Readonly<Record<string, View>> = { images: "images", settings: "settings", machine: "machine" };
-  return { host, view: views[query.get("view") ?? ""] ?? "containers" };
+  return { host, view: views.find((view) => view === query.get("view")) ?? "containers" };
 };

@@ -8,10 +8,21 @@ import { Images } from "./images.svelte";
 import { Machine } from "./machine.svelte";
 import { Networks } from "./networks.svelte";
 import { Preferences } from "./preferences.svelte";
+import { Toasts } from "./toasts.svelte";
 import { Volumes } from "./volumes.svelte";
 
 /** What the window shows beside the sidebar. */
-export type View = "containers" | "images" | "settings" | "machine";
+export const views = ["containers", "images", "volumes", "networks", "projects", "machine", "settings"] as const;
+export type View = (typeof views)[number];
+
+/** What is asked before something is lost. */
+export interface Question {
+  title: string;
+  /** What is lost, a sentence each. */
+  sentences: string[];
+  confirm: string;
+  onconfirm: () => void;
+}
 
 /** Everything the window knows, and how it hears of changes. */
 export class AppState {
@@ -23,13 +34,26 @@ export class AppState {
   readonly volumes: Volumes;
   readonly networks: Networks;
   readonly preferences: Preferences;
+  readonly toasts = new Toasts();
 
   info = $state.raw<AppInfo | null>(null);
-  view = $state<View>("containers");
   /** The container whose details are shown. */
   selected = $state<string | null>(null);
+  /** The volume, network and project whose details are shown. */
+  volume = $state<string | null>(null);
+  network = $state<string | null>(null);
+  project = $state<string | null>(null);
   /** The image that the run dialog is open for. */
   running = $state<string | null>(null);
+  /** What a new one is being made of. */
+  making = $state<"volume" | "network" | null>(null);
+  question = $state.raw<Question | null>(null);
+
+  #view = $state<View>("containers");
+  #palette = $state(false);
+  /** Lists that are not as the engine would say them now, because nobody looks at them. */
+  // eslint-disable-next-line svelte/prefer-svelte-reactivity -- nothing is shown of it
+  readonly #behind = new Set<"volumes" | "networks">();
 
   constructor(host: Host) {
     this.host = host;
@@ -40,6 +64,25 @@ export class AppState {
     this.networks = new Networks(host);
     this.preferences = new Preferences(host);
     this.i18n = new I18n(() => this.preferences.settings?.language ?? "system");
+  }
+
+  get view(): View {
+    return this.#view;
+  }
+
+  set view(view: View) {
+    this.#view = view;
+    this.#catchUp();
+  }
+
+  /** Whether one can search and do. */
+  get palette(): boolean {
+    return this.#palette;
+  }
+
+  set palette(open: boolean) {
+    this.#palette = open;
+    this.#catchUp();
   }
 
   /** The words of the chosen language. */
@@ -69,10 +112,9 @@ export class AppState {
         void this.images.list.refresh();
         break;
       case "volumes":
-        void this.volumes.list.refresh();
-        break;
       case "networks":
-        void this.networks.list.refresh();
+        this.#behind.add(event.type);
+        this.#catchUp();
         break;
       case "settings":
         this.preferences.settings = event.settings;
@@ -87,11 +129,27 @@ export class AppState {
     if (!this.machine.running && wasRunning) {
       for (const { list } of this.#listings) list.clear();
       this.selected = null;
+      this.volume = null;
+      this.network = null;
+      this.project = null;
     }
   }
 
   #refreshLists(): void {
-    for (const { list } of this.#listings) void list.refresh();
+    void this.containers.list.refresh();
+    void this.images.list.refresh();
+    this.#behind.add("volumes").add("networks");
+    this.#catchUp();
+  }
+
+  /** Reads what is looked at. Each of these lists costs the engine one of all containers. */
+  #catchUp(): void {
+    if (!this.machine.running) return;
+    for (const kind of this.#behind) {
+      if (this.view !== kind && !this.palette) continue;
+      this.#behind.delete(kind);
+      void this[kind].list.refresh();
+    }
   }
 
   get #listings() {

@@ -1,9 +1,7 @@
-import { SvelteMap } from "svelte/reactivity";
-
 import type { Host } from "../lib/host/host";
 import type { ContainerRun, ContainerSummary } from "../lib/ipc/bindings";
-import { IpcFailure } from "../lib/ipc/failure";
 import { Listing } from "./listing.svelte";
+import { Pending } from "./pending.svelte";
 
 /** What was asked of a container and is not done yet. */
 export type Verb = "start" | "stop" | "restart" | "remove";
@@ -11,10 +9,8 @@ export type Verb = "start" | "stop" | "restart" | "remove";
 /** The containers as the engine last said them, and what is under way. */
 export class Containers {
   readonly list: Listing<ContainerSummary>;
-  /** By container id. Never mixed into the engine's own states. */
-  readonly pending = new SvelteMap<string, Verb>();
-  /** By container id: what could not be done. */
-  readonly failures = new SvelteMap<string, IpcFailure>();
+  /** By container id. */
+  readonly pending = new Pending<Verb>();
   readonly runningCount = $derived.by(
     () => this.list.items?.filter((container) => container.state === "running").length ?? 0,
   );
@@ -37,18 +33,21 @@ export class Containers {
     return id;
   }
 
-  async act(container: ContainerSummary, verb: Verb): Promise<void> {
-    const { id } = container;
-    if (this.pending.has(id)) return;
-    this.pending.set(id, verb);
-    this.failures.delete(id);
-    try {
-      await this.#send(container, verb);
-    } catch (error) {
-      this.failures.set(id, IpcFailure.from(error));
-    }
-    await this.list.refresh();
-    this.pending.delete(id);
+  /** Answers whether it worked. */
+  act(container: ContainerSummary, verb: Verb): Promise<boolean> {
+    return this.pending.run(
+      container.id,
+      verb,
+      () => this.#send(container, verb),
+      () => this.list.refresh(),
+    );
+  }
+
+  /** The same for each of several for which it makes sense. */
+  async actAll(containers: readonly ContainerSummary[], verb: Exclude<Verb, "remove">): Promise<void> {
+    const running = (container: ContainerSummary) => container.state === "running";
+    const meant = containers.filter((each) => verb === "restart" || running(each) === (verb === "stop"));
+    await Promise.all(meant.map((container) => this.act(container, verb)));
   }
 
   async #send({ id, state }: ContainerSummary, verb: Verb): Promise<void> {

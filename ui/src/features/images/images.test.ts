@@ -59,7 +59,7 @@ describe("the list", () => {
       fakeImage("x", { id: "sha256:0123456789abcdef", tags: [] }),
       fakeImage("b:1", { tags: ["b:1", "a:1"] }),
     ]);
-    expect(rows.map((each) => each.tag ?? each.shortId)).toEqual(["a:1", "b:1", "0123456789ab"]);
+    expect(rows.map((each) => each.shown)).toEqual(["a:1", "b:1", "0123456789ab"]);
     expect(rows[2]?.name).toBe("sha256:0123456789abcdef");
   });
 

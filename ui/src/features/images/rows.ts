@@ -6,7 +6,8 @@ export interface ImageRow {
   /** What commands call it: the tag, else the id. */
   name: string;
   tag: string | null;
-  shortId: string;
+  /** What a person calls it: the tag, else the short id. */
+  shown: string;
 }
 
 const shortId = (id: string): string => id.replace(/^sha256:/, "").slice(0, 12);
@@ -15,7 +16,7 @@ const shortId = (id: string): string => id.replace(/^sha256:/, "").slice(0, 12);
 export const rowsOf = (images: readonly ImageSummary[]): ImageRow[] => {
   const rows = images.flatMap((image): ImageRow[] => {
     const tags: (string | null)[] = image.tags.length > 0 ? image.tags : [null];
-    return tags.map((tag) => ({ image, tag, name: tag ?? image.id, shortId: shortId(image.id) }));
+    return tags.map((tag) => ({ image, tag, name: tag ?? image.id, shown: tag ?? shortId(image.id) }));
   });
   const order = ({ tag, name }: ImageRow) => (tag === null ? `\uffff${name}` : name);
   return rows.sort((a, b) => (order(a) < order(b) ? -1 : 1));

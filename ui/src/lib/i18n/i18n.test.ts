@@ -60,3 +60,29 @@ describe("errorText", () => {
     expect(IpcFailure.from("plain").kind).toBe("internal");
   });
 });
+
+/** Names and examples that are the same in every language. */
+const SAME = new Set(["insecurePlaceholder", "dockerHost", "en", "ko", "pullPlaceholder"]);
+
+/** Each text of a catalogue by its place, functions with something said to them. */
+const textsOf = (catalogue: object, place = ""): [string, string][] =>
+  Object.entries(catalogue).flatMap(([key, value]: [string, unknown]): [string, string][] => {
+    const here = `${place}/${key}`;
+    if (typeof value === "string") return [[here, value]];
+    if (typeof value === "function") return [1, 2].map((n) => [`${here}(${n})`, String((value as (...n: number[]) => unknown)(n, n))]);
+    return typeof value === "object" && value !== null ? textsOf(value, here) : [];
+  });
+
+describe("the catalogues", () => {
+  it("have Korean words for everything", () => {
+    const left = textsOf(ko)
+      .filter(([place, text]) => !SAME.has(place.split("/").at(-1) ?? "") && !/[가-힣]/.test(text))
+      // Numbers and signs alone are no words.
+      .filter(([, text]) => /\p{L}{2}/u.test(text));
+    expect(left).toEqual([]);
+  });
+
+  it("have no empty text", () => {
+    for (const catalogue of [en, ko]) expect(textsOf(catalogue).filter(([, text]) => text.trim() === "")).toEqual([]);
+  });
+});

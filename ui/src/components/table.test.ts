@@ -1,0 +1,136 @@
+import { render, screen, within } from "@testing-library/svelte";
+import userEvent from "@testing-library/user-event";
+import { SvelteSet } from "svelte/reactivity";
+import { describe, expect, it, vi } from "vitest";
+
+import TableHarness from "../test/TableHarness.svelte";
+import { scrollTo, visibleRange } from "./windowing";
+
+const ROWS = [
+  { name: "beta", size: 3 },
+  { name: "alpha", size: 20 },
+  { name: "gamma", size: 1 },
+];
+
+const bodyRows = () => screen.getAllByRole("row").slice(1);
+const names = () => bodyRows().map((row) => within(row).getByRole("rowheader").textContent.trim());
+
+const open = () => {
+  const chosen = new SvelteSet<string>();
+  const onopen = vi.fn();
+  render(TableHarness, { rows: ROWS, chosen, onopen });
+  return { user: userEvent.setup(), chosen, onopen };
+};
+
+const focusFirst = () => bodyRows()[0]?.focus();
+
+describe("order", () => {
+  it("goes up, down and back to how it came", async () => {
+    const { user } = open();
+    const sort = screen.getByRole("button", { name: "Sort by Size" });
+    await user.click(sort);
+    expect(names()).toEqual(["gamma", "beta", "alpha"]);
+    expect(sort.closest("th")).toHaveAttribute("aria-sort", "ascending");
+    await user.click(sort);
+    expect(names()).toEqual(["alpha", "beta", "gamma"]);
+    expect(sort.closest("th")).toHaveAttribute("aria-sort", "descending");
+    await user.click(sort);
+    expect(names()).toEqual(["beta", "alpha", "gamma"]);
+    expect(sort.closest("th")).not.toHaveAttribute("aria-sort");
+  });
+});
+
+describe("the keyboard", () => {
+  it("walks the rows with the arrows and stops at both ends", async () => {
+    const { user } = open();
+    focusFirst();
+    await user.keyboard("{ArrowUp}{ArrowDown}");
+    expect(bodyRows()[1]).toHaveFocus();
+    await user.keyboard("{End}{ArrowDown}");
+    expect(bodyRows()[2]).toHaveFocus();
+    await user.keyboard("{Home}");
+    expect(bodyRows()[0]).toHaveFocus();
+  });
+
+  it("opens with Enter and chooses with Space", async () => {
+    const { user, chosen, onopen } = open();
+    focusFirst();
+    await user.keyboard("{ArrowDown}{Enter} ");
+    expect(onopen).toHaveBeenCalledExactlyOnceWith("alpha");
+    expect([...chosen]).toEqual(["alpha"]);
+    expect(bodyRows()[1]).toHaveAttribute("aria-selected", "true");
+  });
+
+  it("chooses a stretch with Shift, all with Ctrl+A, none with Escape", async () => {
+    const { user, chosen } = open();
+    focusFirst();
+    await user.keyboard("{Shift>}{ArrowDown}{/Shift}");
+    expect([...chosen]).toEqual(["beta", "alpha"]);
+    await user.keyboard("{Control>}a{/Control}");
+    expect(chosen.size).toBe(3);
+    expect(screen.getByRole("checkbox", { name: "Select all" })).toBeChecked();
+    await user.keyboard("{Escape}");
+    expect(chosen.size).toBe(0);
+  });
+
+  it("stops with Tab in one row only, the one that the arrows are at", async () => {
+    const { user } = open();
+    focusFirst();
+    await user.keyboard("{ArrowDown}");
+    expect(screen.getByRole("button", { name: "ALPHA" })).toHaveAttribute("tabindex", "0");
+    expect(screen.getByRole("button", { name: "BETA" })).toHaveAttribute("tabindex", "-1");
+  });
+
+  it("leaves Enter on a row's own button to the button", async () => {
+    const { user, onopen } = open();
+    screen.getByRole("button", { name: "ALPHA" }).focus();
+    await user.keyboard("{Enter}");
+    expect(onopen).not.toHaveBeenCalled();
+  });
+});
+
+describe("the mouse", () => {
+  it("opens a row, and with Ctrl chooses it", async () => {
+    const { user, chosen, onopen } = open();
+    await user.click(screen.getByText("gamma"));
+    expect(onopen).toHaveBeenCalledExactlyOnceWith("gamma");
+    await user.keyboard("{Control>}");
+    await user.click(screen.getByText("beta"));
+    expect([...chosen]).toEqual(["beta"]);
+    expect(onopen).toHaveBeenCalledOnce();
+  });
+
+  it("chooses by the box without opening", async () => {
+    const { user, chosen, onopen } = open();
+    await user.click(screen.getByRole("checkbox", { name: "Select gamma" }));
+    expect([...chosen]).toEqual(["gamma"]);
+    expect(onopen).not.toHaveBeenCalled();
+  });
+});
+
+describe("a long list", () => {
+  const rows = Array.from({ length: 1000 }, (_, at) => ({ name: `row-${String(at).padStart(4, "0")}`, size: at }));
+
+  it("has a screenful of rows in the page, and says how many there are", () => {
+    render(TableHarness, { rows });
+    expect(screen.getByRole("grid")).toHaveAttribute("aria-rowcount", "1001");
+    expect(bodyRows().length).toBeLessThan(60);
+  });
+
+  it("shows what is in sight and a little around it", () => {
+    expect(visibleRange(1000, 44, 0, 440)).toEqual({ first: 0, end: 18 });
+    expect(visibleRange(1000, 44, 4400, 440)).toEqual({ first: 92, end: 118 });
+    expect(visibleRange(1000, 44, 43_560, 440)).toEqual({ first: 982, end: 1000 });
+  });
+
+  it("shows the end of a list that has become shorter than where one is in it", () => {
+    expect(visibleRange(5, 44, 4400, 440)).toEqual({ first: 4, end: 5 });
+    expect(visibleRange(0, 44, 4400, 440)).toEqual({ first: 0, end: 0 });
+  });
+
+  it("scrolls no further than it has to", () => {
+    expect(scrollTo(3, 44, 0, 440)).toBeNull();
+    expect(scrollTo(10, 44, 0, 440)).toBe(44);
+    expect(scrollTo(2, 44, 440, 440)).toBe(88);
+  });
+});

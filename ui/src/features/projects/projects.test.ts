@@ -1,0 +1,47 @@
+import { expect, it } from "vitest";
+
+import { fakeContainer, FakeHost } from "../../lib/host/fake";
+import { openWindow, row } from "../../test/render";
+
+const withProject = () => {
+  const host = new FakeHost();
+  host.containers = [
+    fakeContainer("shop-web-1", { project: "shop", service: "web" }),
+    fakeContainer("shop-db-1", { project: "shop", service: "db", state: "exited" }),
+    fakeContainer("alone"),
+  ];
+  return host;
+};
+
+it("shows what compose made together, and nothing else", async () => {
+  const { screen } = openWindow(withProject(), "projects");
+  expect((await row("shop")).getByText("1 of 2 running")).toBeVisible();
+  expect(screen.queryByRole("row", { name: /alone/ })).toBeNull();
+});
+
+it("starts those that do not run, and stops those that do", async () => {
+  const host = withProject();
+  const { user } = openWindow(host, "projects");
+  const [web, db] = host.containers;
+  await user.click((await row("shop")).getByRole("button", { name: "Start all of shop" }));
+  expect(await (await row("shop")).findByText("2 of 2 running")).toBeVisible();
+  expect(host.requests("container.start")).toEqual([{ id: db?.id }]);
+  await user.click((await row("shop")).getByRole("button", { name: "Stop all of shop" }));
+  expect(await (await row("shop")).findByText("0 of 2 running")).toBeVisible();
+  expect(host.requests("container.stop").map(({ id }) => id).sort()).toEqual([web?.id, db?.id].sort());
+});
+
+it("lists the services in its details, and leads to their containers", async () => {
+  const { screen, user } = openWindow(withProject(), "projects");
+  await user.click((await row("shop")).getByRole("button", { name: "Show shop" }));
+  await user.click(screen.getByRole("button", { name: "shop-web-1" }));
+  expect(await screen.findByRole("heading", { name: "shop-web-1" })).toBeVisible();
+});
+
+it("says how a project comes about when there is none", async () => {
+  const host = withProject();
+  host.containers = [fakeContainer("alone")];
+  const { screen } = openWindow(host, "projects");
+  expect(await screen.findByText("No projects yet")).toBeVisible();
+  expect(screen.getByText("docker --context naru compose up -d")).toBeVisible();
+});

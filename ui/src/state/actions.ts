@@ -1,0 +1,142 @@
+import type { Settings } from "../lib/ipc/bindings";
+import { copyText } from "../lib/clipboard";
+import { docker } from "../lib/text/docker";
+import type { Shortcut } from "../lib/text/keys";
+import { views, type AppState, type View } from "./app.svelte";
+import { askToStop } from "./questions";
+import { containerActions, imageActions, networkActions, projectActions, volumeActions } from "./thing_actions";
+
+/** What an action is about; its words are the catalogue's `palette.groups`. */
+export type ActionGroup = "go" | "container" | "image" | "volume" | "network" | "project" | "machine" | "window";
+
+/** One thing that can be done, wherever it is done from. */
+export interface Action {
+  id: string;
+  /** In the person's language. */
+  title: string;
+  group: ActionGroup;
+  shortcut: Shortcut | null;
+  /** The command line that does the same; none for what is about the window alone. */
+  command: string | null;
+  /** Why it cannot be done now, in the person's language. */
+  blocked: string | null;
+  run: () => void;
+}
+
+/** The docker context that command lines name. */
+export const contextOf = (app: AppState): string => app.info?.docker_context ?? "naru";
+
+/** What lists a view's things on a command line. */
+const listing: Readonly<Partial<Record<View, readonly string[]>>> = {
+  containers: ["ps", "-a"],
+  images: ["images"],
+  volumes: ["volume", "ls"],
+  networks: ["network", "ls"],
+  projects: ["compose", "ls", "-a"],
+};
+
+const goActions = (app: AppState): Action[] =>
+  views.map((view, at) => {
+    const words = listing[view];
+    return {
+      id: `go-${view}`,
+      title: app.t.palette.go(app.t.nav[view]),
+      group: "go",
+      shortcut: `mod+${at + 1}`,
+      command: words ? docker(contextOf(app), ...words) : view === "machine" ? "naru status" : null,
+      blocked: null,
+      run: () => (app.view = view),
+    };
+  });
+
+const machineActions = (app: AppState): Action[] => {
+  const state = app.machine.status?.state;
+  const t = app.t.machine;
+  return [
+    {
+      id: "machine-start",
+      title: t.start,
+      group: "machine",
+      shortcut: null,
+      command: "naru start",
+      blocked: state === "stopped" || state === "failed" ? null : app.t.palette.runsAlready,
+      run: () => void app.machine.start(),
+    },
+    {
+      id: "machine-stop",
+      title: t.stop,
+      group: "machine",
+      shortcut: null,
+      command: "naru stop",
+      blocked: state === "running" || state === "starting" ? null : app.t.palette.notRunning,
+      run: () => askToStop(app),
+    },
+  ];
+};
+
+const makingActions = (app: AppState): Action[] => {
+  const blocked = app.machine.running ? null : app.t.palette.needsMachine;
+  const make = (kind: "volume" | "network", title: string): Action => ({
+    id: `create-${kind}`,
+    title,
+    group: kind,
+    shortcut: null,
+    command: docker(contextOf(app), kind, "create"),
+    blocked,
+    run: () => {
+      app.view = `${kind}s`;
+      app.making = kind;
+    },
+  });
+  return [make("volume", app.t.volumes.create), make("network", app.t.networks.create)];
+};
+
+const windowActions = (app: AppState): Action[] => {
+  const { settings } = app.preferences;
+  const t = app.t.palette;
+  const change = (id: string, title: string, changes: Partial<Settings>): Action => ({
+    id,
+    title,
+    group: "window",
+    shortcut: null,
+    command: null,
+    blocked: null,
+    run: () => void app.preferences.change(changes),
+  });
+  const { themes, languages } = app.t.settings;
+  return [
+    ...(["system", "light", "dark"] as const)
+      .filter((theme) => theme !== settings?.theme)
+      .map((theme) => change(`theme-${theme}`, t.theme(themes[theme]), { theme })),
+    ...(["system", "en", "ko"] as const)
+      .filter((language) => language !== settings?.language)
+      .map((language) => change(`language-${language}`, t.language(languages[language]), { language })),
+    {
+      id: "copy-docker-host",
+      title: t.copyHost,
+      group: "window",
+      shortcut: null,
+      command: null,
+      blocked: null,
+      run: () => void copyText(`DOCKER_HOST=${app.info?.docker_host ?? ""}`),
+    },
+  ];
+};
+
+/** What there is to do whatever is in the lists: these can have keys of their own. */
+export const standingActions = (app: AppState): Action[] => [
+  ...goActions(app),
+  ...makingActions(app),
+  ...machineActions(app),
+  ...windowActions(app),
+];
+
+/** Everything that can be done now, and what cannot with the reason. */
+export const actionsOf = (app: AppState): Action[] => [
+  ...standingActions(app),
+  ...projectActions(app),
+  ...(app.containers.list.items ?? []).flatMap((container) => containerActions(app, container)),
+  ...imageActions(app),
+  ...(app.volumes.list.items ?? []).flatMap((volume) => volumeActions(app, volume)),
+  ...(app.networks.list.items ?? []).flatMap((network) => networkActions(app, network)),
+];

@@ -1,0 +1,133 @@
+import { copyText } from "../lib/clipboard";
+import type { ContainerSummary, NetworkSummary, VolumeSummary } from "../lib/ipc/bindings";
+import { docker } from "../lib/text/docker";
+import { contextOf, type Action, type ActionGroup } from "./actions";
+import type { AppState } from "./app.svelte";
+import type { Verb } from "./containers.svelte";
+import { projectsOf } from "./projects";
+import { askToRemoveContainers, askToRemoveNetworks, askToRemoveVolumes } from "./questions";
+
+/** Where the focus goes after a removal is the screen's business; from here it goes nowhere. */
+const nothing = () => undefined;
+
+const action = (
+  group: ActionGroup,
+  id: string,
+  title: string,
+  command: string | null,
+  run: () => void,
+  blocked: string | null = null,
+): Action => ({ id, title, group, shortcut: null, command, blocked, run });
+
+/** Whether a container lives, so that it can be stopped. */
+export const isLive = ({ state }: ContainerSummary): boolean =>
+  state === "running" || state === "paused" || state === "restarting";
+
+/** What there is to do with one container; also what its own menu offers. */
+export const containerActions = (app: AppState, container: ContainerSummary): Action[] => {
+  const { id, name } = container;
+  const t = app.t.containers;
+  const context = contextOf(app);
+  const underWay = app.containers.pending.verbs.has(id) ? app.t.palette.underWay : null;
+  const live = isLive(container);
+  const act = (verb: Exclude<Verb, "remove">, blocked: string | null) =>
+    action(
+      "container",
+      `${verb}-${id}`,
+      t.verbLabel(t[verb], name),
+      docker(context, verb, name),
+      () => void app.containers.act(container, verb),
+      underWay ?? blocked,
+    );
+  return [
+    action("container", `show-${id}`, t.open(name), docker(context, "inspect", name), () => {
+      app.view = "containers";
+      app.selected = id;
+    }),
+    act("start", live ? app.t.palette.runsAlready : null),
+    act("stop", live ? null : app.t.palette.notRunning),
+    act("restart", null),
+    action(
+      "container",
+      `remove-${id}`,
+      t.verbLabel(app.t.common.remove, name),
+      docker(context, "rm", "-v", ...(live ? ["-f"] : []), name),
+      () => askToRemoveContainers(app, [container], nothing),
+      underWay,
+    ),
+    action("container", `copy-id-${id}`, t.verbLabel(t.copyId, name), null, () => void copyText(id)),
+  ];
+};
+
+export const imageActions = (app: AppState): Action[] =>
+  (app.images.list.items ?? []).flatMap((image) =>
+    image.tags.map((tag) =>
+      action("image", `run-${tag}`, app.t.images.runLabel(tag), docker(contextOf(app), "run", "-d", tag), () => {
+        app.view = "images";
+        app.running = tag;
+      }),
+    ),
+  );
+
+export const volumeActions = (app: AppState, volume: VolumeSummary): Action[] => {
+  const { name } = volume;
+  const t = app.t.volumes;
+  return [
+    action("volume", `show-volume-${name}`, t.open(name), docker(contextOf(app), "volume", "inspect", name), () => {
+      app.view = "volumes";
+      app.volume = name;
+    }),
+    action(
+      "volume",
+      `remove-volume-${name}`,
+      app.t.palette.doTo(app.t.common.remove, name),
+      docker(contextOf(app), "volume", "rm", name),
+      () => askToRemoveVolumes(app, [volume], nothing),
+      volume.users.length > 0 ? app.t.palette.inUse : null,
+    ),
+  ];
+};
+
+export const networkActions = (app: AppState, network: NetworkSummary): Action[] => {
+  const { id, name } = network;
+  const used = network.users.some(({ running }) => running) ? app.t.palette.inUse : null;
+  return [
+    action(
+      "network",
+      `show-network-${id}`,
+      app.t.networks.open(name),
+      docker(contextOf(app), "network", "inspect", name),
+      () => {
+        app.view = "networks";
+        app.network = id;
+      },
+    ),
+    action(
+      "network",
+      `remove-network-${id}`,
+      app.t.palette.doTo(app.t.common.remove, name),
+      docker(contextOf(app), "network", "rm", name),
+      () => askToRemoveNetworks(app, [network], nothing),
+      network.built_in ? app.t.palette.builtIn : used,
+    ),
+  ];
+};
+
+export const projectActions = (app: AppState): Action[] =>
+  projectsOf(app.containers.list.items ?? []).flatMap((project) => {
+    const t = app.t.projects;
+    const { name, containers, running } = project;
+    const all = (verb: "start" | "stop", title: string, blocked: string | null) =>
+      action(
+        "project",
+        `${verb}-project-${name}`,
+        title,
+        docker(contextOf(app), "compose", "-p", name, verb),
+        () => void app.containers.actAll(containers, verb),
+        blocked,
+      );
+    return [
+      all("start", t.startLabel(name), running === containers.length ? app.t.palette.runsAlready : null),
+      all("stop", t.stopLabel(name), running === 0 ? app.t.palette.notRunning : null),
+    ];
+  });
