@@ -79,7 +79,10 @@ export const askToRemoveVolumes = (app: AppState, volumes: readonly VolumeSummar
   const t = app.t.volumes;
   const [only] = volumes;
   if (only === undefined) return;
-  const bytes = app.volumes.sizes.get(only.name);
+  const sizes = volumes.map(({ name }) => app.volumes.sizes.get(name));
+  // A sum that lacks one of them would promise too little.
+  const bytes = sizes.some((size) => size === undefined) ? null : sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0);
+  const size = bytes === null ? null : app.i18n.format.bytes(bytes);
   const remove = async () => {
     const worked = await Promise.all(volumes.map(({ name }) => app.volumes.remove(name)));
     const count = worked.filter(Boolean).length;
@@ -91,8 +94,11 @@ export const askToRemoveVolumes = (app: AppState, volumes: readonly VolumeSummar
     title: volumes.length === 1 ? t.removeTitle(only.name) : t.removeManyTitle(volumes.length),
     sentences:
       volumes.length === 1
-        ? [t.removeText, ...(bytes === undefined ? [] : [t.removeSize(app.i18n.format.bytes(bytes))])]
-        : [t.removeManyText(namesOf(volumes.map(({ name }) => name)))],
+        ? [t.removeText, ...(size === null ? [] : [t.removeSize(size)])]
+        : [
+            t.removeManyText(namesOf(volumes.map(({ name }) => name))),
+            ...(size === null ? [] : [t.removeManySize(size)]),
+          ],
     confirm: app.t.common.remove,
     onconfirm: () => void remove(),
   };

@@ -97,11 +97,14 @@ describe("removing", () => {
   it("takes several at once", async () => {
     const host = withVolumes();
     host.volumes = [fakeVolume("a1"), fakeVolume("a2"), fakeVolume("a3")];
+    host.volumeSizes = host.volumes.map(({ name }) => ({ name, bytes: 1_000_000 }));
     const { screen, user } = openWindow(host, "volumes");
+    await (await row("a1")).findByText("1 MB");
     await user.click((await row("a1")).getByRole("checkbox"));
     await user.click((await row("a3")).getByRole("checkbox"));
     await user.click(screen.getByRole("button", { name: "Remove" }));
     expect(screen.getByRole("dialog", { name: "Remove 2 volumes?" })).toHaveTextContent("a1, a3");
+    expect(screen.getByRole("dialog")).toHaveTextContent("They hold 2 MB.");
     await user.click(screen.getAllByRole("button", { name: "Remove" }).at(-1) ?? document.body);
     expect(await screen.findByText("2 were removed")).toBeVisible();
     expect(host.volumes.map(({ name }) => name)).toEqual(["a2"]);
