@@ -72,6 +72,19 @@ impl Journey<'_> {
         hands.press(desktop, "button", words.machine_running).await?;
         desktop.find("heading", words.machine_title).await?;
         self.picture("machine").await?;
+        let lists = [
+            (words.volumes, "volumes"),
+            (words.networks, "networks"),
+            (words.projects, "projects"),
+        ];
+        for (name, screen) in lists {
+            hands.press(desktop, "button", name).await?;
+            desktop.find("heading", name).await?;
+            self.picture(screen).await?;
+        }
+        // Every engine has it.
+        hands.press(desktop, "button", words.networks).await?;
+        desktop.find("row", "bridge").await?;
         hands.press(desktop, "button", words.containers).await?;
         desktop.sees(words.no_containers).await?;
         self.picture("no-containers").await
