@@ -19,8 +19,9 @@ pub struct NetworkSummary {
     pub internal: bool,
     /// Whether the engine made it itself, so that it cannot be removed.
     pub built_in: bool,
-    /// RFC 3339; empty when the engine does not say.
-    pub created: String,
+    /// Unix seconds; 0 when the engine does not say.
+    #[ts(type = "number")]
+    pub created: i64,
     /// The ranges its addresses come from.
     pub subnets: Vec<NetworkSubnet>,
     /// What was given it at its making.

@@ -15,8 +15,9 @@ pub struct VolumeSummary {
     pub driver: String,
     /// Where its files are inside the machine.
     pub mountpoint: String,
-    /// RFC 3339; empty when the engine does not say.
-    pub created: String,
+    /// Unix seconds; 0 when the engine does not say.
+    #[ts(type = "number")]
+    pub created: i64,
     /// What was given it at its making.
     pub labels: BTreeMap<String, String>,
     /// The containers that have it, running or not.

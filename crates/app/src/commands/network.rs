@@ -147,7 +147,7 @@ fn summary(network: Network, users: Vec<NetworkUser>) -> NetworkSummary {
         name,
         driver: network.driver.unwrap_or_default(),
         internal: network.internal.unwrap_or_default(),
-        created: network.created.unwrap_or_default(),
+        created: network.created.map_or(0, |time| time.unix_timestamp()),
         subnets: subnets.collect(),
         labels: network.labels.unwrap_or_default().into_iter().collect(),
         users,

@@ -124,7 +124,7 @@ fn summary(volume: Volume, users: Vec<VolumeUser>) -> VolumeSummary {
         name: volume.name,
         driver: volume.driver,
         mountpoint: volume.mountpoint,
-        created: volume.created_at.unwrap_or_default(),
+        created: volume.created_at.map_or(0, |time| time.unix_timestamp()),
         labels: volume.labels.into_iter().collect(),
         users,
     }

@@ -177,7 +177,7 @@ export class FakeHost implements Host {
     "volume.sizes": () => Promise.resolve(this.volumeSizes),
     "volume.inspect": ({ name }) => Promise.resolve({ json: JSON.stringify({ Name: name, Driver: "local" }, null, 2) }),
     "volume.create": ({ name }) => {
-      const created = fakeVolume(name === "" ? HEX.repeat(4) : name, { created: new Date().toISOString() });
+      const created = fakeVolume(name === "" ? HEX.repeat(4) : name, { created: Math.floor(Date.now() / 1000) });
       this.volumes = [...this.volumes, created];
       return Promise.resolve({ name: created.name });
     },
