@@ -21,7 +21,7 @@ use crate::save_load::{CAPABILITY, files, id_of, saved};
 const FIRST: &str = "mkdir -p /made/deep; echo one > /made/one; ln /made/one /made/deep/two; \
     chown 5:6 /made/one; chmod 4750 /made/one; ln -s ../own/noted /made/link; mkfifo /made/pipe; \
     chown -h 7:8 /made/link; chmod 1777 /made/deep; head -c 300000 /dev/zero > /made/big; \
-    touch -d '2001-02-03 04:05:06' /own/noted /own/capable; rm /own/gone";
+    touch -d '2001-02-03 04:05:06' /own/noted /own/busybox; rm /own/gone";
 
 /// And on the one that it goes to.
 const SECOND: &str = "mkdir /more; echo more > /more/file; ln /more/file /more/again; \
@@ -42,13 +42,13 @@ fn load_base(engine: &DockerHost) -> anyhow::Result<()> {
     let mut layer = LayerWriter::new();
     layer.directory("own", 0o755)?;
     layer.attribute("security.capability", &CAPABILITY);
-    layer.file("own/capable", 0o755, &fs::read(BUSYBOX)?)?;
+    layer.file("own/busybox", 0o755, &fs::read(BUSYBOX)?)?;
     layer.file("own/gone", 0o644, b"gone")?;
     layer.owner(33, 7);
     layer.attribute("user.note", b"kept");
     layer.file("own/noted", 0o640, b"noted")?;
     layer.file("own/secret", 0o400, b"secret")?;
-    layer.hard_link("own/other", "own/secret")?;
+    layer.hard_link("own/other", 0o400, "own/secret")?;
     let image = of_layers(vec![bottom, layer.finish(Compression::Gzip)?])?;
     engine.load(&image, "base:1")
 }
@@ -76,7 +76,7 @@ fn look(
     let seen = docker(&[&run[..], &[name, "sh", "-c", LISTING]].concat())?;
     ensure!(seen.lines().count() > 15, "{seen}");
     // The file's capability is given to a user without rights.
-    let status = ["/own/capable", "grep", "CapEff", "/proc/self/status"];
+    let status = ["/own/busybox", "grep", "CapEff", "/proc/self/status"];
     let rights = docker(&[&run[..], &["--user", "1000", name], &status].concat())?;
     ensure!(rights.ends_with("0000000000000400"), "{rights}");
     let shown: Value = serde_json::from_str(&docker(&["image", "inspect", name])?)?;
@@ -136,7 +136,7 @@ fn expect_attributes(engine: &DockerHost, name: &str) -> anyhow::Result<()> {
         Ok(())
     };
     has("own/noted", "user.note", b"kept")?;
-    has("own/capable", "security.capability", &CAPABILITY)
+    has("own/busybox", "security.capability", &CAPABILITY)
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn an_image_goes_through_a_registry_and_podman_and_comes_back() -> anyhow::Resul
     };
     load_base(&engine)?;
     make(&here, "base:1", FIRST, "ENV STEP=first", "moved:1")?;
-    let before = look(&here, "moved:1")?;
+    let mut before = look(&here, "moved:1")?;
     let id = id_of(&engine, "moved:1")?;
     let name = registry.reference("moved", "1");
     here(&["tag", "moved:1", &name])?;
@@ -203,7 +203,14 @@ fn an_image_goes_through_a_registry_and_podman_and_comes_back() -> anyhow::Resul
         containers.run("podman", &["save", "-q", "--format", format, "-o", path, &name])?;
         let loaded = here(&["load", "-q", "-i", path])?;
         ensure!(loaded == format!("Loaded image: {name}"), "{loaded}");
-        let after = look(&here, &name)?;
+        let mut after = look(&here, &name)?;
+        if format == "oci-archive" {
+            // Its configuration is another document, in which what is empty is left out.
+            for config in [&mut before.1, &mut after.1] {
+                config["Id"].take();
+                config["Labels"].take();
+            }
+        }
         ensure!(after.0 == before.0, "{}\nbecame\n{}", before.0, after.0);
         ensure!(after.1 == before.1, "{}\nbecame\n{}", before.1, after.1);
         expect_attributes(&engine, &name)?;
