@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use super::Arch;
 use crate::apt::Apt;
-use crate::cross::toolchain::Toolchain;
+use crate::cross::{self, toolchain::Toolchain};
 use crate::{process, workspace};
 
 /// How much work of the compiler's goes into an agent.
@@ -16,22 +16,16 @@ use crate::{process, workspace};
 pub(crate) enum Effort {
     /// All, for what is shipped and measured.
     Full,
-    /// Little, for what has to be built, linked and booted, but not to be fast.
+    /// None, for what has to be built, linked and booted, but not to be fast: what the
+    /// unit tests of the architecture were built of is used again.
     Quick,
 }
 
-impl Effort {
-    /// The profile in the workspace's `Cargo.toml`, and its folder.
-    fn profile(self) -> &'static str {
-        match self {
-            Self::Full => "agent",
-            Self::Quick => "agent-quick",
-        }
-    }
-}
+/// What every static program is built with.
+pub(crate) const STATIC: &str = "-C target-feature=+crt-static";
 
-/// Builds the agent into `target` and returns the program's bytes.
-pub(crate) fn build(apt: &Apt, arch: Arch, effort: Effort, target: &Path) -> Result<Vec<u8>> {
+/// Builds the agent as it ships into `target` and returns the program's bytes.
+pub(super) fn build(apt: &Apt, arch: Arch, target: &Path) -> Result<Vec<u8>> {
     let prefixes = prefixes(target)?;
     let map = |option: &str| {
         let options = prefixes.iter().map(|(from, to)| format!("{option}={}={to}", from.display()));
@@ -39,18 +33,33 @@ pub(crate) fn build(apt: &Apt, arch: Arch, effort: Effort, target: &Path) -> Res
     };
     process::run(
         cargo(apt, arch)?
-            .args(["build", "--quiet", "--profile", effort.profile(), "--package", "naru-agent"])
+            .args(["build", "--quiet", "--profile", "agent", "--package", "naru-agent"])
             .args(["--target", arch.triple()])
             .current_dir(workspace::root())
             .env("CARGO_TARGET_DIR", target)
-            .env(
-                "RUSTFLAGS",
-                format!("-C target-feature=+crt-static {}", map("--remap-path-prefix")),
-            )
+            .env("RUSTFLAGS", format!("{STATIC} {}", map("--remap-path-prefix")))
             .env(format!("CFLAGS_{}", arch.triple().replace('-', "_")), map("-ffile-prefix-map")),
     )?;
-    let program = target.join(arch.triple()).join(effort.profile()).join("naru-agent");
-    fs::read(&program).with_context(|| format!("cannot read {}", program.display()))
+    read(&target.join(arch.triple()).join("agent/naru-agent"))
+}
+
+/// Builds the agent of [`Effort::Quick`] and returns the program's bytes.
+pub(crate) fn build_quickly(apt: &Apt, arch: Arch) -> Result<Vec<u8>> {
+    let target = cross::target_folder();
+    process::run(
+        cargo(apt, arch)?
+            // The features are those that the tests have of it, so that nothing is built twice.
+            .args(["build", "--quiet", "--package", "naru-agent", "--features", "tokio/test-util"])
+            .args(["--target", arch.triple()])
+            .current_dir(workspace::root())
+            .env("CARGO_TARGET_DIR", &target)
+            .env("RUSTFLAGS", STATIC),
+    )?;
+    read(&target.join(arch.triple()).join("debug/naru-agent"))
+}
+
+fn read(program: &Path) -> Result<Vec<u8>> {
+    fs::read(program).with_context(|| format!("cannot read {}", program.display()))
 }
 
 /// Where the agent is built unless another place is asked for: not in the developer's

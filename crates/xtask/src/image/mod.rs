@@ -28,7 +28,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-pub(crate) use self::agent::Effort;
+pub(crate) use self::agent::{Effort, STATIC, build_quickly};
 use crate::apt::Apt;
 use crate::step::{say, step};
 use crate::{setup, workspace};
@@ -133,13 +133,12 @@ pub(crate) fn run(arguments: &ImageArgs) -> Result<()> {
 pub(crate) fn build(apt: &Apt, arch: Arch, effort: Effort) -> Result<()> {
     let folder = folder(arch);
     step(&format!("VM image for {}", arch.name()), || {
-        assemble(apt, arch, effort, &folder, &agent::target_folder())
+        let agent = step("agent", || match effort {
+            Effort::Full => agent::build(apt, arch, &agent::target_folder()),
+            Effort::Quick => agent::build_quickly(apt, arch),
+        })?;
+        assemble(apt, arch, &folder, agent)
     })
-}
-
-/// Builds the agent alone, where the image's build finds it again.
-pub(crate) fn build_agent(apt: &Apt, arch: Arch, effort: Effort) -> Result<Vec<u8>> {
-    agent::build(apt, arch, effort, &agent::target_folder())
 }
 
 /// Where the image of an architecture lies.
@@ -165,16 +164,9 @@ struct Manifest {
     files: Vec<FileRecord>,
 }
 
-fn assemble(
-    apt: &Apt,
-    arch: Arch,
-    effort: Effort,
-    folder: &Path,
-    agent_target: &Path,
-) -> Result<()> {
+fn assemble(apt: &Apt, arch: Arch, folder: &Path, agent: Vec<u8>) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let packages = lock::fetch(apt, arch)?;
-    let agent = step("agent", || agent::build(apt, arch, effort, agent_target))?;
     let write = |name: &str, content: &[u8]| write_whole(&folder.join(name), content);
     write(kernel::file_name(arch), &kernel::extract(&packages.kernel, arch)?)?;
     write(INITRAMFS, &initramfs(&packages, agent, arch)?)?;
@@ -248,7 +240,7 @@ fn check(apt: &Apt, arch: Arch) -> Result<()> {
         _ => {}
     }
     let second = scratch.join(arch.name());
-    assemble(apt, arch, Effort::Full, &second, &scratch.join("agent"))?;
+    assemble(apt, arch, &second, agent::build(apt, arch, &scratch.join("agent"))?)?;
     // The manifest has the digest of every other file.
     let (one, other) = (read(&folder(arch).join(MANIFEST))?, read(&second.join(MANIFEST))?);
     if one != other {
