@@ -15,6 +15,11 @@ pub fn compose() -> anyhow::Result<PathBuf> {
     program("compose/usr/libexec/docker/cli-plugins/docker-compose")
 }
 
+/// docker buildx, which runs as a program of its own, too.
+pub fn buildx() -> anyhow::Result<PathBuf> {
+    program("buildx/usr/libexec/docker/cli-plugins/docker-buildx")
+}
+
 /// Python with docker's library and Testcontainers.
 pub fn python() -> anyhow::Result<PathBuf> {
     program("python/bin/python")
