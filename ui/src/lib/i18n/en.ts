@@ -9,7 +9,7 @@ export const en = {
     projects: "Projects",
     settings: "Settings",
     machine: "Machine",
-    search: "Search and do",
+    search: "Search",
     notices: "Notices",
     resize: "Width of the list",
   },
