@@ -34,6 +34,7 @@ fn main() -> Result<(), tauri::Error> {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 
     Builder::<Wry>::new()
+        .plugin(tauri_plugin_dialog::init())
         .plugin(tauri_plugin_opener::init())
         .manage(Quit::default())
         .setup(|app| {

@@ -8,6 +8,7 @@ import {
   fakeSettings,
   fakeStatus,
   fakeSteps,
+  fakeUsers,
   fakeVolume,
 } from "./lib/host/fake";
 import type { Settings } from "./lib/ipc/bindings";
@@ -25,9 +26,9 @@ const LOG = [
 
 const filled: Scene = (host) => {
   host.images = [
-    fakeImage("busybox:latest", { containers: 2 }),
-    fakeImage("registry.example.com/team/shop-frontend:2026-11-22", { id: "sha256:11", size: 412_000_000, containers: 1 }),
-    fakeImage("postgres:17", { id: "sha256:22", size: 438_200_000, containers: 1 }),
+    fakeImage("busybox:latest", { users: fakeUsers("nightly-import", "hello") }),
+    fakeImage("registry.example.com/team/shop-frontend:2026-11-22", { id: "sha256:11", size: 412_000_000, users: fakeUsers("web") }),
+    fakeImage("postgres:17", { id: "sha256:22", size: 438_200_000, users: fakeUsers("database") }),
     fakeImage("x", { id: `sha256:${"9c4e".repeat(16)}`, tags: [], size: 7_800_000 }),
   ];
   host.containers = [

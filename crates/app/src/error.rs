@@ -10,6 +10,8 @@ use naru_machine::{ExitReport, Hint as MachineHint, MachineError};
 use naru_protocol::handshake::Mismatch;
 use naru_transport::TransportError;
 
+use crate::at_registry;
+
 /// What the guest's init puts before an error on its console.
 const GUEST_ERROR: &str = "init: error: ";
 
@@ -159,6 +161,24 @@ pub enum AppError {
         /// The stream's name.
         stream_id: String,
     },
+    /// A registry, or the engine for it, said no. What advice fits is seen in its words.
+    #[error(transparent)]
+    AtRegistry(Box<Self>),
+    /// The engine said why in the midst of its work.
+    #[error("{message}")]
+    Said {
+        /// Its sentence.
+        message: String,
+    },
+    /// It should be a file.
+    #[error("{path} is not a file", path = path.display())]
+    NoFile {
+        /// What is there.
+        path: PathBuf,
+    },
+    /// Somebody ended a save, load or push.
+    #[error("it was cancelled")]
+    TransferCancelled,
     /// Somebody ended the pull.
     #[error("the pull was cancelled")]
     PullCancelled,
@@ -181,15 +201,21 @@ impl AppError {
             | Self::File { .. }
             | Self::Garbled { .. }
             | Self::OwnerFailed { .. }
-            | Self::System { .. } => ErrorKind::Internal,
+            | Self::System { .. }
+            | Self::Said { .. } => ErrorKind::Internal,
             Self::NoVmImages
             | Self::BrokenSettings { .. }
             | Self::NotRunning
             | Self::GuestGaveUp { .. }
             | Self::Mismatch(_) => ErrorKind::Precondition,
-            Self::InvalidSetting { .. } | Self::InvalidName { .. } => ErrorKind::InvalidArgument,
+            Self::InvalidSetting { .. } | Self::InvalidName { .. } | Self::NoFile { .. } => {
+                ErrorKind::InvalidArgument
+            }
+            Self::AtRegistry(error) => at_registry::kind(error),
             Self::Busy { .. } | Self::ContainerNotRunning { .. } => ErrorKind::Conflict,
-            Self::StartCancelled | Self::PullCancelled => ErrorKind::Cancelled,
+            Self::StartCancelled | Self::PullCancelled | Self::TransferCancelled => {
+                ErrorKind::Cancelled
+            }
             Self::Machine(error) => error.kind(),
             Self::Transport(error) => error.kind(),
             Self::Deadline { .. } => ErrorKind::Deadline,
@@ -201,6 +227,16 @@ impl AppError {
             Self::Owner(error) => kind_named(&error.kind),
             Self::StreamExists { .. } => ErrorKind::AlreadyExists,
             Self::NoTerminal { .. } => ErrorKind::NotFound,
+        }
+    }
+
+    /// The same failure of something that took a registry.
+    pub(crate) fn at_registry(self) -> Self {
+        match self {
+            Self::Docker(_) | Self::Refused { .. } | Self::Said { .. } | Self::Deadline { .. } => {
+                Self::AtRegistry(Box::new(self))
+            }
+            error => error,
         }
     }
 
@@ -234,6 +270,7 @@ impl AppError {
             Self::NoVmImages => Hint::Reinstall,
             Self::BrokenSettings { .. } => Hint::ResetSettings,
             Self::NotRunning => Hint::StartMachine,
+            Self::AtRegistry(error) => return at_registry::hints(error),
             Self::Mismatch(_) => Hint::RestartMachine,
             Self::GuestGaveUp { .. } => Hint::ReadConsole,
             Self::Machine(error) => {

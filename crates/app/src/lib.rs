@@ -14,12 +14,15 @@
 //! other processes. Knows nothing of Tauri, and of the engine only its API.
 
 mod app;
+mod ask;
+mod at_registry;
 pub mod commands;
 mod config;
 mod console;
 mod context;
 mod control;
 mod copy;
+mod credentials;
 pub mod demo;
 mod directories;
 mod error;

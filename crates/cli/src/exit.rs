@@ -36,6 +36,8 @@ fn code(kind: ErrorKind) -> u8 {
 /// What a hint says to somebody at a terminal.
 fn advice(hint: Hint) -> &'static str {
     match hint {
+        Hint::CheckName => "Check the image's name and tag.",
+        Hint::CheckNetwork => "Check the network, the registry's address and the proxy.",
         Hint::CheckSettings => "See the machine's settings.",
         Hint::CloseOtherInstance => "Another Naru uses this disk: use that one, or end it first.",
         Hint::FreeDiskSpace => "Free some disk space and try again.",
@@ -44,6 +46,7 @@ fn advice(hint: Hint) -> &'static str {
             "For hardware acceleration, join the group kvm: usermod -aG kvm USER, then log in again."
         }
         Hint::LessMemory => "Give the machine less memory in its settings.",
+        Hint::LogIn => "Log in with `docker login`.",
         Hint::ReadConsole => "`naru logs` shows what the machine said.",
         Hint::Reinstall => "Reinstall Naru, or set NARU_VM_IMAGES to the image's directory.",
         Hint::ResetSettings => "Correct or remove the file; Naru then uses its defaults.",

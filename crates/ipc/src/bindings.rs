@@ -88,6 +88,12 @@ fn index_ts(config: &Config, rows: &[Row]) -> Result<String, std::fmt::Error> {
         ContainerSummary::dependencies(config),
         VolumeSummary::dependencies(config),
         NetworkSummary::dependencies(config),
+        ImageSummary::dependencies(config),
+        ImageDetails::dependencies(config),
+        FoundRepository::dependencies(config),
+        Repository::dependencies(config),
+        RepositoryTag::dependencies(config),
+        ContainerRun::dependencies(config),
     ] {
         names.extend(dependency.into_iter().map(|each| each.ts_name));
     }

@@ -60,6 +60,61 @@ pub struct ContainerRun {
     pub ports: Vec<PublishedPort>,
     /// Give it a terminal and keep its input open.
     pub interactive: bool,
+    /// What is mounted in it.
+    pub mounts: Vec<RunMount>,
+    /// The most bytes of memory; 0 for no limit.
+    #[ts(type = "number")]
+    pub memory: u64,
+    /// Billionths of a processor; 0 for no limit.
+    #[ts(type = "number")]
+    pub nano_cpus: u64,
+    /// When the engine starts it again by itself.
+    pub restart: Restart,
+    /// The network it is in; empty for the usual one.
+    pub network: String,
+    /// Remove it when it ends.
+    pub auto_remove: bool,
+}
+
+/// One mount of a new container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct RunMount {
+    /// What is mounted.
+    pub kind: RunMountKind,
+    /// The volume's name, or the directory in the machine.
+    pub source: String,
+    /// Where in the container.
+    pub target: String,
+    /// Whether the container may only read it.
+    pub read_only: bool,
+}
+
+/// What is mounted in a new container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+#[serde(rename_all = "lowercase")]
+pub enum RunMountKind {
+    /// A volume, which is made when there is none of its name.
+    Volume,
+    /// A directory that is there.
+    Bind,
+}
+
+/// When the engine starts a container again by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+#[serde(rename_all = "kebab-case")]
+pub enum Restart {
+    /// Never.
+    #[default]
+    No,
+    /// When it fails.
+    OnFailure,
+    /// Always, but not after it was stopped on purpose.
+    UnlessStopped,
+    /// Always.
+    Always,
 }
 
 /// Names one container, by name or id.

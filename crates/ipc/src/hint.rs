@@ -8,6 +8,10 @@ use ts_rs::TS;
 #[ts(export)]
 #[serde(rename_all = "kebab-case")]
 pub enum Hint {
+    /// See whether the image's name is right.
+    CheckName,
+    /// See whether the registry can be reached.
+    CheckNetwork,
     /// Look at the machine's settings.
     CheckSettings,
     /// Use the Naru that runs already, or end it.
@@ -20,6 +24,8 @@ pub enum Hint {
     JoinKvmGroup,
     /// Give the machine less memory.
     LessMemory,
+    /// Log in to the registry.
+    LogIn,
     /// Read what the machine wrote on its console.
     ReadConsole,
     /// Install Naru again: a part of it is missing.

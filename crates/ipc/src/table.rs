@@ -17,6 +17,17 @@ macro_rules! commands {
             "image.pull" image_pull(ImagePull, stream PullProgress) -> ();
             "image.pull_cancel" image_pull_cancel(ImagePullCancel) -> ();
             "image.remove" image_remove(ImageRemove) -> ();
+            "image.inspect" image_inspect(ImageRef) -> ImageDetails;
+            "image.history" image_history(ImageRef) -> Vec<ImageStep>;
+            "image.tag" image_tag(ImageTag) -> ();
+            "image.save" image_save(ImageSave, stream FileProgress) -> ();
+            "image.load" image_load(ImageLoad, stream FileProgress) -> ImagesLoaded;
+            "image.push" image_push(ImagePush, stream PullProgress) -> ();
+            "image.prune_plan" image_prune_plan(ImagePrune) -> ImagePrunePlan;
+            "image.prune" image_prune(ImagePrune) -> ImagePrunePlan;
+            "registry.search" registry_search(RegistrySearch) -> Vec<FoundRepository>;
+            "registry.repository" registry_repository(RepositoryQuery) -> Repository;
+            "registry.login" registry_login(RegistryLogin) -> ();
             "container.list" container_list(()) -> Vec<ContainerSummary>;
             "container.run" container_run(ContainerRun) -> ContainerRef;
             "container.start" container_start(ContainerRef) -> ();

@@ -1,5 +1,8 @@
+import ArrowLeft from "@lucide/svelte/icons/arrow-left";
+import BadgeCheck from "@lucide/svelte/icons/badge-check";
 import Box from "@lucide/svelte/icons/box";
 import Boxes from "@lucide/svelte/icons/boxes";
+import BrushCleaning from "@lucide/svelte/icons/brush-cleaning";
 import Check from "@lucide/svelte/icons/check";
 import ChevronDown from "@lucide/svelte/icons/chevron-down";
 import ChevronUp from "@lucide/svelte/icons/chevron-up";
@@ -7,8 +10,11 @@ import Circle from "@lucide/svelte/icons/circle";
 import Copy from "@lucide/svelte/icons/copy";
 import Download from "@lucide/svelte/icons/download";
 import Ellipsis from "@lucide/svelte/icons/ellipsis";
+import FileDown from "@lucide/svelte/icons/file-down";
+import Folder from "@lucide/svelte/icons/folder";
 import HardDrive from "@lucide/svelte/icons/hard-drive";
 import Info from "@lucide/svelte/icons/info";
+import KeyRound from "@lucide/svelte/icons/key-round";
 import Languages from "@lucide/svelte/icons/languages";
 import Layers from "@lucide/svelte/icons/layers";
 import Network from "@lucide/svelte/icons/network";
@@ -20,11 +26,15 @@ import RotateCw from "@lucide/svelte/icons/rotate-cw";
 import Search from "@lucide/svelte/icons/search";
 import Server from "@lucide/svelte/icons/server";
 import Settings from "@lucide/svelte/icons/settings-2";
+import ShieldCheck from "@lucide/svelte/icons/shield-check";
 import Square from "@lucide/svelte/icons/square";
+import Star from "@lucide/svelte/icons/star";
 import Sun from "@lucide/svelte/icons/sun-moon";
+import Tag from "@lucide/svelte/icons/tag";
 import Trash from "@lucide/svelte/icons/trash-2";
 import Alert from "@lucide/svelte/icons/triangle-alert";
 import Unplug from "@lucide/svelte/icons/unplug";
+import Upload from "@lucide/svelte/icons/upload";
 import Cross from "@lucide/svelte/icons/x";
 
 /** Every icon of the window, by what it stands for; all of them Lucide's. */
@@ -50,6 +60,16 @@ export const icons = {
   circle: Circle,
   download: Download,
   search: Search,
+  tag: Tag,
+  upload: Upload,
+  file: FileDown,
+  broom: BrushCleaning,
+  official: BadgeCheck,
+  verified: ShieldCheck,
+  star: Star,
+  back: ArrowLeft,
+  folder: Folder,
+  key: KeyRound,
   more: Ellipsis,
   up: ChevronUp,
   down: ChevronDown,

@@ -39,6 +39,8 @@ export class AppState {
   info = $state.raw<AppInfo | null>(null);
   /** The container whose details are shown. */
   selected = $state<string | null>(null);
+  /** The name (or id, of one without) of the image whose details are shown. */
+  image = $state<string | null>(null);
   /** The volume, network and project whose details are shown. */
   volume = $state<string | null>(null);
   network = $state<string | null>(null);
@@ -129,6 +131,7 @@ export class AppState {
     if (!this.machine.running && wasRunning) {
       for (const { list } of this.#listings) list.clear();
       this.selected = null;
+      this.image = null;
       this.volume = null;
       this.network = null;
       this.project = null;

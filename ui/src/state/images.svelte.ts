@@ -28,6 +28,17 @@ export class Images {
     await this.list.refresh();
   }
 
+  /** By a name or by its id. */
+  find(name: string): ImageSummary | undefined {
+    return this.list.items?.find(({ id, tags }) => id === name || tags.includes(name));
+  }
+
+  /** Gives the image one more name; rejects with an `IpcFailure`. */
+  async tag(image: string, name: string): Promise<void> {
+    await this.#host.call("image.tag", { image, name });
+    await this.list.refresh();
+  }
+
   async remove(name: string, force: boolean): Promise<void> {
     this.removing.add(name);
     this.failure = null;

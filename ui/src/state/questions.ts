@@ -56,14 +56,14 @@ export const askToRemoveImages = (app: AppState, images: readonly ImageName[], a
   if (only === undefined) return;
   const losses = ({ image }: ImageName): string[] => {
     if (image.tags.length > 1) return [t.removeTagText];
-    return image.containers === 0 ? [t.removeText] : [t.removeText, t.removeUsed(image.containers)];
+    return image.users.length === 0 ? [t.removeText] : [t.removeText, t.removeUsed(image.users.length)];
   };
   const remove = async () => {
     // One after the other: they may be names of one image.
-    for (const { name, image } of images) await app.images.remove(name, image.containers > 0);
+    for (const { name, image } of images) await app.images.remove(name, image.users.length > 0);
     after();
   };
-  const used = images.reduce((sum, { image }) => sum + image.containers, 0);
+  const used = images.reduce((sum, { image }) => sum + image.users.length, 0);
   app.question = {
     title: images.length === 1 ? t.removeTitle(only.shown) : t.removeManyTitle(images.length),
     sentences:

@@ -4,7 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bollard::Docker;
-use bollard::models::{ContainerCreateBody, HostConfig, PortBinding, PortSummary};
+use bollard::models::{
+    ContainerCreateBody, HostConfig, Mount, MountType, PortBinding, PortSummary, RestartPolicy,
+    RestartPolicyNameEnum,
+};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
     RemoveContainerOptionsBuilder, RestartContainerOptions, StartContainerOptions,
@@ -13,9 +16,10 @@ use bollard::query_parameters::{
 use futures::{StreamExt, stream};
 use naru_ipc::{
     ContainerRef, ContainerRemove, ContainerRun, ContainerSummary, IpcError, PublishedPort,
+    Restart, RunMount, RunMountKind,
 };
 
-use super::{check_container, check_image, container_name};
+use super::{check_container, check_image, check_name, container_name};
 use crate::{App, AppError, demo};
 
 /// Where compose writes which project and service a container belongs to.
@@ -75,6 +79,9 @@ impl App {
     /// `container.run`: the image must be there already; only the bundled one is loaded.
     pub async fn container_run(&self, request: ContainerRun) -> Result<ContainerRef, IpcError> {
         check_image(&request.image)?;
+        if !request.network.is_empty() {
+            check_name("network name", &request.network)?;
+        }
         if !request.name.is_empty() {
             check_container(&request.name)?;
         }
@@ -147,16 +154,50 @@ fn body(request: ContainerRun) -> ContainerCreateBody {
         };
         bindings.entry(key(port)).or_default().get_or_insert_default().push(binding);
     }
+    let limit = |wanted: u64| i64::try_from(wanted).ok().filter(|wanted| *wanted > 0);
+    let host = HostConfig {
+        port_bindings: Some(bindings.clone()),
+        mounts: Some(request.mounts.into_iter().map(mount).collect()),
+        memory: limit(request.memory),
+        nano_cpus: limit(request.nano_cpus),
+        restart_policy: Some(restart(request.restart)),
+        network_mode: Some(request.network).filter(|network| !network.is_empty()),
+        auto_remove: Some(request.auto_remove),
+        ..HostConfig::default()
+    };
     ContainerCreateBody {
         image: Some(request.image),
         cmd: (!request.command.is_empty()).then_some(request.command),
         env: (!request.env.is_empty()).then_some(request.env),
-        exposed_ports: Some(bindings.keys().cloned().collect()),
-        host_config: Some(HostConfig { port_bindings: Some(bindings), ..HostConfig::default() }),
+        exposed_ports: Some(bindings.into_keys().collect()),
+        host_config: Some(host),
         tty: Some(request.interactive),
         open_stdin: Some(request.interactive),
         ..ContainerCreateBody::default()
     }
+}
+
+fn mount(mount: RunMount) -> Mount {
+    Mount {
+        target: Some(mount.target),
+        source: Some(mount.source),
+        typ: Some(match mount.kind {
+            RunMountKind::Volume => MountType::VOLUME,
+            RunMountKind::Bind => MountType::BIND,
+        }),
+        read_only: Some(mount.read_only),
+        ..Mount::default()
+    }
+}
+
+fn restart(restart: Restart) -> RestartPolicy {
+    let name = match restart {
+        Restart::No => RestartPolicyNameEnum::NO,
+        Restart::OnFailure => RestartPolicyNameEnum::ON_FAILURE,
+        Restart::UnlessStopped => RestartPolicyNameEnum::UNLESS_STOPPED,
+        Restart::Always => RestartPolicyNameEnum::ALWAYS,
+    };
+    RestartPolicy { name: Some(name), ..RestartPolicy::default() }
 }
 
 fn summary(

@@ -5,13 +5,16 @@ use std::collections::HashMap;
 use bollard::models::CreateImageInfo;
 use bollard::query_parameters::{
     CreateImageOptionsBuilder, ListContainersOptionsBuilder, ListImagesOptionsBuilder,
-    RemoveImageOptionsBuilder,
+    RemoveImageOptionsBuilder, TagImageOptionsBuilder,
 };
 use futures::StreamExt;
-use naru_ipc::{ImagePull, ImagePullCancel, ImageRemove, ImageSummary, IpcError, PullProgress};
+use naru_ipc::{
+    ImagePull, ImagePullCancel, ImageRemove, ImageSummary, ImageTag, ImageUser, IpcError,
+    PullProgress,
+};
 
-use super::check_image;
-use crate::{App, AppError};
+use super::{check_image, container_name, runs};
+use crate::{App, AppError, credentials};
 
 /// What Docker says in the place of a name that an image does not have.
 const NO_NAME: &str = "<none>:<none>";
@@ -30,19 +33,23 @@ impl App {
             docker.list_images(Some(images)),
             docker.list_containers(Some(containers))
         )?;
-        // The engine need not count the containers itself: the API's default is -1.
-        let mut counts: HashMap<String, u32> = HashMap::new();
-        for image_id in containers.into_iter().filter_map(|container| container.image_id) {
-            *counts.entry(image_id).or_default() += 1;
+        let mut users: HashMap<String, Vec<ImageUser>> = HashMap::new();
+        for container in containers {
+            let (container_name, running) = (container_name(&container), runs(&container));
+            let (Some(container_id), Some(image_id)) = (container.id, container.image_id) else {
+                continue;
+            };
+            let user = ImageUser { container_id, container_name, running };
+            users.entry(image_id).or_default().push(user);
         }
-        let summary = |image: bollard::models::ImageSummary| ImageSummary {
-            containers: counts.get(&image.id).copied().unwrap_or_default(),
+        let mut summary = |image: bollard::models::ImageSummary| ImageSummary {
+            users: users.remove(&image.id).unwrap_or_default(),
             id: image.id,
             tags: image.repo_tags.into_iter().filter(|tag| tag != NO_NAME).collect(),
             size: u64::try_from(image.size).unwrap_or_default(),
             created: image.created,
         };
-        Ok(images.into_iter().map(summary).collect())
+        Ok(images.into_iter().map(&mut summary).collect())
     }
 
     /// `image.pull`: returns when the image is there. Dropping it ends the pull, as
@@ -52,7 +59,7 @@ impl App {
         request: ImagePull,
         sink: impl Fn(PullProgress) -> bool + Send + Sync + 'static,
     ) -> Result<(), IpcError> {
-        Ok(self.pull(request, sink).await?)
+        Ok(self.pull(request, sink).await.map_err(AppError::at_registry)?)
     }
 
     async fn pull(
@@ -68,7 +75,11 @@ impl App {
             // Without it the API pulls every tag there is.
             options = options.tag("latest");
         }
-        let mut lines = Box::pin(docker.create_image(Some(options.build()), None, None));
+        let registry = credentials::registry_of(&request.reference);
+        let directory = &self.inner.directories.docker_config;
+        let proven = credentials::find(directory, registry).await;
+        let proven = proven.map(|proven| proven.for_bollard(registry));
+        let mut lines = Box::pin(docker.create_image(Some(options.build()), None, proven));
         loop {
             let line = tokio::select! {
                 () = pull.closed() => return Err(AppError::PullCancelled),
@@ -100,12 +111,30 @@ impl App {
         docker.remove_image(&request.image, Some(options), None).await.map_err(AppError::from)?;
         Ok(())
     }
+
+    /// `image.tag`.
+    pub async fn image_tag(&self, request: ImageTag) -> Result<(), IpcError> {
+        check_image(&request.image)?;
+        check_image(&request.name)?;
+        let (name, tag) = name_and_tag(&request.name);
+        let options = TagImageOptionsBuilder::new().repo(name).tag(tag).build();
+        let docker = self.inner.docker()?;
+        Ok(docker.tag_image(&request.image, Some(options)).await.map_err(AppError::from)?)
+    }
 }
 
 /// Whether the reference names neither tag nor digest.
 fn is_untagged(reference: &str) -> bool {
     let name = reference.rsplit('/').next().unwrap_or(reference);
     !reference.contains('@') && !name.contains(':')
+}
+
+/// The name without its tag, and the tag, which is `latest` where none is said.
+pub(super) fn name_and_tag(reference: &str) -> (&str, &str) {
+    match reference.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => (name, tag),
+        _ => (reference, "latest"),
+    }
 }
 
 fn progress(info: CreateImageInfo) -> PullProgress {
@@ -128,6 +157,8 @@ mod tests {
         assert!(is_untagged("localhost:5000/a"));
         assert!(is_untagged("busybox"));
         assert!(!is_untagged("localhost:5000/a:1"));
+        assert_eq!(name_and_tag("localhost:5000/a"), ("localhost:5000/a", "latest"));
+        assert_eq!(name_and_tag("localhost:5000/a:1"), ("localhost:5000/a", "1"));
         assert!(!is_untagged("a@sha256:00"));
     }
 }

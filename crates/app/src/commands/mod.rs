@@ -1,11 +1,15 @@
 //! The rows of the command table that the engine answers, one file per resource.
 //!
-//! A row with a stream returns as soon as the stream is open, except `image.pull`,
-//! which returns when the pull is over. A stream's `sink` gives false when its
+//! A row with a stream returns as soon as the stream is open, except those of images, which
+//! return when what they do is over. A stream's `sink` gives false when its
 //! receiver is gone; the stream then ends.
 
 mod container;
+mod find;
 mod image;
+mod image_move;
+mod image_prune;
+mod image_view;
 mod logs;
 mod network;
 mod terminal;

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use bollard::models::{
-    ContainerSummary, EndpointSettings, Ipam, IpamConfig, Network, NetworkConnectRequest,
-    NetworkCreateRequest, NetworkDisconnectRequest,
+    BollardDate, ContainerSummary, EndpointSettings, Ipam, IpamConfig, Network,
+    NetworkConnectRequest, NetworkCreateRequest, NetworkDisconnectRequest,
 };
 use bollard::query_parameters::{
     InspectNetworkOptions, ListContainersOptionsBuilder, ListNetworksOptions,
@@ -147,7 +147,7 @@ fn summary(network: Network, users: Vec<NetworkUser>) -> NetworkSummary {
         name,
         driver: network.driver.unwrap_or_default(),
         internal: network.internal.unwrap_or_default(),
-        created: network.created.map_or(0, |time| time.unix_timestamp()),
+        created: network.created.map_or(0, BollardDate::unix_timestamp),
         subnets: subnets.collect(),
         labels: network.labels.unwrap_or_default().into_iter().collect(),
         users,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use bollard::models::{ContainerSummary, Volume, VolumeCreateRequest};
+use bollard::models::{BollardDate, ContainerSummary, Volume, VolumeCreateRequest};
 use bollard::query_parameters::{
     ListContainersOptionsBuilder, ListVolumesOptions, RemoveVolumeOptions,
 };
@@ -124,7 +124,7 @@ fn summary(volume: Volume, users: Vec<VolumeUser>) -> VolumeSummary {
         name: volume.name,
         driver: volume.driver,
         mountpoint: volume.mountpoint,
-        created: volume.created_at.map_or(0, |time| time.unix_timestamp()),
+        created: volume.created_at.map_or(0, BollardDate::unix_timestamp),
         labels: volume.labels.into_iter().collect(),
         users,
     }

@@ -3,10 +3,12 @@
 use naru_app::App;
 use naru_ipc::{
     AppInfo, ContainerLogs, ContainerRef, ContainerRemove, ContainerRun, ContainerSummary,
-    ImagePull, ImagePullCancel, ImageRemove, ImageSummary, Inspection, IpcError, MachineStatus,
-    NetworkCreate, NetworkLink, NetworkRef, NetworkSummary, OutputChunk, PullProgress, Settings,
-    StreamClose, TerminalOpen, TerminalResize, TerminalWrite, VolumeCreate, VolumeRef, VolumeSize,
-    VolumeSummary, commands,
+    FileProgress, FoundRepository, ImageDetails, ImageLoad, ImagePrune, ImagePrunePlan, ImagePull,
+    ImagePullCancel, ImagePush, ImageRef, ImageRemove, ImageSave, ImageStep, ImageSummary,
+    ImageTag, ImagesLoaded, Inspection, IpcError, MachineStatus, NetworkCreate, NetworkLink,
+    NetworkRef, NetworkSummary, OutputChunk, PullProgress, RegistryLogin, RegistrySearch,
+    Repository, RepositoryQuery, Settings, StreamClose, TerminalOpen, TerminalResize,
+    TerminalWrite, VolumeCreate, VolumeRef, VolumeSize, VolumeSummary, commands,
 };
 
 macro_rules! check_methods {

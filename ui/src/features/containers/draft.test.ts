@@ -25,6 +25,12 @@ describe("a draft", () => {
         { host_ip: "127.0.0.1", host_port: 0, container_port: 443 },
       ],
       interactive: true,
+      mounts: [],
+      memory: 0,
+      nano_cpus: 0,
+      restart: "no",
+      network: "",
+      auto_remove: false,
     });
   });
 

@@ -95,6 +95,12 @@ export const requestOf = (draft: Draft): ContainerRun | null => {
         container_port: containerPort(port) ?? 0,
       })),
     interactive: draft.interactive,
+    mounts: [],
+    memory: 0,
+    nano_cpus: 0,
+    restart: "no",
+    network: "",
+    auto_remove: false,
   };
 };
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { failure, FakeHost, fakeImage } from "../../lib/host/fake";
+import { failure, FakeHost, fakeImage, fakeUsers } from "../../lib/host/fake";
 import { openWindow, row } from "../../test/render";
 import { rowsOf } from "./rows";
 
@@ -65,7 +65,7 @@ describe("the list", () => {
 
   it("asks before it removes and names what is lost", async () => {
     const host = new FakeHost();
-    host.images = [fakeImage("busybox:latest", { containers: 2 })];
+    host.images = [fakeImage("busybox:latest", { users: fakeUsers("a", "b") })];
     const { screen, user } = openWindow(host, "images");
     await user.click((await row("busybox")).getByRole("button", { name: "Remove busybox:latest" }));
     const dialog = screen.getByRole("dialog", { name: "Remove busybox:latest?" });

@@ -10,6 +10,10 @@ export interface ImageRow {
   shown: string;
 }
 
+/** The running containers that keep the image from being removed by its last name. */
+export const heldBy = ({ image }: ImageRow): readonly string[] =>
+  image.tags.length > 1 ? [] : image.users.filter(({ running }) => running).map(({ container_name }) => container_name);
+
 const shortId = (id: string): string => id.replace(/^sha256:/, "").slice(0, 12);
 
 /** A row for each name, by name; those without one last. */

@@ -3,17 +3,22 @@ import type {
   AppInfo,
   Commands,
   ContainerSummary,
+  FoundRepository,
+  ImageDetails,
+  ImagePrunePlan,
+  ImageStep,
   ImageSummary,
   MachineStatus,
   NetworkSummary,
   OutputChunk,
   PullProgress,
+  Repository,
   VolumeSize,
   VolumeSummary,
 } from "../ipc/bindings";
 import type { IpcFailure } from "../ipc/failure";
 import type { Command, Host, Item, Request, Response, StreamCommand } from "./host";
-import { chunk, fakeContainer, fakeImage, fakeNetwork, fakeSettings, fakeStatus, fakeVolume, HEX } from "./samples";
+import { chunk, failure, fakeContainer, fakeDetails, fakeId, fakeImage, fakeNetwork, fakeSettings, fakeStatus, fakeVolume, HEX } from "./samples";
 
 export * from "./samples";
 
@@ -49,7 +54,15 @@ export class FakeHost implements Host {
   /** Every request, in order. */
   readonly asked: { command: Command; request: unknown }[] = [];
   readonly opened: string[] = [];
+  /** What the person chooses in the next dialogs for files; nothing when it is empty. */
+  readonly chosen: string[] = [];
+  found: FoundRepository[] = [];
+  repositories: Repository[] = [];
+  details = new Map<string, ImageDetails>();
+  steps: ImageStep[] = [];
+  prunePlan: ImagePrunePlan = { images: [], bytes: 0 };
 
+  readonly #drops = new Set<(paths: readonly string[]) => void>();
   readonly #listeners = new Set<(event: AppEvent) => void>();
   readonly #terminals = new Map<string, (item: OutputChunk) => void>();
 
@@ -82,6 +95,24 @@ export class FakeHost implements Host {
   listen(onEvent: (event: AppEvent) => void): Promise<() => void> {
     this.#listeners.add(onEvent);
     return Promise.resolve(() => this.#listeners.delete(onEvent));
+  }
+
+  pickFile(): Promise<string | null> {
+    return Promise.resolve(this.chosen.shift() ?? null);
+  }
+
+  saveFile(): Promise<string | null> {
+    return Promise.resolve(this.chosen.shift() ?? null);
+  }
+
+  onDrop(onDrop: (paths: readonly string[]) => void): Promise<() => void> {
+    this.#drops.add(onDrop);
+    return Promise.resolve(() => this.#drops.delete(onDrop));
+  }
+
+  /** Files that someone lets go of over the window. */
+  drop(...paths: string[]): void {
+    for (const onDrop of this.#drops) onDrop(paths);
   }
 
   openUrl(url: string): Promise<void> {
@@ -156,6 +187,47 @@ export class FakeHost implements Host {
       this.images = this.images.filter((each) => each.id !== image && !each.tags.includes(image));
       return Promise.resolve(null);
     },
+    "image.inspect": ({ image }) => {
+      const known = this.details.get(image);
+      const found = this.images.find((each) => each.id === image || each.tags.includes(image));
+      if (known !== undefined) return Promise.resolve(known);
+      if (found !== undefined) return Promise.resolve(fakeDetails(found));
+      return Promise.reject(failure("not_found", `No such image: ${image}`));
+    },
+    "image.history": () => Promise.resolve(this.steps),
+    "image.tag": ({ image, name }) => {
+      this.images = this.images.map((each) =>
+        each.id === image || each.tags.includes(image) ? { ...each, tags: [...each.tags, name] } : each,
+      );
+      return Promise.resolve(null);
+    },
+    "image.save": (_, onItem) => {
+      onItem({ bytes: 2_000_000, total: null });
+      return Promise.resolve(null);
+    },
+    "image.load": (_, onItem) => {
+      onItem({ bytes: 2_000_000, total: 4_000_000 });
+      const loaded = fakeImage("loaded:1", { id: fakeId("loaded") });
+      this.images = [...this.images, loaded];
+      return Promise.resolve({ images: loaded.tags });
+    },
+    "image.push": (_, onItem) => {
+      for (const item of this.progress) onItem(item);
+      return Promise.resolve(null);
+    },
+    "image.prune_plan": () => Promise.resolve(this.prunePlan),
+    "image.prune": () => {
+      const plan = this.prunePlan;
+      this.images = this.images.filter(({ tags }) => !tags.some((tag) => plan.images.includes(tag)));
+      this.prunePlan = { images: [], bytes: 0 };
+      return Promise.resolve(plan);
+    },
+    "registry.search": () => Promise.resolve(this.found),
+    "registry.repository": ({ name }) => {
+      const found = this.repositories.find((each) => each.name === name);
+      return found ? Promise.resolve(found) : Promise.reject(failure("not_found", `repository ${name} not found`, "check-name"));
+    },
+    "registry.login": () => Promise.resolve(null),
     "container.list": () => Promise.resolve(this.containers),
     "container.run": ({ image, name }) => {
       const created = fakeContainer(name === "" ? "quiet_river" : name, { image });

@@ -25,6 +25,12 @@ export interface Host {
   ): Promise<Response<K>>;
   /** Calls `onEvent` for every notice until the answer is called. */
   listen(onEvent: (event: AppEvent) => void): Promise<() => void>;
+  /** Lets the person choose a file to read; `null` when they think better of it. */
+  pickFile(): Promise<string | null>;
+  /** Lets the person choose where a file of this name goes, and asks before one is replaced. */
+  saveFile(name: string): Promise<string | null>;
+  /** Calls `onDrop` with the paths of files that are dropped on the window, until the answer is called. */
+  onDrop(onDrop: (paths: readonly string[]) => void): Promise<() => void>;
   /** Opens an http address in the person's browser. */
   openUrl(url: string): Promise<void>;
 }

@@ -1,7 +1,9 @@
 import type {
   ContainerSummary,
   Hint,
+  ImageDetails,
   ImageSummary,
+  ImageUser,
   MachineStatus,
   NetworkSummary,
   OutputChunk,
@@ -82,7 +84,35 @@ export const fakeImage = (tag: string, changes: Partial<ImageSummary> = {}): Ima
   tags: [tag],
   size: 4_300_000,
   created: Math.floor(Date.now() / 1000) - 86_400 * 12,
-  containers: 0,
+  users: [],
+  ...changes,
+});
+
+/** Containers that are made from an image and do not run. */
+export const fakeUsers = (...names: string[]): ImageUser[] =>
+  names.map((name) => ({ container_id: fakeId(name), container_name: name, running: false }));
+
+export const fakeDetails = (image: ImageSummary, changes: Partial<ImageDetails> = {}): ImageDetails => ({
+  id: image.id,
+  tags: image.tags,
+  digests: image.tags.map((tag) => `${tag.replace(/:[^/:]*$/, "")}@sha256:${HEX.repeat(4)}`),
+  platform: "linux/amd64",
+  size: image.size,
+  created: new Date(image.created * 1000).toISOString(),
+  author: "",
+  layers: [`sha256:${"a1".repeat(32)}`, `sha256:${"b2".repeat(32)}`],
+  config: {
+    entrypoint: [],
+    command: ["sh"],
+    working_dir: "",
+    user: "",
+    env: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
+    ports: [],
+    volumes: [],
+    labels: {},
+    stop_signal: "",
+  },
+  json: JSON.stringify({ Id: image.id, RepoTags: image.tags }, null, 2),
   ...changes,
 });
 

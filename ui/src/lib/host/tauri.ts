@@ -1,5 +1,7 @@
 import { Channel, invoke } from "@tauri-apps/api/core";
 import { listen } from "@tauri-apps/api/event";
+import { getCurrentWebview } from "@tauri-apps/api/webview";
+import { open, save } from "@tauri-apps/plugin-dialog";
 import { openUrl } from "@tauri-apps/plugin-opener";
 
 import type { AppEvent } from "../ipc/bindings";
@@ -33,6 +35,27 @@ export const tauriHost: Host = {
   },
 
   listen: (onEvent) => listen<AppEvent>("naru://event", (event) => onEvent(event.payload)),
+
+  async pickFile() {
+    try {
+      return await open({ multiple: false, directory: false });
+    } catch (error) {
+      throw IpcFailure.from(error);
+    }
+  },
+
+  async saveFile(name) {
+    try {
+      return await save({ defaultPath: name });
+    } catch (error) {
+      throw IpcFailure.from(error);
+    }
+  },
+
+  onDrop: (onDrop) =>
+    getCurrentWebview().onDragDropEvent(({ payload }) => {
+      if (payload.type === "drop") onDrop(payload.paths);
+    }),
 
   async openUrl(url) {
     try {

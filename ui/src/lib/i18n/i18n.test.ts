@@ -62,7 +62,7 @@ describe("errorText", () => {
 });
 
 /** Names and examples that are the same in every language. */
-const SAME = new Set(["insecurePlaceholder", "dockerHost", "en", "ko", "pullPlaceholder"]);
+const SAME = new Set(["insecurePlaceholder", "dockerHost", "en", "ko", "pullPlaceholder", "id"]);
 
 /** Each text of a catalogue by its place, functions with something said to them. */
 const textsOf = (catalogue: object, place = ""): [string, string][] =>

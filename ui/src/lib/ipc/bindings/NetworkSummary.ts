@@ -27,9 +27,9 @@ internal: boolean,
  */
 built_in: boolean, 
 /**
- * RFC 3339; empty when the engine does not say.
+ * Unix seconds; 0 when the engine does not say.
  */
-created: string, 
+created: number, 
 /**
  * The ranges its addresses come from.
  */

@@ -18,9 +18,9 @@ driver: string,
  */
 mountpoint: string, 
 /**
- * RFC 3339; empty when the engine does not say.
+ * Unix seconds; 0 when the engine does not say.
  */
-created: string, 
+created: number, 
 /**
  * What was given it at its making.
  */
