@@ -2,6 +2,7 @@ import {
   chunk,
   failure,
   fakeContainer,
+  fakeDetails,
   fakeImage,
   fakeNetwork,
   FakeHost,
@@ -11,7 +12,7 @@ import {
   fakeUsers,
   fakeVolume,
 } from "./lib/host/fake";
-import type { Settings } from "./lib/ipc/bindings";
+import type { FoundRepository, ImageDetails, ImageStep, ImageSummary, Repository, Settings } from "./lib/ipc/bindings";
 import { views, type View } from "./state/app.svelte";
 
 /** What a browser shows of the window under `npm run build:fake`, by the address's query. */
@@ -23,6 +24,54 @@ const LOG = [
   chunk("stderr", "warning: no configuration found, taking the defaults <b>as text</b>\n"),
   chunk("stdout", "172.17.0.1 - - [23/Nov/2026:22:48:02 +0000] \"GET / HTTP/1.1\" 200 615\n"),
 ];
+
+const STEPS: ImageStep[] = [
+  { created: 5, created_by: 'CMD ["nginx" "-g" "daemon off;"]', size: 0, comment: "buildkit.dockerfile.v0" },
+  { created: 4, created_by: "EXPOSE map[80/tcp:{}]", size: 0, comment: "buildkit.dockerfile.v0" },
+  { created: 3, created_by: "RUN /bin/sh -c npm ci --omit=dev && npm run build # buildkit", size: 214_000_000, comment: "" },
+  { created: 2, created_by: "COPY package.json package-lock.json ./ # buildkit", size: 312_000, comment: "" },
+  { created: 1, created_by: "/bin/sh -c #(nop) ADD file:4b6c in / ", size: 74_800_000, comment: "" },
+];
+
+const FOUND: FoundRepository[] = [
+  { name: "postgres", description: "The PostgreSQL object-relational database system provides reliability and data integrity.", stars: 14_212, mark: "official" },
+  { name: "bitnami/postgresql", description: "Bitnami container image for PostgreSQL", stars: 319, mark: "verified_publisher" },
+  { name: "cimg/postgres", description: "", stars: 4, mark: "open_source" },
+  { name: "someone/postgres-with-a-rather-long-name-that-has-to-break", description: "<b>markup</b> stays text", stars: 0, mark: null },
+];
+
+const REPOSITORY: Repository = {
+  name: "postgres",
+  official: true,
+  more: true,
+  tags: ["latest", "17", "17-alpine", "16"].map((name, at) => ({
+    name,
+    error: "",
+    images: ["linux/amd64", "linux/arm64/v8", "linux/arm/v7", "linux/ppc64le", "linux/s390x"].map((platform) => ({
+      platform,
+      size: 152_000_000 - at * 31_000_000,
+    })),
+  })),
+};
+
+const withConfig = (image: ImageSummary): ImageDetails => {
+  const plain = fakeDetails(image);
+  return {
+    ...plain,
+    config: {
+      ...plain.config,
+      entrypoint: ["/docker-entrypoint.sh"],
+      command: ["nginx", "-g", "daemon off;"],
+      working_dir: "/app",
+      user: "node",
+      ports: ["80/tcp", "443/tcp"],
+      volumes: ["/var/lib/shop"],
+      env: [...plain.config.env, "NODE_ENV=production", "NGINX_VERSION=1.29.3"],
+      labels: { "org.opencontainers.image.source": "https://git.example.com/team/shop" },
+      stop_signal: "SIGQUIT",
+    },
+  };
+};
 
 const filled: Scene = (host) => {
   host.images = [
@@ -47,6 +96,11 @@ const filled: Scene = (host) => {
     fakeContainer("shop-db-1", { project: "shop", service: "db", image: "postgres:17", state: "paused", status: "Up 2 hours (Paused)" }),
     fakeContainer("shop-worker-1", { project: "shop", service: "worker", image: "shop-web:dev", state: "exited", status: "Exited (0) 1 hour ago" }),
   );
+  for (const image of host.images.slice(1, 2)) host.details.set(image.id, withConfig(image));
+  host.steps = STEPS;
+  host.found = FOUND;
+  host.repositories = [REPOSITORY];
+  host.prunePlan = { images: ["9c4e9c4e9c4e", "node:20", "node:22"], bytes: 1_310_000_000 };
   const user = (name: string) => ({ container_id: fakeContainer(name).id, container_name: name, running: true });
   host.volumes = [
     fakeVolume("shop_data", {

@@ -91,6 +91,26 @@ const makingActions = (app: AppState): Action[] => {
   return [make("volume", app.t.volumes.create), make("network", app.t.networks.create)];
 };
 
+/** What there is to do with images that are not here yet, or with many. */
+const imagesActions = (app: AppState): Action[] => {
+  const blocked = app.machine.running ? null : app.t.palette.needsMachine;
+  const act = (id: string, title: string, command: string, run: () => void): Action => ({
+    id,
+    title,
+    group: "image",
+    shortcut: null,
+    command,
+    blocked,
+    run,
+  });
+  const context = contextOf(app);
+  return [
+    act("load-images", app.t.images.load, docker(context, "load", "-i", "FILE"), () => void app.load()),
+    act("login", app.t.login.title, "docker login", () => (app.dialog = { kind: "login", registry: "" })),
+    act("prune-images", app.t.prune.title, docker(context, "image", "prune"), () => (app.dialog = { kind: "prune" })),
+  ];
+};
+
 const windowActions = (app: AppState): Action[] => {
   const { settings } = app.preferences;
   const t = app.t.palette;
@@ -127,6 +147,7 @@ const windowActions = (app: AppState): Action[] => {
 export const standingActions = (app: AppState): Action[] => [
   ...goActions(app),
   ...makingActions(app),
+  ...imagesActions(app),
   ...machineActions(app),
   ...windowActions(app),
 ];

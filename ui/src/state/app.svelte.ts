@@ -3,8 +3,10 @@ import { createContext } from "svelte";
 import type { Host } from "../lib/host/host";
 import { I18n } from "../lib/i18n/i18n.svelte";
 import type { AppEvent, AppInfo, MachineStatus } from "../lib/ipc/bindings";
+import { IpcFailure } from "../lib/ipc/failure";
 import { Containers } from "./containers.svelte";
-import { Images } from "./images.svelte";
+import { Finding } from "./finding.svelte";
+import { fileName, Images } from "./images.svelte";
 import { Machine } from "./machine.svelte";
 import { Networks } from "./networks.svelte";
 import { Preferences } from "./preferences.svelte";
@@ -23,6 +25,12 @@ export interface Question {
   confirm: string;
   onconfirm: () => void;
 }
+
+/** A dialog that may be opened from more than one place. */
+export type OpenDialog =
+  | { kind: "login"; registry: string; after?: () => void }
+  | { kind: "prune" }
+  | { kind: "tag"; image: string };
 
 /** Everything the window knows, and how it hears of changes. */
 export class AppState {
@@ -50,6 +58,9 @@ export class AppState {
   /** What a new one is being made of. */
   making = $state<"volume" | "network" | null>(null);
   question = $state.raw<Question | null>(null);
+  dialog = $state.raw<OpenDialog | null>(null);
+  /** What is looked for in registries. */
+  finding = $state.raw<Finding | null>(null);
 
   #view = $state<View>("containers");
   #palette = $state(false);
@@ -102,6 +113,55 @@ export class AppState {
     return end;
   }
 
+  /** Looks for images in registries, beside those that are here. */
+  find(term: string): void {
+    this.view = "images";
+    this.image = null;
+    this.finding = new Finding(this.host, term);
+    void this.finding.search();
+  }
+
+  /** Lets the person choose a file, and takes the images out of it. */
+  async load(): Promise<void> {
+    const path = await this.#choose(() => this.host.pickFile());
+    if (path === null) return;
+    this.view = "images";
+    await this.images.load(path);
+  }
+
+  /** Files that were let go of over the window: archives of images are loaded. */
+  drop(paths: readonly string[]): void {
+    if (!this.machine.running) return;
+    for (const path of paths) {
+      if (/\.(tar|tgz|tar\.(gz|xz|bz2|zst))$/i.test(path)) {
+        this.view = "images";
+        void this.images.load(path);
+      } else {
+        this.toasts.say(this.t.images.notAnArchive(fileName(path)));
+      }
+    }
+  }
+
+  /** Lets the person choose where the images go, and writes them there. */
+  async save(images: readonly string[]): Promise<void> {
+    const [first = "images"] = images.length === 1 ? images : [];
+    const name = `${first.replace(/^sha256:(.{12}).*$/, "$1").replaceAll(/[^\w.-]+/g, "-")}.tar`;
+    const path = await this.#choose(() => this.host.saveFile(name));
+    if (path === null) return;
+    this.view = "images";
+    await this.images.save(images, path);
+  }
+
+  /** A dialog that the system cannot open is told of, and chooses nothing. */
+  async #choose(ask: () => Promise<string | null>): Promise<string | null> {
+    try {
+      return await ask();
+    } catch (error) {
+      this.toasts.say(IpcFailure.from(error).message);
+      return null;
+    }
+  }
+
   #apply(event: AppEvent): void {
     switch (event.type) {
       case "machine":
@@ -132,6 +192,7 @@ export class AppState {
       for (const { list } of this.#listings) list.clear();
       this.selected = null;
       this.image = null;
+      this.finding = null;
       this.volume = null;
       this.network = null;
       this.project = null;

@@ -5,7 +5,7 @@ import { contextOf, type Action, type ActionGroup } from "./actions";
 import type { AppState } from "./app.svelte";
 import type { Verb } from "./containers.svelte";
 import { projectsOf } from "./projects";
-import { askToRemoveContainers, askToRemoveNetworks, askToRemoveVolumes } from "./questions";
+import { askToRemoveContainers, askToRemoveImages, askToRemoveNetworks, askToRemoveVolumes } from "./questions";
 
 /** Where the focus goes after a removal is the screen's business; from here it goes nowhere. */
 const nothing = () => undefined;
@@ -59,15 +59,39 @@ export const containerActions = (app: AppState, container: ContainerSummary): Ac
   ];
 };
 
+/** What there is to do with one name of an image. */
+const namedImageActions = (app: AppState, tag: string): Action[] => {
+  const t = app.t.images;
+  const context = contextOf(app);
+  const act = (verb: string, title: string, command: string, run: () => void) =>
+    action("image", `${verb}-${tag}`, title, command, run);
+  return [
+    act("show-image", t.open(tag), docker(context, "image", "inspect", tag), () => {
+      app.view = "images";
+      app.finding = null;
+      app.image = tag;
+    }),
+    act("run", t.runLabel(tag), docker(context, "run", "-d", tag), () => {
+      app.view = "images";
+      app.running = tag;
+    }),
+    act("tag-image", app.t.image.tagTitle(tag), docker(context, "tag", tag, "NAME"), () => {
+      app.dialog = { kind: "tag", image: tag };
+    }),
+    act("push", t.pushLabel(tag), docker(context, "push", tag), () => {
+      app.view = "images";
+      void app.images.push(tag);
+    }),
+    act("save", t.saveLabel(tag), docker(context, "save", "-o", "FILE", tag), () => void app.save([tag])),
+    act("remove-image", t.removeLabel(tag), docker(context, "rmi", tag), () => {
+      const image = app.images.find(tag);
+      if (image !== undefined) askToRemoveImages(app, [{ image, name: tag, shown: tag }], nothing);
+    }),
+  ];
+};
+
 export const imageActions = (app: AppState): Action[] =>
-  (app.images.list.items ?? []).flatMap((image) =>
-    image.tags.map((tag) =>
-      action("image", `run-${tag}`, app.t.images.runLabel(tag), docker(contextOf(app), "run", "-d", tag), () => {
-        app.view = "images";
-        app.running = tag;
-      }),
-    ),
-  );
+  (app.images.list.items ?? []).flatMap(({ tags }) => tags.flatMap((tag) => namedImageActions(app, tag)));
 
 export const volumeActions = (app: AppState, volume: VolumeSummary): Action[] => {
   const { name } = volume;

@@ -8,7 +8,7 @@ describe("pulling", () => {
   it("pulls on Enter and lists the image", async () => {
     const host = new FakeHost();
     const { screen, user } = openWindow(host, "images");
-    await user.type(await screen.findByRole("textbox", { name: "Image to pull" }), "busybox:1.36{Enter}");
+    await user.type(await screen.findByRole("textbox", { name: "Image to find" }), "busybox:1.36{Enter}");
     expect(await screen.findByText("busybox:1.36 is ready")).toBeVisible();
     expect(await row("busybox:1.36")).toBeTruthy();
     expect(host.requests("image.pull")[0]?.reference).toBe("busybox:1.36");
@@ -17,7 +17,7 @@ describe("pulling", () => {
   it("calls a name wrong before anything is asked", async () => {
     const host = new FakeHost();
     const { screen, user } = openWindow(host, "images");
-    await user.type(await screen.findByRole("textbox"), "Not An Image{Enter}");
+    await user.type(await screen.findByRole("textbox"), "Not An Image:1{Enter}");
     expect(screen.getByText(/This is not an image name/)).toBeVisible();
     expect(host.requests("image.pull")).toHaveLength(0);
   });
@@ -31,7 +31,7 @@ describe("pulling", () => {
       { layer: null, status: "Digest: sha256:0", current: null, total: null },
     ];
     const { screen, user } = openWindow(host, "images");
-    await user.type(await screen.findByRole("textbox"), "big{Enter}");
+    await user.type(await screen.findByRole("textbox"), "big:1{Enter}");
     expect(await screen.findByRole("progressbar", { name: "Layer aaa" })).toHaveAttribute("aria-valuenow", "25");
     expect(screen.getByRole("progressbar", { name: "Layer bbb" })).toHaveAttribute("aria-valuenow", "100");
     expect(screen.getByText("1 of 2 layers")).toBeVisible();

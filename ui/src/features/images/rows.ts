@@ -1,4 +1,5 @@
 import type { ImageSummary } from "../../lib/ipc/bindings";
+import { shownName } from "../../lib/text/reference";
 
 /** One line of the table: a name of an image, or an image without one. */
 export interface ImageRow {
@@ -14,13 +15,11 @@ export interface ImageRow {
 export const heldBy = ({ image }: ImageRow): readonly string[] =>
   image.tags.length > 1 ? [] : image.users.filter(({ running }) => running).map(({ container_name }) => container_name);
 
-const shortId = (id: string): string => id.replace(/^sha256:/, "").slice(0, 12);
-
 /** A row for each name, by name; those without one last. */
 export const rowsOf = (images: readonly ImageSummary[]): ImageRow[] => {
   const rows = images.flatMap((image): ImageRow[] => {
     const tags: (string | null)[] = image.tags.length > 0 ? image.tags : [null];
-    return tags.map((tag) => ({ image, tag, name: tag ?? image.id, shown: tag ?? shortId(image.id) }));
+    return tags.map((tag) => ({ image, tag, name: tag ?? image.id, shown: shownName(tag ?? image.id) }));
   });
   const order = ({ tag, name }: ImageRow) => (tag === null ? `\uffff${name}` : name);
   return rows.sort((a, b) => (order(a) < order(b) ? -1 : 1));

@@ -188,8 +188,8 @@ export class FakeHost implements Host {
       return Promise.resolve(null);
     },
     "image.inspect": ({ image }) => {
-      const known = this.details.get(image);
       const found = this.images.find((each) => each.id === image || each.tags.includes(image));
+      const known = this.details.get(found?.id ?? image);
       if (known !== undefined) return Promise.resolve(known);
       if (found !== undefined) return Promise.resolve(fakeDetails(found));
       return Promise.reject(failure("not_found", `No such image: ${image}`));

@@ -48,6 +48,19 @@ export class Format {
     }).format(duration / 1000);
   }
 
+  /** `2,041`. */
+  count(number: number): string {
+    return new Intl.NumberFormat(this.#locale).format(number);
+  }
+
+  /** `12 sec`, `3 min`, `2 hr`: how long something still takes. */
+  duration(seconds: number): string {
+    const [unit, length] = AGES.find(([, least]) => seconds >= least && least <= 3600) ?? ["second", 1];
+    return new Intl.NumberFormat(this.#locale, { style: "unit", unit, unitDisplay: "short" }).format(
+      Math.max(1, Math.ceil(seconds / length)),
+    );
+  }
+
   /** `3 minutes ago`, from Unix seconds. */
   age(then: number, now: number): string {
     const seconds = Math.max(0, now - then);

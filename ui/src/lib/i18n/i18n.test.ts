@@ -29,6 +29,14 @@ describe("Format", () => {
     expect(format.bytes(438_200_000)).toBe("438 MB");
   });
 
+  it("writes what is left in the largest unit that fits", () => {
+    expect(new Format("en").duration(0.2)).toBe("1 sec");
+    expect(new Format("en").duration(59)).toBe("59 sec");
+    expect(new Format("en").duration(61)).toBe("2 min");
+    expect(new Format("ko").duration(7200)).toBe("2시간");
+    expect(new Format("en").duration(200_000)).toBe("56 hr");
+  });
+
   it("writes ages in the language, and none in the future", () => {
     expect(new Format("en").age(0, 200)).toBe("3 minutes ago");
     expect(new Format("ko").age(0, 7200)).toBe("2시간 전");
@@ -62,7 +70,7 @@ describe("errorText", () => {
 });
 
 /** Names and examples that are the same in every language. */
-const SAME = new Set(["insecurePlaceholder", "dockerHost", "en", "ko", "pullPlaceholder", "id"]);
+const SAME = new Set(["insecurePlaceholder", "dockerHost", "en", "ko", "id", "hub"]);
 
 /** Each text of a catalogue by its place, functions with something said to them. */
 const textsOf = (catalogue: object, place = ""): [string, string][] =>

@@ -27,3 +27,17 @@ export const isReference = (text: string): boolean => {
 
 /** Whether `text` names an image that is here: a reference or an id. */
 export const isImage = (text: string): boolean => isReference(text) || /^sha256:[0-9a-f]{64}$/.test(text);
+
+/** Whether `text` says which one of a repository's images is meant: it has a tag or a digest. */
+export const namesOneImage = (text: string): boolean => /[:@]/.test(text.slice(text.lastIndexOf("/") + 1));
+
+/** The `host[:port]` that an image's name begins with; empty for Docker Hub's. */
+export const registryOf = (reference: string): string => {
+  const slash = reference.indexOf("/");
+  const host = reference.slice(0, Math.max(slash, 0));
+  if (!/[.:[]/.test(host) && host !== "localhost") return "";
+  return host === "docker.io" || host === "index.docker.io" ? "" : host;
+};
+
+/** What a person calls an image: its name, or the short form of its id. */
+export const shownName = (image: string): string => image.replace(/^sha256:([0-9a-f]{12})[0-9a-f]*$/, "$1");
