@@ -16,5 +16,6 @@ export default defineConfig(({ mode }) => ({
     include: ["src/**/*.test.ts"],
     setupFiles: ["./vitest.setup.ts"],
     restoreMocks: true,
+    testTimeout: 30_000,
   },
 }));

@@ -94,6 +94,7 @@ fn index_ts(config: &Config, rows: &[Row]) -> Result<String, std::fmt::Error> {
         Repository::dependencies(config),
         RepositoryTag::dependencies(config),
         ContainerRun::dependencies(config),
+        RunMount::dependencies(config),
     ] {
         names.extend(dependency.into_iter().map(|each| each.ts_name));
     }

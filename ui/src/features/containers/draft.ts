@@ -1,6 +1,8 @@
-import type { ContainerRun } from "../../lib/ipc/bindings";
+import type { ContainerRun, ImageConfig, Restart, RunMountKind } from "../../lib/ipc/bindings";
+import { isName } from "../../lib/text/names";
 import { isImage } from "../../lib/text/reference";
-import { quote, splitCommand } from "../../lib/text/shell";
+import { splitCommand } from "../../lib/text/shell";
+import { bytesOf, nanoCpusOf } from "./limits";
 
 /** A published port as it is typed. */
 export interface PortDraft {
@@ -14,6 +16,15 @@ export interface EnvDraft {
   value: string;
 }
 
+/** A mount as it is typed. */
+export interface MountDraft {
+  kind: RunMountKind;
+  /** A volume's name, or a directory in the machine. A volume without a name goes with its container. */
+  source: string;
+  target: string;
+  readOnly: boolean;
+}
+
 /** The run dialog's fields as they are typed. */
 export interface Draft {
   image: string;
@@ -21,11 +32,40 @@ export interface Draft {
   command: string;
   ports: PortDraft[];
   env: EnvDraft[];
+  mounts: MountDraft[];
+  memory: string;
+  cpus: string;
+  restart: Restart;
+  network: string;
+  autoRemove: boolean;
   interactive: boolean;
 }
 
+/** What is there already, and would be in the way. */
+export interface Taken {
+  names: readonly string[];
+  /** Ports of this computer. */
+  ports: readonly number[];
+}
+
 /** What is wrong, by the names of the catalogue's `run` texts. */
-export type Problem = "badImage" | "badName" | "badCommand" | "badPort" | "samePort" | "badEnv";
+export type Problem =
+  | "badImage"
+  | "badName"
+  | "nameTaken"
+  | "badCommand"
+  | "badPort"
+  | "samePort"
+  | "portTaken"
+  | "badEnv"
+  | "sameEnv"
+  | "badVolume"
+  | "badFolder"
+  | "badTarget"
+  | "sameTarget"
+  | "badMemory"
+  | "badCpus"
+  | "removesAndRestarts";
 
 export interface Problems {
   image: Problem | null;
@@ -33,10 +73,15 @@ export interface Problems {
   command: Problem | null;
   ports: (Problem | null)[];
   env: (Problem | null)[];
+  mounts: (Problem | null)[];
+  memory: Problem | null;
+  cpus: Problem | null;
+  restart: Problem | null;
 }
 
 /** Published on the loopback address: nothing is open to the network by accident. */
 const HOST_IP = "127.0.0.1";
+const NOTHING: Taken = { names: [], ports: [] };
 
 export const emptyDraft = (image: string): Draft => ({
   image,
@@ -44,8 +89,35 @@ export const emptyDraft = (image: string): Draft => ({
   command: "",
   ports: [],
   env: [],
+  mounts: [],
+  memory: "",
+  cpus: "",
+  restart: "no",
+  network: "",
+  autoRemove: false,
   interactive: false,
 });
+
+/** A port of this computer that is free: that of the container, or one that anybody may open. */
+const freePort = (container: number, taken: readonly number[]): number => {
+  let port = container < 1024 ? container + 8000 : container;
+  while (taken.includes(port)) port += 1;
+  return port;
+};
+
+/** What the image itself asks for: its ports on free ones, and its directories with data. */
+export const suggested = (config: ImageConfig, taken: Taken): Pick<Draft, "ports" | "mounts"> => {
+  const busy = [...taken.ports];
+  const ports = config.ports.flatMap((port): PortDraft[] => {
+    const [number, protocol = "tcp"] = port.split("/");
+    if (protocol !== "tcp" || number === undefined) return [];
+    const host = freePort(Number(number), busy);
+    busy.push(host);
+    return [{ host: String(host), container: number }];
+  });
+  const mounts = config.volumes.map((target): MountDraft => ({ kind: "volume", source: "", target, readOnly: false }));
+  return { ports, mounts };
+};
 
 /** A port number, or `null`. */
 const portNumber = (text: string, least: number): number | null => {
@@ -59,28 +131,58 @@ const hostPort = ({ host }: PortDraft): number | null => (host.trim() === "" ? 0
 const containerPort = ({ container }: PortDraft): number | null => portNumber(container.trim(), 1);
 const blankPort = ({ host, container }: PortDraft) => host.trim() === "" && container.trim() === "";
 const blankEnv = ({ key, value }: EnvDraft) => key === "" && value === "";
+const blankMount = ({ source, target }: MountDraft) => source.trim() === "" && target.trim() === "";
+const isPath = (text: string) => /^\/[^:,]*$/.test(text.trim());
+/** One directory may be written in more than one way. */
+const placeOf = ({ target }: MountDraft) => `${target.trim()}/`.replaceAll(/\/+/g, "/");
 
-const portProblem = (port: PortDraft, at: number, ports: readonly PortDraft[]): Problem | null => {
+const portProblem = (port: PortDraft, at: number, ports: readonly PortDraft[], taken: Taken): Problem | null => {
   if (blankPort(port)) return null;
   const host = hostPort(port);
   if (host === null || containerPort(port) === null) return "badPort";
-  const taken = host !== 0 && ports.slice(0, at).some((other) => hostPort(other) === host);
-  return taken ? "samePort" : null;
+  if (host === 0) return null;
+  if (ports.slice(0, at).some((other) => hostPort(other) === host)) return "samePort";
+  return taken.ports.includes(host) ? "portTaken" : null;
+};
+
+const envProblem = (row: EnvDraft, at: number, env: readonly EnvDraft[]): Problem | null => {
+  if (blankEnv(row)) return null;
+  if (!/^[^=\s]+$/.test(row.key)) return "badEnv";
+  return env.slice(0, at).some(({ key }) => key === row.key) ? "sameEnv" : null;
+};
+
+const mountProblem = (mount: MountDraft, at: number, mounts: readonly MountDraft[]): Problem | null => {
+  if (blankMount(mount)) return null;
+  const source = mount.source.trim();
+  if (mount.kind === "volume" && source !== "" && !isName(source)) return "badVolume";
+  if (mount.kind === "bind" && !isPath(source)) return "badFolder";
+  if (!isPath(mount.target) || placeOf(mount) === "/") return "badTarget";
+  return mounts.slice(0, at).some((other) => placeOf(other) === placeOf(mount)) ? "sameTarget" : null;
+};
+
+const nameProblem = ({ name }: Draft, taken: Taken): Problem | null => {
+  if (name === "") return null;
+  if (!isName(name)) return "badName";
+  return taken.names.includes(name) ? "nameTaken" : null;
 };
 
 /** What is wrong with each field. Rows left blank are no error: they are left out. */
-export const problemsOf = (draft: Draft): Problems => ({
+export const problemsOf = (draft: Draft, taken: Taken = NOTHING): Problems => ({
   image: isImage(draft.image.trim()) ? null : "badImage",
-  name: draft.name === "" || /^[a-zA-Z0-9][\w.-]+$/.test(draft.name) ? null : "badName",
+  name: nameProblem(draft, taken),
   command: splitCommand(draft.command) === null ? "badCommand" : null,
-  ports: draft.ports.map(portProblem),
-  env: draft.env.map((row) => (blankEnv(row) || /^[^=\s]+$/.test(row.key) ? null : "badEnv")),
+  ports: draft.ports.map((port, at, ports) => portProblem(port, at, ports, taken)),
+  env: draft.env.map(envProblem),
+  mounts: draft.mounts.map(mountProblem),
+  memory: bytesOf(draft.memory) === null ? "badMemory" : null,
+  cpus: nanoCpusOf(draft.cpus) === null ? "badCpus" : null,
+  restart: draft.autoRemove && draft.restart !== "no" ? "removesAndRestarts" : null,
 });
 
 /** The request that a draft makes, or `null` while something is wrong with it. */
-export const requestOf = (draft: Draft): ContainerRun | null => {
-  const problems = problemsOf(draft);
-  const all = [problems.image, problems.name, problems.command, ...problems.ports, ...problems.env];
+export const requestOf = (draft: Draft, taken: Taken = NOTHING): ContainerRun | null => {
+  const { ports, env, mounts, ...fields } = problemsOf(draft, taken);
+  const all = [...Object.values(fields), ...ports, ...env, ...mounts];
   if (all.some((problem) => problem !== null)) return null;
   return {
     image: draft.image.trim(),
@@ -95,22 +197,18 @@ export const requestOf = (draft: Draft): ContainerRun | null => {
         container_port: containerPort(port) ?? 0,
       })),
     interactive: draft.interactive,
-    mounts: [],
-    memory: 0,
-    nano_cpus: 0,
-    restart: "no",
-    network: "",
-    auto_remove: false,
+    mounts: draft.mounts
+      .filter((mount) => !blankMount(mount))
+      .map(({ kind, source, target, readOnly }) => ({
+        kind,
+        source: source.trim(),
+        target: target.trim(),
+        read_only: readOnly,
+      })),
+    memory: bytesOf(draft.memory) ?? 0,
+    nano_cpus: nanoCpusOf(draft.cpus) ?? 0,
+    restart: draft.restart,
+    network: draft.network,
+    auto_remove: draft.autoRemove,
   };
-};
-
-/** The `docker run` line that does the same. */
-export const dockerLine = (request: ContainerRun, context: string): string => {
-  const words = ["docker", "--context", context, "run", request.interactive ? "-dit" : "-d"];
-  if (request.name !== "") words.push("--name", request.name);
-  for (const { host_ip, host_port, container_port } of request.ports) {
-    words.push("-p", `${host_ip}:${host_port === 0 ? "" : host_port}:${container_port}`);
-  }
-  for (const variable of request.env) words.push("-e", variable);
-  return [...words, request.image, ...request.command].map(quote).join(" ");
 };

@@ -52,6 +52,7 @@ export type { RepositoryQuery } from "./RepositoryQuery";
 export type { RepositoryTag } from "./RepositoryTag";
 export type { Restart } from "./Restart";
 export type { RunMount } from "./RunMount";
+export type { RunMountKind } from "./RunMountKind";
 export type { Settings } from "./Settings";
 export type { StartStep } from "./StartStep";
 export type { StepState } from "./StepState";
