@@ -113,9 +113,9 @@ impl LayerWriter {
         self.entry(name, EntryType::Symlink, 0o777, Some(target), b"")
     }
 
-    /// Adds a hard link. As tar does, it says the mode once more, which Docker gives the file.
-    pub fn hard_link(&mut self, name: &str, mode: u32, target: &str) -> anyhow::Result<()> {
-        self.entry(name, EntryType::Link, mode, Some(target), b"")
+    /// Adds a hard link.
+    pub fn hard_link(&mut self, name: &str, target: &str) -> anyhow::Result<()> {
+        self.entry(name, EntryType::Link, 0o644, Some(target), b"")
     }
 
     /// Adds a character device.

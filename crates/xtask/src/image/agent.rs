@@ -49,8 +49,8 @@ pub(crate) fn build_quickly(apt: &Apt, arch: Arch) -> Result<Vec<u8>> {
     process::run(
         cargo(apt, arch)?
             // The features are those that the tests have of it, so that nothing is built twice.
-            .args(["build", "--quiet", "--package", "naru-agent", "--features", "tokio/test-util"])
-            .args(["--target", arch.triple()])
+            .args(["build", "--quiet", "--package", "naru-agent", "--target", arch.triple()])
+            .args(["--package", "naru-engine", "--features", "tokio/test-util"])
             .current_dir(workspace::root())
             .env("CARGO_TARGET_DIR", &target)
             .env("RUSTFLAGS", STATIC),

@@ -12,6 +12,7 @@ use naru_test_framework::images::{BUSYBOX, busybox, of_layers};
 use naru_test_framework::oci::{Compression, Layer, LayerWriter};
 use naru_test_framework::{DockerHost, Dockerd, Engine, Registry};
 use serde_json::{Value, json};
+use tar::EntryType;
 
 use crate::image_tools::Containers;
 use crate::save_load::{CAPABILITY, files, id_of, saved};
@@ -48,7 +49,8 @@ fn load_base(engine: &DockerHost) -> anyhow::Result<()> {
     layer.attribute("user.note", b"kept");
     layer.file("own/noted", 0o640, b"noted")?;
     layer.file("own/secret", 0o400, b"secret")?;
-    layer.hard_link("own/other", 0o400, "own/secret")?;
+    // Docker gives the file the link's mode, which tar writes as the file's.
+    layer.entry("own/other", EntryType::Link, 0o400, Some("own/secret"), b"")?;
     let image = of_layers(vec![bottom, layer.finish(Compression::Gzip)?])?;
     engine.load(&image, "base:1")
 }

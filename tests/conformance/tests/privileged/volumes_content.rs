@@ -18,7 +18,7 @@ fn with_images() -> anyhow::Result<Engine> {
     layer.owner(12, 13);
     layer.directory("data", 0o2770)?;
     layer.file("data/file", 0o640, b"text")?;
-    layer.hard_link("data/again", 0o640, "data/file")?;
+    layer.hard_link("data/again", "data/file")?;
     layer.owner(33, 44);
     layer.directory("data/sub", 0o1755)?;
     layer.attribute("security.capability", &CAPABILITY);
