@@ -16,16 +16,16 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::HOST;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder, Url};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::ring;
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, RootCertStore};
 
 use super::certificates::OwnCertificates;
 use super::config::RegistryConfig;
 use super::error::RegistryError;
-use super::origin::{host, is_loopback};
+use super::origin::{base, host, is_loopback, loopback_address};
+use super::verify::{TrustAnyone, UnderAddress};
 
 const CONNECT_DEADLINE: Duration = Duration::from_secs(20);
 /// No byte for this long is a broken connection.
@@ -123,11 +123,11 @@ impl Wiring {
     }
 
     /// A request to `url`. In the VM what is on the host's loopback is reached at another address,
-    /// under its own name.
+    /// under its own name. The name `localhost` leads there by itself.
     pub(super) fn dialled(&self, client: &Client, method: Method, url: &Url) -> RequestBuilder {
         let mut target = url.clone();
         match self.config.localhost {
-            Some(address) if is_loopback(url) && target.set_ip_host(address).is_ok() => {
+            Some(there) if loopback_address(url).is_some() && target.set_ip_host(there).is_ok() => {
                 client.request(method, target).header(HOST, host(url))
             }
             _ => client.request(method, target),
@@ -139,11 +139,16 @@ impl Wiring {
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(|error| certificates("ring", &error))?;
-        let builder = if wanted.verify {
-            builder.with_root_certificates(self.roots(own)?)
-        } else {
-            let verifier = Arc::new(TrustAnyone { provider });
-            builder.dangerous().with_custom_certificate_verifier(verifier)
+        let builder = match self.name_of_loopback(wanted) {
+            _ if !wanted.verify => {
+                let verifier = Arc::new(TrustAnyone::new(provider));
+                builder.dangerous().with_custom_certificate_verifier(verifier)
+            }
+            Some(address) => {
+                let verifier = UnderAddress::new(address, self.roots(own)?, provider)?;
+                builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
+            }
+            None => builder.with_root_certificates(self.roots(own)?),
         };
         let tls = match own.and_then(|own| own.identity.as_ref()) {
             Some(identity) => identity.present(builder)?,
@@ -151,7 +156,7 @@ impl Wiring {
         };
         let mut client = Client::builder()
             .tls_backend_preconfigured(tls)
-            .dns_resolver(SystemNames)
+            .dns_resolver(SystemNames { localhost: self.config.localhost })
             .redirect(Policy::none())
             .connect_timeout(CONNECT_DEADLINE)
             .user_agent(concat!("naru/", env!("CARGO_PKG_VERSION")))
@@ -163,6 +168,12 @@ impl Wiring {
             client = client.proxy(proxy);
         }
         client.build().map_err(|error| RegistryError::unreachable("TLS".to_owned(), &error))
+    }
+
+    /// The address that a registry's name is, where another one is dialled for it.
+    fn name_of_loopback(&self, wanted: &Use) -> Option<IpAddr> {
+        self.config.localhost?;
+        loopback_address(&base("https", wanted.domain.as_deref()?)?)
     }
 
     fn roots(&self, own: Option<&OwnCertificates>) -> Result<RootCertStore, RegistryError> {
@@ -197,15 +208,20 @@ pub(super) fn certificates(place: &str, error: &dyn Error) -> RegistryError {
 /// Looks names up in `/etc/hosts` and by the servers of `/etc/resolv.conf`. Both files are
 /// read anew for each name: they change when a laptop changes networks.
 #[derive(Debug)]
-struct SystemNames;
+struct SystemNames {
+    /// In the VM: where the host's loopback is.
+    localhost: Option<IpAddr>,
+}
 
 impl Resolve for SystemNames {
     fn resolve(&self, name: Name) -> Resolving {
+        let localhost = match self.localhost {
+            Some(address) => vec![address],
+            None => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
+        };
         Box::pin(async move {
             if name.as_str() == "localhost" {
-                let loopback: [IpAddr; 2] =
-                    [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
-                return Ok(addresses(loopback.to_vec()));
+                return Ok(addresses(localhost));
             }
             let resolver = TokioResolver::builder_tokio()?.build()?;
             let found = resolver.lookup_ip(name.as_str()).await?;
@@ -217,48 +233,4 @@ impl Resolve for SystemNames {
 /// The port is the URL's.
 fn addresses(found: Vec<IpAddr>) -> Addrs {
     Box::new(found.into_iter().map(|address| SocketAddr::new(address, 0)))
-}
-
-/// For registries marked insecure: any certificate will do. Signatures are still checked,
-/// so that the connection is at least with whoever showed the certificate.
-#[derive(Debug)]
-struct TrustAnyone {
-    provider: Arc<CryptoProvider>,
-}
-
-impl ServerCertVerifier for TrustAnyone {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signature, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
 }

@@ -21,6 +21,7 @@ mod purpose;
 mod session;
 mod tags;
 mod upload;
+mod verify;
 mod web;
 
 pub(crate) use blob::{BlobDownload, Download};

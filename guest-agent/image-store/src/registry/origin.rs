@@ -77,9 +77,14 @@ pub(super) fn host(url: &Url) -> String {
 }
 
 pub(super) fn is_loopback(url: &Url) -> bool {
+    url.host_str() == Some("localhost") || loopback_address(url).is_some()
+}
+
+/// The host, if it is an address of the loopback.
+pub(super) fn loopback_address(url: &Url) -> Option<IpAddr> {
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    address.ok().filter(IpAddr::is_loopback)
 }
 
 #[cfg(test)]

@@ -7,3 +7,4 @@ mod archive_lies;
 mod layers;
 mod pull;
 mod record;
+mod tls;
