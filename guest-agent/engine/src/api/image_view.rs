@@ -4,6 +4,7 @@ use bollard_stubs::models::ImageConfig;
 use jiff::Timestamp;
 use naru_image_store::{Image, ImageReference};
 use naru_protocol::version::ApiVersion;
+use oci_spec::image::History;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -172,12 +173,17 @@ fn config_view(config: &ImageConfig, written: &Value, version: ApiVersion) -> Va
 /// as that is known. The size stands with the entry that made a layer.
 pub(super) fn history(lineage: &[Image]) -> Vec<Value> {
     let Some(image) = lineage.first() else { return Vec::new() };
-    let mut layers = image.layers.iter();
-    let entries = image.config.history().iter().flatten();
+    let entries: Vec<_> = image.config.history().iter().flatten().collect();
+    let is_empty = |entry: &History| entry.empty_layer().unwrap_or_default();
+    // Who makes an image of one without a history writes down its own steps only. Docker tells
+    // the sizes of other layers then.
+    let told = entries.iter().filter(|entry| !is_empty(entry)).count();
+    let mut layers = image.layers.iter().skip(image.layers.len().saturating_sub(told));
     let mut rows: Vec<Value> = entries
+        .into_iter()
         .map(|entry| {
-            let empty = entry.empty_layer().unwrap_or_default();
-            let size = if empty { 0 } else { layers.next().map_or(0, |layer| layer.size) };
+            let size =
+                if is_empty(entry) { 0 } else { layers.next().map_or(0, |layer| layer.size) };
             let created = entry.created().as_deref();
             json!({
                 "Id": "<missing>",
@@ -202,7 +208,56 @@ pub(super) fn history(lineage: &[Image]) -> Vec<Value> {
 
 #[cfg(test)]
 mod tests {
+    use naru_image_store::{Digest, LayerInfo};
+
     use super::*;
+
+    /// Of layers of 10, 20, … bytes, with `history`.
+    fn image(layers: u64, history: &Value) -> Image {
+        let digest = |number: u64| -> Digest { format!("sha256:{number:064x}").parse().unwrap() };
+        let raw_config = serde_json::to_vec(&json!({
+            "architecture": "amd64", "os": "linux", "history": history,
+            "rootfs": { "type": "layers", "diff_ids": [] },
+        }))
+        .unwrap();
+        Image {
+            id: digest(0),
+            tags: Vec::new(),
+            repo_digests: Vec::new(),
+            config: serde_json::from_slice(&raw_config).unwrap(),
+            raw_config,
+            size: 0,
+            manifest_digest: None,
+            layers: (1..=layers)
+                .map(|number| LayerInfo {
+                    diff_id: digest(number),
+                    chain_id: digest(number),
+                    size: number * 10,
+                    blob: None,
+                    path: "".into(),
+                })
+                .collect(),
+            tagged_at_ns: 0,
+            parent: None,
+        }
+    }
+
+    #[test]
+    fn a_history_tells_the_size_of_the_layer_that_each_entry_made() {
+        let (made, none) = (json!({}), json!({ "empty_layer": true }));
+        for (layers, entries, sizes) in [
+            (2, json!([made, none, made]), vec![20, 0, 10]),
+            // Made of an image without a history.
+            (3, json!([made]), vec![30]),
+            (3, json!([none, made]), vec![30, 0]),
+            (1, json!([made, made]), vec![0, 10]),
+            (1, json!([]), vec![]),
+        ] {
+            let rows = history(&[image(layers, &entries)]);
+            let told: Vec<u64> = rows.iter().filter_map(|row| row["Size"].as_u64()).collect();
+            assert_eq!(told, sizes, "{layers} layers, {entries}");
+        }
+    }
 
     #[test]
     fn what_has_no_name_is_shown_as_each_version_knows_it() {
