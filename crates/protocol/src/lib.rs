@@ -11,6 +11,7 @@ pub mod ports;
 pub mod prune;
 pub mod registries;
 pub mod repository;
+pub mod search;
 pub mod version;
 
 use serde::{Deserialize, Serialize};

@@ -60,7 +60,7 @@ pub use push::PushRequest;
 pub use record::LayerArchive;
 pub use reference::{ImageReference, ReferenceError};
 pub use registry::{
-    ClientIdentity, Credentials, FoundRepository, HostConfig, Proxies, RegistryConfig,
+    ClientIdentity, Credentials, FoundRepository, HostConfig, Mark, Proxies, RegistryConfig,
     RegistryError, WebError, WebFile, WebUrl,
 };
 pub use remote::{Distributed, DistributedImage};

@@ -1,12 +1,14 @@
 //! What is asked of registries besides images themselves.
 
+use std::collections::BTreeMap;
+
 use crate::config::CheckedConfig;
 use crate::digest::Digest;
 use crate::error::ImageError;
 use crate::platform::Platform;
 use crate::reference::ImageReference;
 use crate::registry::{
-    Credentials, Descriptor, FoundRepository, ImageManifest, Origin, Parsed, Purpose,
+    Credentials, Descriptor, FoundRepository, ImageManifest, Mark, Origin, Parsed, Purpose,
     RegistryConfig, Session, WebFile, WebUrl,
 };
 use crate::store::ImageStore;
@@ -116,12 +118,9 @@ impl ImageStore {
         limit: usize,
         credentials: Option<&Credentials>,
     ) -> Result<Vec<FoundRepository>, ImageError> {
-        let (domain, word) = match term.split_once('/') {
-            Some((head, rest)) if head.contains(['.', ':']) || head == "localhost" => (head, rest),
-            _ => (HUB_DOMAIN, term),
-        };
+        let (domain, word) = sought(term);
         let connector = self.connector();
-        if matches!(domain, HUB_DOMAIN | "index.docker.io") {
+        if domain == HUB_DOMAIN {
             let origin = Origin::of_mirror(&connector.wiring().config().index)?;
             // Everybody may search there, and what we know of the user is for the registry.
             let session = Session::open_at(connector, origin, Purpose::Catalogue, None).await?;
@@ -139,6 +138,29 @@ impl ImageStore {
                 is_official: false,
             })
             .collect())
+    }
+
+    /// What Docker Hub vouches for of that which a search for `term` finds there, by name. Other
+    /// registries tell nothing of the kind.
+    pub async fn marks(
+        &self,
+        term: &str,
+        limit: usize,
+    ) -> Result<BTreeMap<String, Mark>, ImageError> {
+        let (HUB_DOMAIN, word) = sought(term) else { return Ok(BTreeMap::new()) };
+        let connector = self.connector();
+        let origin = Origin::of_mirror(connector.wiring().config().hub())?;
+        let session = Session::open_at(connector, origin, Purpose::Catalogue, None).await?;
+        Ok(session.marks(word, limit).await?)
+    }
+}
+
+/// The registry in which `term` is looked for, and the word that is.
+fn sought(term: &str) -> (&str, &str) {
+    match term.split_once('/') {
+        Some((HUB_DOMAIN | "index.docker.io", rest)) => (HUB_DOMAIN, rest),
+        Some((head, rest)) if head.contains(['.', ':']) || head == "localhost" => (head, rest),
+        _ => (HUB_DOMAIN, term),
     }
 }
 

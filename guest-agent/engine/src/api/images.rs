@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::error::ApiError;
 use super::image_view::{self, created, history, inspect};
 use super::query::{Filters, Flag, Query};
-use super::registries;
+use super::search;
 use super::{image_archive, image_import, image_pull, image_push};
 use crate::container::{Record, image_config};
 use crate::engine::Engine;
@@ -31,7 +31,7 @@ pub(super) fn routes() -> Router<Engine> {
         .route("/images/create", post(image_import::create))
         .route("/images/get", get(image_archive::save_all))
         .route("/images/load", post(image_archive::load))
-        .route("/images/search", get(registries::search))
+        .route("/images/search", get(search::search))
         .route("/images/{*rest}", get(read).post(change).delete(remove))
 }
 

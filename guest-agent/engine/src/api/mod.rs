@@ -37,6 +37,7 @@ mod prune;
 mod query;
 mod registries;
 mod repository;
+mod search;
 mod stats;
 mod system;
 mod top;

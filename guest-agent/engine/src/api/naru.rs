@@ -14,7 +14,7 @@ use naru_protocol::handshake::Handshake;
 use naru_protocol::ports::PortProtocol;
 use naru_protocol::registries::Registries;
 use naru_protocol::{CLOCK_PATH, POWER_OFF_PATH, PROTOCOL_VERSION, SetClock, TUNNEL_PATH};
-use naru_protocol::{handshake, ports, registries, repository};
+use naru_protocol::{handshake, ports, registries, repository, search};
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_settime};
 use serde::Deserialize;
@@ -26,6 +26,7 @@ use super::hijack::{RAW_STREAM, hijack};
 use super::json_body;
 use super::query::Query;
 use super::repository::list as list_repository;
+use super::search::with_marks as search_with_marks;
 use crate::args::Mode;
 use crate::datagrams;
 use crate::engine::Engine;
@@ -35,7 +36,7 @@ use crate::registries::{keep, with_settings};
 /// How long a container may take to accept a connection.
 const TUNNEL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 
-const CAPABILITIES: [&str; 5] = ["clock", "ports", "registries", "repository", "tunnel"];
+const CAPABILITIES: [&str; 6] = ["clock", "ports", "registries", "repository", "search", "tunnel"];
 
 type Answer = Result<Response, ApiError>;
 
@@ -48,6 +49,7 @@ pub(super) fn routes() -> Router<Engine> {
         .route(TUNNEL_PATH, post(tunnel))
         .route(registries::PATH, put(set_registries))
         .route(repository::PATH, get(list_repository))
+        .route(search::PATH, get(search_with_marks))
 }
 
 async fn greet() -> Json<Handshake> {

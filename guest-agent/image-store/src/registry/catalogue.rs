@@ -1,5 +1,7 @@
 //! What repositories there are: Docker Hub's search, and any registry's own list.
 
+use std::collections::BTreeMap;
+
 use reqwest::{Method, Response};
 use serde::Deserialize;
 
@@ -30,6 +32,42 @@ pub struct FoundRepository {
     pub is_official: bool,
 }
 
+/// What Docker Hub vouches for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// The repository is Docker's own.
+    Official,
+    /// It is known who publishes there.
+    VerifiedPublisher,
+    /// It is an open-source project that Docker sponsors.
+    OpenSource,
+}
+
+impl Mark {
+    /// As Docker Hub writes it.
+    fn of_badge(badge: &str) -> Option<Self> {
+        match badge {
+            "official" => Some(Self::Official),
+            "verified_publisher" => Some(Self::VerifiedPublisher),
+            "open_source" => Some(Self::OpenSource),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct BadgeAnswer {
+    #[serde(default)]
+    results: Vec<Badged>,
+}
+
+#[derive(Deserialize)]
+struct Badged {
+    #[serde(default)]
+    name: String,
+    badge: Option<String>,
+}
+
 #[derive(Deserialize)]
 struct SearchAnswer {
     #[serde(default)]
@@ -55,6 +93,30 @@ impl Session {
         let response = self.ask(&Ask::new(Method::GET, url)).await?;
         let answer: SearchAnswer = self.json(response, "the answer to a search").await?;
         Ok(answer.results)
+    }
+
+    /// The marks of what Docker Hub's own pages find for `term`, by the names that `docker search`
+    /// has. Docker publishes this much of that API by its own client, `docker/hub-mcp`.
+    pub(crate) async fn marks(
+        &self,
+        term: &str,
+        limit: usize,
+    ) -> Result<BTreeMap<String, Mark>, RegistryError> {
+        let mut url = self.base().clone();
+        url.set_path("/api/search/v4");
+        url.query_pairs_mut()
+            .append_pair("query", term)
+            .append_pair("type", "image")
+            .append_pair("from", "0")
+            .append_pair("size", &limit.to_string());
+        let response = self.ask(&Ask::new(Method::GET, url)).await?;
+        let answer: BadgeAnswer = self.json(response, "the answer to a search").await?;
+        let marked = answer.results.into_iter().filter_map(|found| {
+            let mark = Mark::of_badge(found.badge.as_deref()?)?;
+            // What is Docker's own has no owner's name, as people write it.
+            Some((found.name.strip_prefix("library/").unwrap_or(&found.name).to_owned(), mark))
+        });
+        Ok(marked.collect())
     }
 
     /// The registry's own repositories with `term` in their names, at most `limit`.

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 const SYSTEM_CA_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// Where Docker Hub answers searches.
 const HUB_INDEX: &str = "https://index.docker.io";
+/// Where its pages do.
+const HUB: &str = "https://hub.docker.com";
 
 /// How registries are reached.
 #[derive(Clone, Debug)]
@@ -50,6 +52,12 @@ impl Default for RegistryConfig {
 }
 
 impl RegistryConfig {
+    /// Who tells the marks of repositories on Docker Hub: who answers searches there, if that is
+    /// not Docker Hub itself.
+    pub(crate) fn hub(&self) -> &str {
+        if self.index == HUB_INDEX { HUB } else { &self.index }
+    }
+
     /// Whether `host` (`host` or `host:port`) was marked insecure.
     pub fn is_insecure(&self, host: &str) -> bool {
         let name = host.rsplit_once(':').map_or(host, |(name, _)| name);

@@ -25,7 +25,7 @@ mod verify;
 mod web;
 
 pub(crate) use blob::{BlobDownload, Download};
-pub use catalogue::FoundRepository;
+pub use catalogue::{FoundRepository, Mark};
 pub use config::{ClientIdentity, Credentials, HostConfig, Proxies, RegistryConfig};
 pub(crate) use connect::Connector;
 pub use error::RegistryError;

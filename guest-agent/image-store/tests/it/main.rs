@@ -8,4 +8,5 @@ mod patience;
 mod push;
 mod registry;
 mod resume;
+mod search;
 mod web;

@@ -78,6 +78,7 @@ mod restart_policy;
 mod run;
 mod rust_clients;
 mod save_load;
+mod search_marks;
 mod sharing;
 mod shop;
 mod soak;
