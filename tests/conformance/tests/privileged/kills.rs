@@ -7,19 +7,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use naru_test_framework::oci::{Compression, Layer, LayerWriter, OciImage};
-use naru_test_framework::{NativeEngine, Registry, images};
+use naru_test_framework::{NativeEngine, PartedImage, Registry, indexed_layers};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use rusqlite::{Connection, OpenFlags};
-use serde_json::Value;
 
 const KILLS: u32 = 50;
-/// Of files of an image's own, over the layer that all images share.
-const PARTS: usize = 4;
-const FILES: usize = 60;
 
 /// The container that an image is made of again and again.
 const MAKER: &str = "maker";
@@ -59,28 +53,6 @@ impl Subject {
     }
 }
 
-/// busybox, and above it layers that only `seed`'s image has.
-fn image(seed: u64) -> anyhow::Result<(OciImage, String)> {
-    let busybox = images::busybox()?;
-    let config: Value = serde_json::from_slice(&busybox.blobs[0])?;
-    let diff_id = config["rootfs"]["diff_ids"][0].as_str().context("a layer")?.to_owned();
-    let bottom = Layer { blob: busybox.blobs[1].clone(), diff_id, compression: Compression::Gzip };
-    let mut random = StdRng::seed_from_u64(seed);
-    let (mut layers, mut says) = (vec![bottom], Vec::new());
-    for part in 0..PARTS {
-        let mut layer = LayerWriter::new();
-        for file in 0..FILES {
-            let content: Vec<u8> = (0..8 << 10).map(|_| random.random()).collect();
-            layer.file(&format!("part{part}/{file}"), 0o644, &content)?;
-        }
-        let line = format!("{seed} {part}");
-        layer.file(&format!("part{part}/says"), 0o644, format!("{line}\n").as_bytes())?;
-        says.push(line);
-        layers.push(layer.finish(Compression::Gzip)?);
-    }
-    Ok((images::of_layers(layers)?, says.join("\n")))
-}
-
 /// Runs with another seed each time, which it says when it fails.
 fn with_seed(test: impl FnOnce(&mut StdRng) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let seed: u64 = rand::rng().random();
@@ -92,13 +64,13 @@ fn nothing_is_lost_or_half_made_when_the_engine_is_killed() -> anyhow::Result<()
     with_seed(|random| {
         let registry = Registry::start()?;
         let mut engine = NativeEngine::start()?;
-        let (pulled, pulled_says) = image(1)?;
-        registry.push("pulled", "1", &pulled)?;
-        let (loaded, loaded_says) = image(2)?;
-        let archive = loaded.archive("docker.io/library/loaded:1")?;
+        let pulled = PartedImage::new(1)?;
+        registry.push("pulled", "1", &pulled.image)?;
+        let loaded = PartedImage::new(2)?;
+        let archive = loaded.image.archive("docker.io/library/loaded:1")?;
         let mut subjects = [
-            (registry.reference("pulled", "1"), Way::Pulled, pulled_says),
-            ("loaded:1".to_owned(), Way::Loaded(archive), loaded_says),
+            (registry.reference("pulled", "1"), Way::Pulled, pulled.says),
+            ("loaded:1".to_owned(), Way::Loaded(archive), loaded.says),
         ]
         .map(|(name, way, says)| Subject { name, way, says, takes: Default::default() });
         kill_again_and_again(random, &mut engine, &mut subjects, 0)?;
@@ -110,8 +82,8 @@ fn nothing_is_lost_or_half_made_when_the_engine_is_killed() -> anyhow::Result<()
 fn a_kill_amid_commits_and_prunes_loses_nothing_that_was_there() -> anyhow::Result<()> {
     with_seed(|random| {
         let mut engine = NativeEngine::start()?;
-        let (base, base_says) = image(3)?;
-        engine.load(&base, "base:1")?;
+        let base = PartedImage::new(3)?;
+        engine.load(&base.image, "base:1")?;
         // It writes as much as the image's own layers have, and goes on.
         let shell = "for n in $(seq 60); do head -c 32768 /dev/urandom > /file$n; done; \
                      mkdir /part9; echo made > /part9/says; touch /ready; exec sleep 100000";
@@ -120,8 +92,8 @@ fn a_kill_amid_commits_and_prunes_loses_nothing_that_was_there() -> anyhow::Resu
         let ready = "until [ -e /ready ]; do :; done";
         engine.docker(&["exec", MAKER, "sh", "-c", ready])?.success()?;
         let mut subjects = [
-            ("base:1", Way::Loaded(Vec::new()), base_says.clone()),
-            ("made:1", Way::Committed, format!("{base_says}\nmade")),
+            ("base:1", Way::Loaded(Vec::new()), base.says.clone()),
+            ("made:1", Way::Committed, format!("{}\nmade", base.says)),
         ]
         .map(|(name, way, says)| Subject {
             name: name.to_owned(),
@@ -207,7 +179,7 @@ fn check(engine: &NativeEngine, subjects: &[Subject]) -> anyhow::Result<BTreeSet
     for name in &listed {
         let subject = subjects.iter().find(|subject| subject.name == *name);
         let subject = subject.with_context(|| format!("{name} is listed"))?;
-        let run = ["run", "--rm", "--network=none", name, "/bin/sh", "-c", "cat /part*/says"];
+        let run = [&["run", "--rm", "--network=none", name], &PartedImage::ASK[..]].concat();
         ensure!(engine.docker(&run)?.success()? == subject.says, "{name} is not whole");
     }
     let store = engine.root().join("images");
@@ -228,22 +200,7 @@ fn check(engine: &NativeEngine, subjects: &[Subject]) -> anyhow::Result<BTreeSet
 
 /// Names and sizes of the layers in the store's index.
 fn layers(engine: &NativeEngine) -> anyhow::Result<Vec<(String, u64)>> {
-    let path = engine.root().join("images/index.db");
-    let index = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    let mut rows = index.prepare("SELECT name, size FROM layer")?;
-    let rows = rows.query_map([], |row| Ok((row.get::<_, u32>(0)?, row.get::<_, u32>(1)?)))?;
-    rows.map(|row| row.map(|(name, size)| (base_36(name), size.into())).map_err(Into::into))
-        .collect()
-}
-
-/// As directories are named.
-fn base_36(mut number: u32) -> String {
-    let mut digits = String::new();
-    while number > 0 {
-        digits.extend(char::from_digit(number % 36, 36));
-        number /= 36;
-    }
-    digits.chars().rev().collect()
+    indexed_layers(&engine.root().join("images/index.db"))
 }
 
 fn entries(directory: &Path) -> anyhow::Result<BTreeSet<String>> {

@@ -13,6 +13,7 @@ mod files;
 mod images;
 mod interference;
 mod policies;
+mod power;
 mod raw;
 mod starting;
 mod streams;

@@ -7,29 +7,17 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use naru_test_framework::images::of_layers;
 use naru_test_framework::oci::{Compression, LayerWriter};
-use naru_test_framework::{Registry, Vm};
+use naru_test_framework::{Registry, Vm, noise};
 
 const CONTENT: usize = 64 << 20;
 /// The engine waits a few seconds for more to be removed.
 const DEADLINE: Duration = Duration::from_mins(1);
 
-/// Bytes that nobody can compress.
-fn noise() -> Vec<u8> {
-    let mut state: u64 = 0x9e37_79b9_7f4a_7c15;
-    let words = std::iter::repeat_with(|| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()
-    });
-    words.take(CONTENT / 8).flatten().collect()
-}
-
 #[test]
 fn pruned_images_give_the_hosts_disk_back() -> Result<()> {
     let registry = Registry::start()?;
     let mut layer = LayerWriter::new();
-    layer.file("noise", 0o644, &noise())?;
+    layer.file("noise", 0o644, &noise(1).take(CONTENT).collect::<Vec<u8>>())?;
     registry.push("noise", "1", &of_layers(vec![layer.finish(Compression::None)?])?)?;
     let vm = Vm::start()?;
     let taken = || -> Result<u64> { Ok(fs::metadata(vm.data_disk())?.blocks() * 512) };
