@@ -24,6 +24,7 @@ use crate::events::Events;
 use crate::network::{ContainerNetwork, OpenRequest};
 use crate::ports::PortHost;
 use crate::registries;
+use crate::reserve::Reserve;
 use crate::trim::Trim;
 use crate::volume::{VolumeDirectories, Volumes};
 
@@ -75,6 +76,7 @@ struct Inner {
     events: Events,
     program: AgentProgram,
     trim: Trim,
+    reserve: Reserve,
     /// Held over a prune, of which there is one at a time.
     pruning: AsyncMutex<()>,
     /// Background work; waited for at the end.
@@ -97,6 +99,7 @@ impl Engine {
             private_directory(directory)?;
         }
         let lock = lock(&paths.root.join("engine.lock"))?;
+        let reserve = Reserve::taken_from(&paths.root);
         let mode = args.mode();
         let registries = registries::of_arguments(args)?;
         let images = ImageStore::open(&paths.root.join("images"), registries.clone()).await?;
@@ -135,6 +138,7 @@ impl Engine {
             events: Events::new(),
             program,
             trim: Trim::default(),
+            reserve,
             pruning: AsyncMutex::new(()),
             tasks: TaskTracker::new(),
             shims: TaskTracker::new(),
@@ -152,6 +156,7 @@ impl Engine {
         for container in engine.containers().all().into_iter().rev() {
             engine.start_with_engine(&container).await?;
         }
+        engine.reserve().put_back();
         Ok(engine)
     }
 
@@ -169,6 +174,10 @@ impl Engine {
 
     pub(crate) fn images(&self) -> &ImageStore {
         &self.0.images
+    }
+
+    pub(crate) fn reserve(&self) -> &Reserve {
+        &self.0.reserve
     }
 
     pub(crate) fn registries(&self) -> &RegistryConfig {

@@ -29,6 +29,7 @@ mod network;
 mod ports;
 mod processes;
 mod registries;
+mod reserve;
 mod server;
 mod spec;
 mod stats;

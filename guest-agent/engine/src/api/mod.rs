@@ -47,6 +47,7 @@ mod volumes;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use hyper::Uri;
@@ -58,6 +59,7 @@ use tower::ServiceExt as _;
 use tracing::Instrument as _;
 
 use crate::engine::Engine;
+use crate::reserve;
 use error::ApiError;
 
 /// The whole API of `engine`.
@@ -90,6 +92,7 @@ impl Api {
             .merge(not_yet::routes())
             .fallback(async || ApiError::page_not_found())
             .method_not_allowed_fallback(async || ApiError::page_not_found())
+            .layer(from_fn_with_state(engine.clone(), reserve::lend))
             .with_state(engine);
         Self(router)
     }

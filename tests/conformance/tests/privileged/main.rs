@@ -30,6 +30,7 @@ mod events;
 mod exec;
 mod faults;
 mod flags;
+mod full_disk;
 mod health;
 mod image_commands;
 mod image_parents;

@@ -1,0 +1,104 @@
+//! An engine whose disk is full.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+
+use anyhow::ensure;
+use naru_test_framework::images::of_layers;
+use naru_test_framework::oci::{Compression, LayerWriter};
+use naru_test_framework::{NativeEngine, noise};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+
+use crate::raw::request;
+
+/// The engine's root on a file system of 24 MiB. The engine ends before that goes.
+struct Small {
+    engine: NativeEngine,
+    disk: Disk,
+}
+
+struct Disk(PathBuf);
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _gone = umount2(&self.0, MntFlags::MNT_DETACH);
+    }
+}
+
+impl Small {
+    fn start() -> anyhow::Result<Self> {
+        let mut engine = NativeEngine::start()?;
+        engine.stop()?;
+        let root = engine.root();
+        mount(Some("small"), &root, Some("tmpfs"), MsFlags::empty(), Some("size=24m"))?;
+        let disk = Disk(root);
+        engine.restart()?;
+        Ok(Self { engine, disk })
+    }
+
+    /// Fills the disk to the last block.
+    fn fill(&self) -> anyhow::Result<()> {
+        let mut file = File::options().create(true).append(true).open(self.disk.0.join("fill"))?;
+        for size in [1 << 20, 4096, 1] {
+            let block = vec![7; size];
+            loop {
+                match file.write_all(&block) {
+                    Ok(()) => {}
+                    Err(error) if error.kind() == io::ErrorKind::StorageFull => break,
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn an_engine_starts_lists_and_removes_on_a_full_disk() -> anyhow::Result<()> {
+    let mut small = Small::start()?;
+    small.engine.load_busybox()?;
+    let mut layer = LayerWriter::new();
+    layer.file("much", 0o644, &noise(1).take(8 << 20).collect::<Vec<u8>>())?;
+    let large = of_layers(vec![layer.finish(Compression::None)?])?;
+    small.engine.load(&large, "docker.io/library/large:1")?;
+    small.engine.docker(&["tag", "busybox", "other"])?.success()?;
+    let run = ["run", "-d", "--network=none", "--name", "runs", "busybox", "sleep", "100000"];
+    small.engine.docker(&run)?.success()?;
+    small.engine.docker(&["create", "--name", "made", "busybox"])?.success()?;
+    let listed = |engine: &NativeEngine| -> anyhow::Result<String> {
+        let containers = engine.docker(&["ps", "-a", "--format", "{{.Names}} {{.State}}"])?;
+        let images = engine.docker(&["images", "--format", "{{.Repository}}"])?;
+        let mut images: Vec<_> = images.success()?.lines().collect();
+        images.sort_unstable();
+        Ok(format!("{}\n{}", containers.success()?, images.join("\n")))
+    };
+    small.fill()?;
+    small.engine.kill()?;
+    small.fill()?;
+    small.engine.restart()?;
+    assert_eq!(listed(&small.engine)?, "made created\nruns running\nbusybox\nlarge\nother");
+    small.engine.docker(&["stop", "-t", "0", "runs"])?.success()?;
+    // A journal that ended in good order has no room of its own any more.
+    small.engine.stop()?;
+    small.fill()?;
+    small.engine.restart()?;
+    assert_eq!(listed(&small.engine)?, "made created\nruns exited\nbusybox\nlarge\nother");
+
+    small.fill()?;
+    // As the app does when the machine has started.
+    let json = ["Connection: close", "Content-Type: application/json"];
+    let told = request(&small.engine, "PUT", "/naru/registries", &json, "{}")?;
+    assert_eq!(told.status, 204);
+    small.engine.docker(&["rm", "made"])?.success()?;
+    small.engine.docker(&["container", "prune", "-f"])?.success()?;
+    small.engine.docker(&["rmi", "other"])?.success()?;
+    let pruned = small.engine.docker(&["image", "prune", "-af"])?;
+    ensure!(!pruned.success()?.contains("Total reclaimed space: 0B"), "{pruned:?}");
+    assert_eq!(listed(&small.engine)?, "\n");
+
+    small.engine.load_busybox()?;
+    let again = ["run", "--rm", "--network=none", "busybox", "echo", "again"];
+    assert_eq!(small.engine.docker(&again)?.success()?, "again");
+    Ok(())
+}
