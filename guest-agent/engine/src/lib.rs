@@ -16,6 +16,7 @@
 
 mod api;
 mod args;
+mod build;
 mod changes;
 mod container;
 mod datagrams;

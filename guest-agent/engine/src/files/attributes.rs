@@ -7,7 +7,7 @@ use rustix::fs::{XattrFlags, fgetxattr, flistxattr, fsetxattr};
 use rustix::io::Errno;
 
 /// Names and values.
-pub(super) type Attributes = Vec<(Vec<u8>, Vec<u8>)>;
+pub(crate) type Attributes = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// The kernel's own limit on a list of names and on a value.
 const KERNEL_MAX: usize = 64 << 10;
@@ -15,7 +15,7 @@ const KERNEL_MAX: usize = 64 << 10;
 const TOTAL_MAX: usize = 512 << 10;
 
 /// The attributes of an open file or directory that an archive carries.
-pub(super) fn read(file: impl AsFd) -> io::Result<Attributes> {
+pub(crate) fn read(file: impl AsFd) -> io::Result<Attributes> {
     let mut attributes = Attributes::new();
     let mut total = 0;
     let names = match value(|buffer| flistxattr(&file, buffer)) {
@@ -38,7 +38,7 @@ pub(super) fn read(file: impl AsFd) -> io::Result<Attributes> {
 }
 
 /// Sets those that an archive may set. A file system without attributes still gets the file.
-pub(super) fn write(file: impl AsFd, attributes: &[(Vec<u8>, Vec<u8>)]) -> Result<(), Errno> {
+pub(crate) fn write(file: impl AsFd, attributes: &[(Vec<u8>, Vec<u8>)]) -> Result<(), Errno> {
     for (name, value) in attributes.iter().filter(|(name, _)| is_carried(name)) {
         match fsetxattr(&file, name.as_slice(), value, XattrFlags::empty()) {
             Ok(()) | Err(Errno::NOTSUP) => {}

@@ -91,6 +91,6 @@ impl FilesError {
 }
 
 /// A path for messages.
-pub(super) fn shown(path: &[u8]) -> String {
+pub(crate) fn shown(path: &[u8]) -> String {
     String::from_utf8_lossy(path).into_owned()
 }

@@ -68,7 +68,7 @@ impl Node {
     }
 
     /// Opens a regular file for reading; anything else is an error.
-    pub(super) fn open_file(&self) -> io::Result<File> {
+    pub(crate) fn open_file(&self) -> io::Result<File> {
         if self.kind() != NodeKind::File {
             return Err(io::ErrorKind::InvalidInput.into());
         }

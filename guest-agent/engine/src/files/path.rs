@@ -64,7 +64,7 @@ pub(super) fn parts_below(name: &[u8]) -> Option<Vec<&[u8]>> {
 }
 
 /// The directory of an absolute path, and the name in it.
-pub(super) fn split(path: &[u8]) -> (&[u8], &[u8]) {
+pub(crate) fn split(path: &[u8]) -> (&[u8], &[u8]) {
     let slash = path.iter().rposition(|&byte| byte == b'/').unwrap_or(0);
     let above = if slash == 0 { &b"/"[..] } else { &path[..slash] };
     (above, path.get(slash + 1..).unwrap_or_default())

@@ -49,21 +49,22 @@ pub(super) fn directory(
     attributes::write(&directory, &member.xattrs)
 }
 
-/// Makes a file with the content that `tape` has for the member.
+/// Makes a file with the content that `tape` has for the member, and says how much that is.
 pub(super) fn file<R: Read>(
     parent: BorrowedFd<'_>,
     name: &[u8],
     (member, tape): (&Member, &mut Tape<R>),
     owner: Owner,
-) -> std::io::Result<()> {
+) -> std::io::Result<u64> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut file = File::from(openat(parent, name, flags, Mode::from_raw_mode(0o600))?);
-    member.write_content(tape, &mut file)?;
+    let size = member.write_content(tape, &mut file)?;
     // Changing the owner clears set-id bits and capabilities, so it comes first.
     fchown(&file, Some(owner.uid), Some(owner.gid))?;
     fchmod(&file, Mode::from_raw_mode(member.mode))?;
     attributes::write(&file, &member.xattrs)?;
-    Ok(futimens(&file, &times(member.mtime))?)
+    futimens(&file, &times(member.mtime))?;
+    Ok(size)
 }
 
 /// Makes a symbolic link, wherever it leads: it is the container's to follow.

@@ -14,7 +14,7 @@ use super::walk::DEPTH_MAX;
 
 /// Removes `name` from `parent`. Links are removed, not followed, and a directory that
 /// something is mounted in is busy: what is mounted there is not emptied.
-pub(super) fn remove(parent: BorrowedFd<'_>, name: &[u8]) -> Result<(), Errno> {
+pub(crate) fn remove(parent: BorrowedFd<'_>, name: &[u8]) -> Result<(), Errno> {
     remove_with(parent, name, |_, _| Err(Errno::NAMETOOLONG))
 }
 

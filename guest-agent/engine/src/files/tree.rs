@@ -59,7 +59,7 @@ impl Tree {
     }
 
     /// Holds the directory at `path`, links followed.
-    pub(super) fn directory(&self, path: &[u8]) -> Result<OwnedFd, Errno> {
+    pub(crate) fn directory(&self, path: &[u8]) -> Result<OwnedFd, Errno> {
         self.resolve(path, OFlags::PATH | OFlags::DIRECTORY)
     }
 

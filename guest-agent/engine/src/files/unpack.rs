@@ -11,10 +11,13 @@ use super::error::{FilesError, shown};
 use super::path::{parts_below, split};
 use super::place::{self, Owner};
 use super::remove::remove;
+use super::room::Room;
 use super::tree::Tree;
 use super::walk::below;
 
 const BUFFER: usize = 128 << 10;
+/// So many directories are remembered.
+const TIMES_MAX: usize = 1 << 16;
 
 /// How an archive is unpacked.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,6 +26,8 @@ pub(crate) struct UnpackOptions {
     pub(crate) keep_kinds: bool,
     /// User and group of everything; else they are the archive's.
     pub(crate) owner: Option<(u32, u32)>,
+    /// What it may take, if that is bounded.
+    pub(crate) room: Option<Room>,
 }
 
 /// Unpacks `archive`, compressed or not, into the directory `destination` of `tree`.
@@ -37,7 +42,8 @@ pub(crate) fn unpack(
 ) -> Result<(), FilesError> {
     let buffered = BufReader::with_capacity(BUFFER, archive);
     let reader = decompressed(buffered).map_err(UnpackError::Read)?;
-    let mut tape = Tape::new(BufReader::with_capacity(BUFFER, reader));
+    let bounded = Bounded { reader, left: options.room.map_or(u64::MAX, |room| room.bytes) };
+    let mut tape = Tape::new(BufReader::with_capacity(BUFFER, bounded));
     let mut unpacker =
         Unpacker { tree, destination, options, parent: None, directory_times: Vec::new() };
     while let Some(member) = tape.next_member()? {
@@ -56,8 +62,22 @@ struct Unpacker<'a> {
     options: UnpackOptions,
     /// The directory that the last member went into.
     parent: Option<(Vec<u8>, OwnedFd)>,
-    /// Set at the end, because every file made inside changes them again.
+    /// Set when nothing more comes, because every file made inside changes them again.
     directory_times: Vec<(Vec<u8>, (i64, u32))>,
+}
+
+/// An archive that ends in an error where it has become too large.
+struct Bounded<R> {
+    reader: R,
+    left: u64,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(buffer)?;
+        self.left = self.left.checked_sub(count as u64).ok_or(Errno::NOSPC)?;
+        Ok(count)
+    }
 }
 
 impl Unpacker<'_> {
@@ -76,18 +96,36 @@ impl Unpacker<'_> {
         let here = parent.as_fd();
         let made = match member.kind {
             Kind::Directory => {
-                self.directory_times.push((path.clone(), member.mtime));
+                self.remember(&path, member.mtime);
                 place::directory(here, name, member, owner).map_err(io::Error::from)
             }
-            Kind::File => place::file(here, name, (member, tape), owner),
+            Kind::File => {
+                place::file(here, name, (member, tape), owner).and_then(|size| self.count(size))
+            }
             Kind::Symlink => place::symlink(here, name, member, owner).map_err(io::Error::from),
             Kind::HardLink => self.hard_link(&parent, name, member)?,
             Kind::CharDevice | Kind::BlockDevice | Kind::Fifo => {
                 place::special(here, name, member, owner)
             }
         };
-        made.map_err(FilesError::io("writing", &path))?;
+        made.and_then(|()| self.count_one()).map_err(FilesError::io("writing", &path))?;
         self.parent = Some((above.to_vec(), parent));
+        Ok(())
+    }
+
+    /// Counts a file's content. What that takes on the disk may be less, but whoever reads it
+    /// reads all of it.
+    fn count(&mut self, size: u64) -> io::Result<()> {
+        if let Some(room) = &mut self.options.room {
+            room.bytes = room.bytes.checked_sub(size).ok_or(Errno::NOSPC)?;
+        }
+        Ok(())
+    }
+
+    fn count_one(&mut self) -> io::Result<()> {
+        if let Some(room) = &mut self.options.room {
+            room.files = room.files.checked_sub(1).ok_or(Errno::NOSPC)?;
+        }
         Ok(())
     }
 
@@ -132,6 +170,19 @@ impl Unpacker<'_> {
             .directory(above)
             .and_then(|above| linkat(above, target, parent, name, AtFlags::empty()));
         Ok(linked.map_err(io::Error::from))
+    }
+
+    /// Remembers a directory's time. Archives are written in the order of a walk: when many wait,
+    /// those that the present one is not in are done.
+    fn remember(&mut self, path: &[u8], mtime: (i64, u32)) {
+        if self.directory_times.len() >= TIMES_MAX {
+            let is_above = |(above, _): &(Vec<u8>, _)| path.starts_with(&below(above, b""));
+            let (above, done) = self.directory_times.drain(..).partition(is_above);
+            self.directory_times = done;
+            self.finish();
+            self.directory_times = above;
+        }
+        self.directory_times.push((path.to_vec(), mtime));
     }
 
     /// Sets the directories' times. One that something else has taken the place of has none.
@@ -198,7 +249,7 @@ mod tests {
         keep_kinds: bool,
         members: &[(EntryType, &str, &str)],
     ) -> Result<(), FilesError> {
-        let options = UnpackOptions { keep_kinds, owner: None };
+        let options = UnpackOptions { keep_kinds, ..UnpackOptions::default() };
         unpack(&Tree::at(root).unwrap(), b"/to", options, archive(members).as_slice())
     }
 

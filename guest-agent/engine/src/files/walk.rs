@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use super::node::Node;
 
 /// Deeper trees than any path can name are not walked: each level holds a descriptor.
-pub(super) const DEPTH_MAX: usize = 2048;
+pub(crate) const DEPTH_MAX: usize = 2048;
 
 /// A walk; directories are entered only when they are asked for.
 #[derive(Debug, Default)]
@@ -56,7 +56,7 @@ impl Walk {
 }
 
 /// The path of `name` in the directory `path`.
-pub(super) fn below(path: &[u8], name: &[u8]) -> Vec<u8> {
+pub(crate) fn below(path: &[u8], name: &[u8]) -> Vec<u8> {
     let mut below = path.to_vec();
     if !path.is_empty() && !path.ends_with(b"/") {
         below.push(b'/');

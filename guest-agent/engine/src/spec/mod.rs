@@ -31,7 +31,7 @@ pub(crate) use outside::Writable;
 pub(crate) use points::Source;
 pub(crate) use resources::resources;
 use security::Security;
-pub(crate) use users::LayerFiles;
+pub(crate) use users::{LayerFiles, named_group, named_user, names_in};
 
 const OCI_VERSION: &str = "1.2.0";
 const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

@@ -111,6 +111,21 @@ fn group_entries(text: &str) -> impl Iterator<Item = GroupEntry<'_>> {
     })
 }
 
+/// User and group of the user of this name in the text of a passwd file.
+pub(crate) fn named_user(passwd: &str, name: &str) -> Option<(u32, u32)> {
+    passwd_entries(passwd).find(|entry| entry.name == name).map(|entry| (entry.uid, entry.gid))
+}
+
+/// The group of this name in the text of a group file.
+pub(crate) fn named_group(group: &str, name: &str) -> Option<u32> {
+    group_entries(group).find(|entry| entry.name == name).map(|entry| entry.gid)
+}
+
+/// The names in the text of a passwd or a group file.
+pub(crate) fn names_in(list: &str) -> impl Iterator<Item = &str> {
+    list.lines().filter_map(|line| line.split_once(':').map(|(name, _)| name))
+}
+
 fn group_id(group: &str, wanted: &str) -> Result<u32> {
     if let Some(entry) = group_entries(group).find(|entry| entry.name == wanted) {
         return Ok(entry.gid);

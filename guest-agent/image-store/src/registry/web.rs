@@ -9,6 +9,8 @@ use std::str::FromStr;
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use naru_error::ErrorKind;
+use percent_encoding::percent_decode_str;
+use reqwest::header::LAST_MODIFIED;
 use reqwest::{Method, Response, Url};
 
 use super::connect::Connector;
@@ -93,6 +95,16 @@ impl FromStr for WebUrl {
     }
 }
 
+impl WebUrl {
+    /// The name of the file, if its path has one.
+    pub fn file_name(&self) -> Option<String> {
+        let path = percent_decode_str(self.0.path()).decode_utf8_lossy();
+        let name = path.trim_end_matches('/').rsplit('/').next()?;
+        let is_name = !matches!(name, "" | "." | "..") && !name.contains('\0');
+        is_name.then(|| name.to_owned())
+    }
+}
+
 impl fmt::Display for WebUrl {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = self.0.clone();
@@ -118,6 +130,11 @@ impl WebFile {
     /// Its size, where the server tells.
     pub fn size(&self) -> Option<u64> {
         self.response.content_length()
+    }
+
+    /// When it was changed, in the server's words.
+    pub fn last_modified(&self) -> Option<&str> {
+        self.response.headers().get(LAST_MODIFIED)?.to_str().ok()
     }
 
     /// Its bytes; an error where they end too soon.
@@ -184,6 +201,17 @@ mod tests {
             let url: WebUrl = text.parse().unwrap();
             assert_eq!(url.to_string(), shown);
             assert!(!format!("{url:?}").contains("hush"));
+        }
+        for (text, name) in [
+            ("http://a/b/c.tar?d#e", Some("c.tar")),
+            ("http://a/b/", Some("b")),
+            ("http://a/%63%20d", Some("c d")),
+            ("http://a", None),
+            ("http://a/b%2f..", None),
+            ("http://a/b%00", None),
+        ] {
+            let url: WebUrl = text.parse().unwrap();
+            assert_eq!(url.file_name().as_deref(), name, "{text}");
         }
         for text in ["ftp://example.com/a", "file:///etc/passwd", "http://", "http://a b/"] {
             let error = text.parse::<WebUrl>().unwrap_err();
