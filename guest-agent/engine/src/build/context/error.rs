@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use naru_dockerfile::Problem;
 use naru_error::ErrorKind;
+use naru_image_store::ImageError;
 use thiserror::Error;
 
 use crate::files::FilesError;
@@ -12,9 +13,18 @@ use crate::files::FilesError;
 /// A context that could not be taken or read.
 #[derive(Debug, Error)]
 pub enum ContextError {
+    /// Nothing was sent.
+    #[error("the build context is empty")]
+    Empty,
     /// What was sent could not be unpacked.
     #[error("failed to unpack the build context")]
     Unpack(#[source] FilesError),
+    /// The web does not give it.
+    #[error("error downloading remote context")]
+    Fetch(#[from] ImageError),
+    /// The thread that unpacked it is gone.
+    #[error("unpacking the build context panicked")]
+    Panicked,
     /// A file of it could not be read.
     #[error("failed to read {path:?} of the build context")]
     Read {
@@ -51,12 +61,14 @@ impl ContextError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Unpack(error) => error.kind(),
-            Self::TooLarge { .. } | Self::Ignore(_) => ErrorKind::InvalidArgument,
+            Self::Fetch(error) => error.kind(),
             Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 ErrorKind::NotFound
             }
-            Self::Read { .. } => ErrorKind::InvalidArgument,
-            Self::Directory { .. } => ErrorKind::Internal,
+            Self::Empty | Self::TooLarge { .. } | Self::Ignore(_) | Self::Read { .. } => {
+                ErrorKind::InvalidArgument
+            }
+            Self::Panicked | Self::Directory { .. } => ErrorKind::Internal,
         }
     }
 }

@@ -36,3 +36,34 @@ impl Context {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn what_only_the_builder_reads_is_left_out_where_it_is_ignored() {
+        let directory = tempfile::tempdir().unwrap();
+        for (rules, left) in [
+            ("*", vec!["kept"]),
+            ("sub\n", vec![".dockerignore", "kept"]),
+            ("*\n!.dockerignore", vec![".dockerignore", "kept"]),
+            ("kept", vec![".dockerignore", "kept", "sub/Dockerfile"]),
+        ] {
+            let context = Context::new(directory.path()).unwrap();
+            let path = context.path();
+            fs::create_dir(path.join("sub")).unwrap();
+            for (name, text) in [(IGNORE_FILE, rules), ("sub/Dockerfile", ""), ("kept", "")] {
+                fs::write(path.join(name), text).unwrap();
+            }
+            context.leave_out_ignored("/sub/Dockerfile").unwrap();
+            let is_there = |name: &&str| path.join(Path::new(name)).exists();
+            let names: Vec<&str> =
+                [IGNORE_FILE, "kept", "sub/Dockerfile"].into_iter().filter(is_there).collect();
+            assert_eq!(names, left, "{rules:?}");
+        }
+    }
+}

@@ -5,11 +5,12 @@
 //! belongs to root, as Docker has it, whoever it belongs to where it comes from. Links in it stay
 //! as they are: whoever reads it resolves them inside of it.
 //!
-//! Everything here blocks.
+//! Everything but the fetching blocks.
 
 mod directory;
 mod error;
 mod ignored;
+mod stream;
 
-pub(crate) use directory::{Context, sweep};
+pub(crate) use directory::{Context, Received, sweep};
 pub(crate) use error::ContextError;

@@ -12,14 +12,28 @@ use super::walk::Status;
 /// So much is copied before it is asked whether the build was given up.
 const PART: u64 = 64 << 20;
 
-/// Copies what is in `from` into the empty file `to`; an error that is none says that the build
-/// was given up.
+/// Why a copy is not whole.
+#[derive(Debug)]
+pub(super) enum Stopped {
+    /// The build was given up.
+    Cancelled,
+    /// Reading or writing failed.
+    Failed(io::Error),
+}
+
+impl<E: Into<io::Error>> From<E> for Stopped {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// Copies what is in `from` into the empty file `to`.
 pub(super) fn copy_content(
     from: &File,
     to: &File,
     status: &Status,
     token: &CancellationToken,
-) -> Result<(), Option<io::Error>> {
+) -> Result<(), Stopped> {
     if status.allocated >= status.size {
         return copy_part(from, to, u64::MAX, token);
     }
@@ -28,15 +42,15 @@ pub(super) fn copy_content(
         let data = match seek(from, Place::Data(at)) {
             // Nothing but a hole is left.
             Err(Errno::NXIO) => break,
-            data => data.map_err(failed)?,
+            data => data?,
         };
-        let end = seek(from, Place::Hole(data)).map_err(failed)?;
-        seek(from, Place::Start(data)).map_err(failed)?;
-        (&mut &*to).seek(SeekFrom::Start(data)).map_err(Some)?;
+        let end = seek(from, Place::Hole(data))?;
+        seek(from, Place::Start(data))?;
+        (&mut &*to).seek(SeekFrom::Start(data))?;
         copy_part(from, to, end - data, token)?;
         at = end;
     }
-    ftruncate(to, status.size).map_err(failed)
+    Ok(ftruncate(to, status.size)?)
 }
 
 fn copy_part(
@@ -44,24 +58,20 @@ fn copy_part(
     mut to: &File,
     mut left: u64,
     token: &CancellationToken,
-) -> Result<(), Option<io::Error>> {
+) -> Result<(), Stopped> {
     while left > 0 {
         let part = left.min(PART);
         // The kernel copies by itself where it can.
-        let copied = io::copy(&mut from.by_ref().take(part), &mut to).map_err(Some)?;
+        let copied = io::copy(&mut from.by_ref().take(part), &mut to)?;
         if copied < part {
             break;
         }
         left -= copied;
         if token.is_cancelled() {
-            return Err(None);
+            return Err(Stopped::Cancelled);
         }
     }
     Ok(())
-}
-
-fn failed(errno: Errno) -> Option<io::Error> {
-    Some(errno.into())
 }
 
 #[cfg(test)]
@@ -100,6 +110,6 @@ mod tests {
         let token = CancellationToken::new();
         token.cancel();
         let file = File::open(&from).unwrap();
-        assert!(copy_part(&file, &copy, u64::MAX, &token).unwrap_err().is_none());
+        assert!(matches!(copy_part(&file, &copy, u64::MAX, &token), Err(Stopped::Cancelled)));
     }
 }

@@ -30,21 +30,28 @@ pub(crate) fn make_directory(
     path: &[u8],
     new: NewDirectory,
 ) -> Result<(Vec<u8>, OwnedFd), CopyError> {
-    let real = tree.follow(path).tried("make the directory", path)?;
-    let mut here = tree.directory(b"/").tried("make the directory", path)?;
-    match tree.directory(&real) {
-        Ok(found) => return Ok((real, found)),
-        Err(Errno::NOENT) => {}
-        Err(errno) => return Err(CopyError::io("make the directory", path, errno)),
-    }
-    for part in real.split(|&byte| byte == b'/').filter(|part| !part.is_empty()) {
+    const TASK: &str = "make the directory";
+    let real = tree.follow(path).tried(TASK, path)?;
+    let here = match tree.directory(&real) {
+        Ok(found) => found,
+        Err(Errno::NOENT) => make_missing(tree, &real, new).tried(TASK, path)?,
+        Err(errno) => return Err(CopyError::io(TASK, path, errno)),
+    };
+    // What only leads to it can neither be read nor changed.
+    let open = open_directory(here, b".").tried(TASK, path)?;
+    Ok((real, open))
+}
+
+fn make_missing(tree: &Tree, path: &[u8], new: NewDirectory) -> Result<OwnedFd, Errno> {
+    let mut here = tree.directory(b"/")?;
+    for part in path.split(|&byte| byte == b'/').filter(|part| !part.is_empty()) {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         here = match openat(&here, part, flags, Mode::empty()) {
-            Err(Errno::NOENT) => make(&here, part, new).tried("make the directory", path)?,
-            found => found.tried("make the directory", path)?,
+            Err(Errno::NOENT) => make(&here, part, new)?,
+            found => found?,
         };
     }
-    Ok((real, here))
+    Ok(here)
 }
 
 fn make(parent: &OwnedFd, name: &[u8], new: NewDirectory) -> Result<OwnedFd, Errno> {

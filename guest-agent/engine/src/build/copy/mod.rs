@@ -26,6 +26,8 @@ mod hash;
 mod owner;
 mod place;
 mod plan;
+#[cfg(test)]
+mod tests;
 mod walk;
 mod write;
 

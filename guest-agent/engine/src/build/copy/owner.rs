@@ -29,16 +29,12 @@ pub(crate) fn owner(text: &str, tree: &Tree) -> Result<(u32, u32), CopyError> {
             named_user(&list, user).ok_or_else(|| no_such("user", user, &list))?
         }
     };
-    let gid = match group {
-        None => own_group,
-        Some(group) => match number(group) {
-            Some(gid) => gid,
-            None => {
-                let list = list(tree, b"/etc/group")?;
-                named_group(&list, group).ok_or_else(|| no_such("group", group, &list))?
-            }
-        },
-    };
+    let Some(group) = group else { return Ok((uid, own_group)) };
+    if let Some(gid) = number(group) {
+        return Ok((uid, gid));
+    }
+    let list = list(tree, b"/etc/group")?;
+    let gid = named_group(&list, group).ok_or_else(|| no_such("group", group, &list))?;
     Ok((uid, gid))
 }
 

@@ -55,7 +55,11 @@ impl Placing<'_> {
             Source::Document { content, .. } => {
                 let (path, directory, name) = self.place_of(&item.name)?;
                 let place = (directory.as_fd(), name.as_slice(), path.as_slice());
-                return write_document(place, content, self.orders().dress(&Status::of_document()));
+                return write_document(
+                    place,
+                    content,
+                    &self.orders().dress(&Status::of_document()),
+                );
             }
             Source::Path { unpack, .. } | Source::Web { unpack, .. } => *unpack,
         };

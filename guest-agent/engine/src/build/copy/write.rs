@@ -12,7 +12,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 use tokio_util::sync::CancellationToken;
 
-use super::content::copy_content;
+use super::content::{Stopped, copy_content};
 use super::dress::{Dress, Orders};
 use super::error::{CopyError, Tried as _};
 use super::walk::{Entry, Status, Visitor, open_directory, open_file};
@@ -97,7 +97,7 @@ impl<'a> Writing<'a> {
         }
         let dress = self.orders.dress(entry.status);
         match entry.status.kind {
-            FileType::RegularFile => self.put_file(entry, place, dress),
+            FileType::RegularFile => self.put_file(entry, place, &dress),
             FileType::Symlink => {
                 let link = readlinkat(entry.directory, entry.name, Vec::new());
                 let link = link.tried("read", entry.path)?;
@@ -120,15 +120,22 @@ impl<'a> Writing<'a> {
         }
     }
 
-    fn put_file(&self, entry: &Entry<'_>, place: Place<'_>, dress: Dress) -> Result<(), CopyError> {
+    fn put_file(
+        &self,
+        entry: &Entry<'_>,
+        place: Place<'_>,
+        dress: &Dress,
+    ) -> Result<(), CopyError> {
         let source = open_file(entry.directory, entry.name);
         let source = File::from(source.tried("open", entry.path)?);
         let attributes = read_attributes(&source).tried("read", entry.path)?;
         let file = new_file(place)?;
-        copy_content(&source, &file, entry.status, self.token).map_err(|error| match error {
-            None => CopyError::Cancelled,
-            Some(error) => CopyError::io("write", place.2, error),
-        })?;
+        copy_content(&source, &file, entry.status, self.token).map_err(
+            |stopped| match stopped {
+                Stopped::Cancelled => CopyError::Cancelled,
+                Stopped::Failed(error) => CopyError::io("write", place.2, error),
+            },
+        )?;
         dress.onto(&file, &attributes).tried("write", place.2)?;
         futimens(&file, &dress.times).tried("write", place.2)
     }
@@ -210,7 +217,7 @@ impl Way {
 pub(super) fn write_document(
     place: Place<'_>,
     content: &str,
-    dress: Dress,
+    dress: &Dress,
 ) -> Result<(), CopyError> {
     let mut file = new_file(place)?;
     file.write_all(content.as_bytes()).tried("write", place.2)?;
