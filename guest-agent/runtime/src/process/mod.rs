@@ -6,8 +6,9 @@ mod terminal;
 mod user;
 
 use std::ffi::CString;
-use std::fs::{File, OpenOptions, create_dir_all};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Write};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 
 use oci_spec::runtime::{
@@ -100,7 +101,7 @@ impl ProcessPlan {
     /// The working directory is made if it is missing, as root, as other runtimes do.
     pub(crate) fn create_working_directory(&self) -> Result<()> {
         let path = &self.working_directory;
-        match create_dir_all(path) {
+        match DirBuilder::new().recursive(true).mode(0o755).create(path) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => {
                 // A mount of another machine may be readable to the user and not to root;
                 // changing into the directory will tell.
