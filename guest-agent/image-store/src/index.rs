@@ -9,6 +9,7 @@ mod parents;
 mod rows;
 mod schema;
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -99,6 +100,16 @@ impl Index {
             connection
                 .prepare_cached("SELECT name, diff_id, size FROM layer")?
                 .query_map([], LayerRow::from_row)?
+                .collect()
+        })
+    }
+
+    /// The layers that an image has.
+    pub(crate) fn image_layers(&self) -> Result<HashSet<Digest>, ImageError> {
+        self.read("list the layers of images", |connection| {
+            connection
+                .prepare_cached("SELECT DISTINCT diff_id FROM image_layer")?
+                .query_map([], |row| row.get(0))?
                 .collect()
         })
     }

@@ -9,7 +9,7 @@ use crate::index::Index;
 use crate::layers::{Ingest, Layers};
 use crate::registry::RegistryError;
 use crate::stream::{HashReader, buffered, decompressed};
-use crate::unpack::{UnpackError, unpack};
+use crate::unpack::{self, UnpackError, unpack};
 
 /// What a stream must turn out to be.
 #[derive(Clone, Debug)]
@@ -85,6 +85,18 @@ pub(crate) fn receive_layer(
     };
     let blob = compressed.into_inner().finish().map_err(broken)?;
     Ok(Received { ingest, blob, diff_id, size })
+}
+
+/// Reads a layer's tar to its end, without unpacking it: its files lie elsewhere. Blocks.
+pub(crate) fn record_layer(tar: impl Read, layers: &Layers) -> Result<Received, ImageError> {
+    let ingest = layers.ingest()?;
+    let (_, record) = ingest.layer()?;
+    let failed = || ImageError::unpack("to be made", ingest.path());
+    let mut plain = buffered(HashReader::new(tar));
+    let size = unpack::record(&mut plain, &record).map_err(failed())?;
+    let diff_id =
+        plain.into_inner().finish().map_err(|error| failed()(UnpackError::Read(error)))?;
+    Ok(Received { ingest, blob: diff_id.clone(), diff_id, size })
 }
 
 /// What blocking work needs of the store.

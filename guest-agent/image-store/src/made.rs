@@ -3,8 +3,9 @@
 //!
 //! They go the way that a pulled layer goes, except that nobody has promised their digests.
 
+use std::collections::HashSet;
 use std::io::{self, BufWriter, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use crate::config::CheckedConfig;
@@ -12,8 +13,8 @@ use crate::digest::Digest;
 use crate::error::ImageError;
 use crate::image::Image;
 use crate::index::{NewImage, NewLayer};
-use crate::ingest::{Received, receive_layer};
-use crate::layers::{Layers, Pin};
+use crate::ingest::{Received, receive_layer, record_layer};
+use crate::layers::Pin;
 use crate::reference::ImageReference;
 use crate::store::ImageStore;
 
@@ -28,6 +29,8 @@ const EMPTY_DIFF_ID: &str =
 #[derive(Debug)]
 pub struct MadeLayer {
     diff_id: Digest,
+    path: PathBuf,
+    size: u64,
     _pin: Pin,
 }
 
@@ -35,6 +38,16 @@ impl MadeLayer {
     /// The digest of its tar.
     pub fn diff_id(&self) -> &Digest {
         &self.diff_id
+    }
+
+    /// The unpacked directory, ready as an overlay `lowerdir`.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Bytes of its files, unpacked.
+    pub fn size(&self) -> u64 {
+        self.size
     }
 }
 
@@ -59,7 +72,35 @@ impl ImageStore {
         write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
     ) -> Result<Option<MadeLayer>, ImageError> {
         let target = self.target();
-        let made = move || written_layer(write, &target.layers);
+        let made = move || {
+            let layers = &target.layers;
+            through_pipe(write, |tar| receive_layer(tar, NEW, layers))
+        };
+        let received = self.door().run("making a layer", made).await?;
+        if received.diff_id.as_str() == EMPTY_DIFF_ID {
+            return Ok(None);
+        }
+        self.keep_layer(received).await.map(Some)
+    }
+
+    /// Makes a layer of the directory `files`, which is taken away from where it is, on the same
+    /// file system. `write` writes the tar of it, which has all that is in it; a whiteout lies
+    /// there as overlayfs has it. Of a tar without members there is none. Then, and when `write`
+    /// fails, the directory stays.
+    pub async fn adopt_layer(
+        &self,
+        files: PathBuf,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
+    ) -> Result<Option<MadeLayer>, ImageError> {
+        let target = self.target();
+        let made = move || {
+            let layers = &target.layers;
+            let received = through_pipe(write, |tar| record_layer(tar, layers))?;
+            if received.diff_id.as_str() != EMPTY_DIFF_ID {
+                received.ingest.adopt(&files)?;
+            }
+            Ok(received)
+        };
         let received = self.door().run("making a layer", made).await?;
         if received.diff_id.as_str() == EMPTY_DIFF_ID {
             return Ok(None);
@@ -79,10 +120,34 @@ impl ImageStore {
         self.keep_layer(received).await
     }
 
+    /// Holds a layer that is there; none if it is not.
+    pub fn hold_layer(&self, diff_id: &Digest) -> Result<Option<MadeLayer>, ImageError> {
+        // Before its row is looked for, so that it cannot go in between.
+        let pin = self.layer_store().pin(diff_id);
+        let row = self.index().layer(diff_id)?;
+        Ok(row.map(|row| MadeLayer {
+            diff_id: diff_id.clone(),
+            path: self.layer_store().path(&row),
+            size: row.size,
+            _pin: pin,
+        }))
+    }
+
+    /// Deletes the layers that nothing needs, and gives their digests and sizes.
+    pub async fn collect(&self) -> Result<Vec<(Digest, u64)>, ImageError> {
+        let collected = self.collect_layers().await?;
+        Ok(collected.into_iter().map(|layer| (layer.diff_id, layer.size)).collect())
+    }
+
+    /// The layers that an image has.
+    pub fn layers_of_images(&self) -> Result<HashSet<Digest>, ImageError> {
+        self.index().image_layers()
+    }
+
     /// Makes what was unpacked part of the store, unless it is there already.
     async fn keep_layer(&self, received: Received) -> Result<MadeLayer, ImageError> {
         let Received { ingest, diff_id, size, .. } = received;
-        let made = MadeLayer { _pin: self.layer_store().pin(&diff_id), diff_id: diff_id.clone() };
+        let _pin = self.layer_store().pin(&diff_id);
         // A pull may bring the same layer just now.
         let lock = self.layer_store().fetch_lock(&diff_id);
         let _alone = lock.lock().await;
@@ -94,12 +159,13 @@ impl ImageStore {
                     Ok(())
                 })
                 .await?;
-            return Ok(made);
+        } else {
+            let (target, diff_id) = (self.target(), diff_id.clone());
+            let kept = move || target.layers.commit(&ingest, diff_id, size, &target.index);
+            self.door().run("keeping a layer", kept).await?;
         }
-        let target = self.target();
-        let kept = move || target.layers.commit(&ingest, diff_id, size, &target.index);
-        self.door().run("keeping a layer", kept).await?;
-        Ok(made)
+        let gone = || ImageError::NotFound { name: diff_id.to_string() };
+        self.hold_layer(&diff_id)?.ok_or_else(gone)
     }
 
     /// Adds an image made here. It exists, with its name, or nothing has happened.
@@ -138,10 +204,10 @@ impl ImageStore {
     }
 }
 
-/// Unpacks what `write` writes. Blocks.
-fn written_layer(
+/// Has `read` read what `write` writes. Blocks.
+fn through_pipe(
     write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send,
-    layers: &Layers,
+    read: impl FnOnce(io::PipeReader) -> Result<Received, ImageError>,
 ) -> Result<Received, ImageError> {
     let failed = || ImageError::io("pack", Path::new("a layer"));
     let (reader, writer) = io::pipe().map_err(failed())?;
@@ -155,7 +221,7 @@ fn written_layer(
         };
         let packer = thread::Builder::new().name("pack".to_owned());
         let packer = packer.spawn_scoped(scope, packing).map_err(failed())?;
-        let received = receive_layer(reader, NEW, layers);
+        let received = read(reader);
         let written = packer.join().unwrap_or_else(|_| Err(io::Error::other("it panicked")));
         match written {
             // The reader went away, and knows itself why.

@@ -31,6 +31,12 @@ impl Ingest {
         Ok((files, record))
     }
 
+    /// Takes a directory of the same file system for the layer's files.
+    pub(crate) fn adopt(&self, files: &Path) -> Result<(), ImageError> {
+        // It takes the place of the empty one.
+        place(files, &self.path.join(FILES))
+    }
+
     pub(super) fn keep(mut self) {
         self.path.clear();
     }

@@ -19,7 +19,7 @@ mod sparse;
 mod tape;
 mod whiteout;
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
 pub use error::UnpackError;
@@ -44,6 +44,30 @@ pub fn unpack(archive: impl Read, directory: &Path, record: &Path) -> Result<u64
         unpacker.apply(&member, &mut tape)?;
     }
     let size = unpacker.finish()?;
+    tape.finish()?;
+    Ok(size)
+}
+
+/// Reads the uncompressed tar `archive` to its end, and records in `record` what it has beside its
+/// files' contents; these lie where they would be unpacked already. Gives the bytes of all regular
+/// files.
+pub(crate) fn record(archive: impl Read, record: &Path) -> Result<u64, UnpackError> {
+    let recorder = Recorder::new(archive, record).map_err(UnpackError::Record)?;
+    let mut tape = Tape::new(recorder);
+    let mut size: u64 = 0;
+    while let Some(member) = tape.next_member()? {
+        if member.kind == Kind::Symlink {
+            size = size.saturating_add(u64::try_from(member.link.len()).unwrap_or(u64::MAX));
+        }
+        if member.kind != Kind::File {
+            continue;
+        }
+        let path = InnerPath::clean(&member.name)
+            .ok_or_else(|| UnpackError::Outside { entry: shown(&member.name) })?;
+        tape.content_goes_to(path.as_bytes(), &member).map_err(UnpackError::Record)?;
+        let content = io::copy(&mut tape, &mut io::sink()).map_err(UnpackError::Read)?;
+        size = size.saturating_add(content);
+    }
     tape.finish()?;
     Ok(size)
 }
