@@ -34,7 +34,7 @@ pub(crate) enum ChangeKind {
 }
 
 /// The places that the runtime makes in every container for its mounts.
-pub(super) const MADE_BY_RUNTIME: [&[u8]; 6] =
+pub(crate) const MADE_BY_RUNTIME: [&[u8]; 6] =
     [b"/dev", b"/proc", b"/sys", b"/etc/hostname", b"/etc/hosts", b"/etc/resolv.conf"];
 
 /// Compares the upper directory of a container's overlay with its image. A directory comes

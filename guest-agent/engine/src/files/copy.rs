@@ -44,6 +44,11 @@ pub(crate) fn copy_content(from: &Node, to: &Tree) -> io::Result<()> {
     Ok(())
 }
 
+/// Copies one file into the directory `to`, which is to have nothing of that name.
+pub(crate) fn copy_file(node: &Node, to: &Tree, name: &[u8]) -> io::Result<()> {
+    file(node, to.root()?.open_directory()?.as_fd(), name)
+}
+
 struct Copier<'a> {
     to: &'a Tree,
     ways: Vec<Way>,

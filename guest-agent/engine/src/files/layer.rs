@@ -24,9 +24,16 @@ use super::walk::{DEPTH_MAX, below};
 const WHITEOUT_PREFIX: &[u8] = b".wh.";
 const OPAQUE_NAME: &[u8] = b".wh..wh..opq";
 
-/// Packs what the upper directory of a container's overlay adds to its image.
-pub(crate) fn pack_layer(out: impl Write, upper: &Tree, image: &Tree) -> io::Result<()> {
-    let mut packer = LayerPacker { members: Members::new(out), frames: Vec::new() };
+/// Packs what the upper directory of a container's overlay adds to its image; true if that is all
+/// that is in it. With `latest`, seconds since 1970, no file is younger than that.
+pub(crate) fn pack_layer(
+    out: impl Write,
+    upper: &Tree,
+    image: &Tree,
+    latest: Option<i64>,
+) -> io::Result<bool> {
+    let members = Members::no_younger(out, latest);
+    let mut packer = LayerPacker { members, frames: Vec::new(), is_whole: true };
     // The root itself is every container's, and is in no layer.
     packer.enter(
         Vec::new(),
@@ -40,12 +47,15 @@ pub(crate) fn pack_layer(out: impl Write, upper: &Tree, image: &Tree) -> io::Res
             None => drop(packer.frames.pop()),
         }
     }
-    packer.members.finish()
+    packer.members.finish()?;
+    Ok(packer.is_whole)
 }
 
 struct LayerPacker<W> {
     members: Members<W>,
     frames: Vec<Frame>,
+    /// Nothing was left out.
+    is_whole: bool,
 }
 
 /// A directory that is being gone through.
@@ -105,14 +115,17 @@ impl<W: Write> LayerPacker<W> {
             // A layer has no way to say it: there it would take another file away.
             let path = String::from_utf8_lossy(&path);
             tracing::warn!(%path, "a file named like a whiteout is left out of the layer");
+            self.is_whole = false;
             return Ok(());
         }
         let is_runtimes =
             before.is_none() && MADE_BY_RUNTIME.contains(&below(b"/", &path).as_slice());
         if node.kind() != NodeKind::Directory {
             if is_runtimes {
+                self.is_whole = false;
                 return Ok(());
             }
+            self.is_whole &= node.kind() != NodeKind::Socket;
             refuse_moved(&node, &path)?;
             self.tell()?;
             return self.members.add(&node, &path);
@@ -123,6 +136,7 @@ impl<W: Write> LayerPacker<W> {
             Some(before) => hides || directory_differs(before, &node)?,
             None => !is_runtimes,
         };
+        self.is_whole &= before.is_some() || !is_runtimes;
         let image = before.filter(|node| !hides && node.kind() == NodeKind::Directory);
         self.enter(path, node, image, Told { done: false, hides })?;
         if differs { self.tell() } else { Ok(()) }
@@ -205,7 +219,7 @@ mod tests {
     fn packed(root: &Path) -> Vec<u8> {
         let tree = |name: &str| Tree::at(&root.join(name)).unwrap();
         let mut archive = Vec::new();
-        pack_layer(&mut archive, &tree("upper"), &tree("image")).unwrap();
+        pack_layer(&mut archive, &tree("upper"), &tree("image"), None).unwrap();
         archive
     }
 

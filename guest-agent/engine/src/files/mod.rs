@@ -25,8 +25,8 @@ mod unpack;
 mod walk;
 
 pub(crate) use attributes::{Attributes, read as read_attributes, write as write_attributes};
-pub(crate) use changes::{Change, changes};
-pub(crate) use copy::copy_content;
+pub(crate) use changes::{Change, MADE_BY_RUNTIME, changes};
+pub(crate) use copy::{copy_content, copy_file};
 pub use error::FilesError;
 pub(crate) use error::shown;
 pub(crate) use layer::pack_layer;

@@ -61,11 +61,18 @@ pub(super) struct Members<W> {
     tar: TarWriter<W>,
     /// The first name of each file that has several.
     links: HashMap<(u64, u64), Vec<u8>>,
+    /// What is younger is said to be as old as this, in seconds since 1970.
+    latest: i64,
 }
 
 impl<W: Write> Members<W> {
     pub(super) fn new(out: W) -> Self {
-        Self { tar: TarWriter::new(out), links: HashMap::new() }
+        Self { tar: TarWriter::new(out), links: HashMap::new(), latest: i64::MAX }
+    }
+
+    /// The same, of which nothing is younger than `latest`.
+    pub(super) fn no_younger(out: W, latest: Option<i64>) -> Self {
+        Self { latest: latest.unwrap_or(i64::MAX), ..Self::new(out) }
     }
 
     /// Ends the archive.
@@ -103,7 +110,7 @@ impl<W: Write> Members<W> {
             mode: 0o600,
             owner: (0, 0),
             size: 0,
-            mtime: of.metadata().mtime(),
+            mtime: of.metadata().mtime().min(self.latest),
             device: (0, 0),
             attributes: &Attributes::new(),
         })
@@ -147,7 +154,7 @@ impl<W: Write> Members<W> {
             mode: metadata.mode() & 0o7777,
             owner: (metadata.uid(), metadata.gid()),
             size: if kind == EntryType::Regular { metadata.size() } else { 0 },
-            mtime: metadata.mtime(),
+            mtime: metadata.mtime().min(self.latest),
             device,
             attributes,
         })

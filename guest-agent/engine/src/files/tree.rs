@@ -4,10 +4,13 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{CWD, Dir, Mode, OFlags, ResolveFlags, mkdirat, openat, openat2};
+use rustix::fs::{
+    AtFlags, CWD, Dir, Mode, OFlags, ResolveFlags, mkdirat, openat, openat2, unlinkat,
+};
 use rustix::io::Errno;
 
 use super::node::{Node, NodeKind};
+use super::path::split;
 
 /// As many links as the kernel follows.
 const LINKS_MAX: usize = 40;
@@ -84,6 +87,24 @@ impl Tree {
             end += 1;
         }
         Ok(here)
+    }
+
+    /// Removes what is at `path` if it is an empty directory or an empty file.
+    pub(crate) fn remove_empty(&self, path: &[u8]) -> io::Result<()> {
+        let node = match self.look(path) {
+            Err(error) if is_missing(&error) => return Ok(()),
+            found => found?,
+        };
+        let flags = match node.kind() {
+            NodeKind::Directory => AtFlags::REMOVEDIR,
+            NodeKind::File if node.metadata().len() == 0 => AtFlags::empty(),
+            _ => return Ok(()),
+        };
+        let (parent, name) = split(path);
+        match unlinkat(self.directory(parent)?, name, flags) {
+            Ok(()) | Err(Errno::NOTEMPTY | Errno::NOENT) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
     }
 
     /// Where `path` leads when all links are followed, as far as there is something; what is
