@@ -34,7 +34,8 @@ pub(crate) fn apply_changes(
     Ok(config)
 }
 
-fn apply(config: &mut ContainerConfig, command: Command) -> Result<()> {
+/// Applies one instruction that changes nothing but the configuration.
+pub(crate) fn apply(config: &mut ContainerConfig, command: Command) -> Result<()> {
     match command {
         Command::Cmd(command) => config.cmd = Some(command_line(command, config)),
         Command::Entrypoint(command) => {
@@ -95,7 +96,7 @@ fn apply(config: &mut ContainerConfig, command: Command) -> Result<()> {
     Ok(())
 }
 
-fn command_line(command: CommandLine, config: &ContainerConfig) -> Vec<String> {
+pub(crate) fn command_line(command: CommandLine, config: &ContainerConfig) -> Vec<String> {
     match command {
         CommandLine::Exec(words) => words,
         CommandLine::Shell(line) => {

@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use crate::args::{EngineArgs, Mode};
+use crate::build::Builds;
 use crate::container::{
     AgentProgram, Asker, Container, Containers, Database, Execs, Record, ShimAddress,
 };
@@ -39,6 +40,11 @@ impl Paths {
     /// A container's own directory.
     pub(crate) fn container(&self, id: &str) -> PathBuf {
         self.root.join("containers").join(id)
+    }
+
+    /// What builds work with, and their cache.
+    pub(crate) fn builds(&self) -> PathBuf {
+        self.root.join("builds")
     }
 
     /// A container's log.
@@ -65,6 +71,7 @@ struct Inner {
     paths: Paths,
     database: Database,
     images: ImageStore,
+    builds: Builds,
     /// How registries are reached where the host, or a file, says nothing else.
     registries: RegistryConfig,
     volumes: Volumes,
@@ -107,6 +114,7 @@ impl Engine {
         if let Some(file) = args.registries.as_ref().or_else(|| kept.is_file().then_some(&kept)) {
             images.reconfigure(registries::with_file(&registries, file)?)?;
         }
+        let builds = Builds::open(&paths, &images)?;
         let database = Database::open(&paths.root.join("engine.db"))?;
         let records = database.containers().await?;
         let volumes = find_volumes(&paths, &database).await?;
@@ -129,6 +137,7 @@ impl Engine {
             paths,
             database,
             images,
+            builds,
             registries,
             volumes,
             containers: Containers::default(),
@@ -146,6 +155,7 @@ impl Engine {
             closing: CancellationToken::new(),
             _lock: lock,
         }));
+        engine.sweep_builds().await;
         engine.sweep(&records);
         for record in records {
             engine.find_again(record).await?;
@@ -178,6 +188,10 @@ impl Engine {
 
     pub(crate) fn reserve(&self) -> &Reserve {
         &self.0.reserve
+    }
+
+    pub(crate) fn builds(&self) -> &Builds {
+        &self.0.builds
     }
 
     pub(crate) fn registries(&self) -> &RegistryConfig {

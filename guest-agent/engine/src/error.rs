@@ -11,6 +11,7 @@ use naru_network::NetworkError;
 use naru_shim::RuntimeError;
 use thiserror::Error;
 
+use crate::build::BuildError;
 use crate::files::FilesError;
 
 /// A failed request to the engine.
@@ -170,6 +171,9 @@ pub enum EngineError {
     /// A change of an image's configuration makes no sense.
     #[error(transparent)]
     Dockerfile(#[from] DockerfileError),
+    /// A build failed.
+    #[error(transparent)]
+    Build(#[from] BuildError),
     /// The image store failed.
     #[error(transparent)]
     Image(#[from] ImageError),
@@ -234,6 +238,7 @@ impl EngineError {
             | Self::AmbiguousPrefix(_)
             | Self::Invalid(_) => ErrorKind::InvalidArgument,
             Self::Dockerfile(error) => error.kind(),
+            Self::Build(error) => error.kind(),
             Self::Files(error) => error.kind(),
             Self::Image(error) => error.kind(),
             Self::Network(error) => error.kind(),

@@ -96,7 +96,7 @@ impl ImageDocument<'_> {
 }
 
 /// What an image takes over from the one below it.
-fn kept(base: &Value) -> Map<String, Value> {
+pub(crate) fn kept(base: &Value) -> Map<String, Value> {
     const KEPT: [&str; 6] =
         ["architecture", "variant", "os", "os.version", "os.features", "history"];
     let kept = KEPT.into_iter().filter_map(|field| Some((field, base.get(field)?)));
@@ -105,7 +105,7 @@ fn kept(base: &Value) -> Map<String, Value> {
 }
 
 /// With all the fields that Docker's have, said or not.
-fn config_document(config: &ContainerConfig) -> Value {
+pub(crate) fn config_document(config: &ContainerConfig) -> Value {
     let mut document = json!({
         "Hostname": "", "Domainname": "", "User": "", "AttachStdin": false, "AttachStdout": false,
         "AttachStderr": false, "Tty": false, "OpenStdin": false, "StdinOnce": false, "Env": null,

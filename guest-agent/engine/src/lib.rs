@@ -44,6 +44,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::task::TaskTracker;
 
 pub use args::EngineArgs;
+pub use build::{BuildError, FailedInstruction};
 pub use error::{EngineError, Result};
 pub use files::FilesError;
 

@@ -1,5 +1,4 @@
-//! `/system/df`: what images, containers and volumes take. Build caches are not there yet, so
-//! that their list is empty.
+//! `/system/df`: what images, containers, volumes and the build cache take.
 
 use std::collections::HashMap;
 
@@ -10,11 +9,11 @@ use axum::{Extension, Json, Router};
 use jiff::Timestamp;
 use naru_image_store::{Digest, Image};
 use naru_protocol::version::ApiVersion;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::error::ApiError;
 use super::query::Query;
-use super::{container_view, image_view, volumes};
+use super::{build, container_view, image_view, volumes};
 use crate::container::Record;
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -62,7 +61,7 @@ async fn disk_usage(
             }
             "container" => containers_usage(&engine).await?,
             "volume" => volumes::usage(&engine).await,
-            _ => json!([]),
+            _ => build::usage(&engine).await?,
         };
         usage.insert(field.to_owned(), value);
     }

@@ -102,7 +102,8 @@ pub(super) async fn create(
     .await
 }
 
-fn line(event: &PullEvent) -> Value {
+/// What clients draw a pull from.
+pub(super) fn line(event: &PullEvent) -> Value {
     let layer =
         |id: &str, status: &str| json!({ "status": status, "progressDetail": {}, "id": id });
     let progress = |id: &str, status: &str, current: u64, total: u64| {

@@ -70,5 +70,12 @@ where
 
 fn failure(error: &EngineError) -> Value {
     let message = chain(error);
-    json!({ "errorDetail": { "message": message }, "error": message })
+    let mut line = json!({ "errorDetail": { "message": message }, "error": message });
+    // What the client's command ends with.
+    if let EngineError::Build(error) = error
+        && let Some(code) = error.exit_code()
+    {
+        line["errorDetail"]["code"] = code.into();
+    }
+    line
 }

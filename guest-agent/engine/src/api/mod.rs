@@ -7,6 +7,7 @@
 
 mod archive;
 mod attach;
+mod build;
 mod commit;
 mod container_view;
 mod containers;
@@ -73,6 +74,7 @@ impl Api {
             .merge(events::routes())
             .merge(images::routes())
             .merge(registries::routes())
+            .merge(build::routes())
             .merge(commit::routes())
             .merge(image_prune::routes())
             .merge(containers::routes())

@@ -10,15 +10,7 @@ use crate::engine::Engine;
 
 pub(super) fn routes() -> Router<Engine> {
     let mut router = Router::new();
-    for path in [
-        "/session",
-        "/grpc",
-        "/build",
-        "/build/prune",
-        "/build/cancel",
-        "/swarm/init",
-        "/swarm/join",
-    ] {
+    for path in ["/session", "/grpc", "/build/cancel", "/swarm/init", "/swarm/join"] {
         router = router.route(path, post(refuse));
     }
     router = router.route("/plugins/{*rest}", any(refuse));

@@ -25,7 +25,7 @@ use crate::container::Record;
 use crate::error::{EngineError, Result};
 
 use devices::Devices;
-pub(crate) use mounts::{RootParts, SHM_DEFAULT_BYTES};
+pub(crate) use mounts::{RootParts, SHM_DEFAULT_BYTES, mount};
 pub(crate) use namespaces::{IpcMode, Joined, PidMode, has_host_uts};
 pub(crate) use outside::Writable;
 pub(crate) use points::Source;

@@ -134,7 +134,8 @@ pub(super) fn bind_mount(
     )
 }
 
-pub(super) fn mount(destination: &str, typ: &str, source: &str, options: &[&str]) -> Result<Mount> {
+/// A mount of the specification.
+pub(crate) fn mount(destination: &str, typ: &str, source: &str, options: &[&str]) -> Result<Mount> {
     MountBuilder::default()
         .destination(destination)
         .typ(typ)

@@ -26,6 +26,12 @@ pub(crate) fn root_overlay(parts: RootParts<'_>, host_config: &HostConfig) -> Re
     overlay(parts, host_config.auto_remove.unwrap_or_default())
 }
 
+/// The root of a step of a build, to be written to. What it writes becomes a layer, which is
+/// synced then.
+pub(crate) fn build_overlay(parts: RootParts<'_>) -> Result<Mount> {
+    overlay(parts, true)
+}
+
 /// An image's layers (bottom first), perhaps with a container's upper directory on them, to be
 /// read. Nothing is claimed by it, so that the container can start meanwhile.
 pub(crate) fn read_overlay(

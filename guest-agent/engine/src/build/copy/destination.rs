@@ -27,10 +27,6 @@ impl Destination {
         if self.is_directory { self.path() } else { crate::files::split(self.path()).0 }
     }
 
-    pub(super) fn is_directory(&self) -> bool {
-        self.is_directory
-    }
-
     /// As a step's key has it.
     pub(super) fn text(&self) -> String {
         let slash = if self.is_directory && self.path != "/" { "/" } else { "" };

@@ -90,15 +90,6 @@ impl CopyPlan {
         self.sources.iter().any(|source| matches!(source, Source::Path { .. }))
     }
 
-    /// The paths and patterns of the source's tree, from its root: who brings it need bring no
-    /// more.
-    pub(crate) fn paths(&self) -> impl Iterator<Item = &str> {
-        self.sources.iter().filter_map(|source| match source {
-            Source::Path { path, .. } => Some(path.as_str()),
-            Source::Web { .. } | Source::Document { .. } => None,
-        })
-    }
-
     /// The key of what it makes of what was found, done on `on`.
     pub(crate) fn key(
         &self,

@@ -1,0 +1,123 @@
+//! All builds of an engine, and what they have in common.
+
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use naru_image_store::{Digest, ImageReference, MadeImage};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use super::building::Building;
+use super::cache::{BuildCache, PruneWanted, Pruned, UsageRecord};
+use super::context;
+use super::error::BuildError;
+use super::progress::Progress;
+use super::request::BuildRequest;
+use super::result::Built;
+use crate::engine::{Engine, Paths};
+use crate::error::Result;
+
+/// Fewer steps at once make no use of a disk that waits.
+const STEPS_MIN: usize = 4;
+
+/// What builds share.
+#[derive(Debug)]
+pub(crate) struct Builds {
+    cache: Arc<BuildCache>,
+    /// For each step that is being done.
+    permits: Semaphore,
+}
+
+impl Builds {
+    /// Opens the cache.
+    pub(crate) fn open(paths: &Paths, images: &naru_image_store::ImageStore) -> Result<Self> {
+        let directory = paths.builds();
+        let cache = Arc::new(BuildCache::open(&directory, images)?);
+        let steps = available_parallelism().map_or(STEPS_MIN, |count| count.get().max(STEPS_MIN));
+        Ok(Self { cache, permits: Semaphore::new(steps) })
+    }
+
+    pub(super) fn cache(&self) -> &Arc<BuildCache> {
+        &self.cache
+    }
+
+    pub(super) fn permits(&self) -> &Semaphore {
+        &self.permits
+    }
+}
+
+impl Engine {
+    /// Builds an image, which is not in the store yet. It ends early when `cancelled` is
+    /// cancelled, the engine ends, or the caller goes away; nothing half made is left then, and
+    /// what was done stays in the cache.
+    pub(crate) async fn build(
+        &self,
+        request: BuildRequest,
+        progress: Arc<dyn Progress>,
+        cancelled: CancellationToken,
+    ) -> Result<Built, BuildError> {
+        let cancelled = cancelled.child_token();
+        let _given_up = cancelled.clone().drop_guard();
+        let (engine, closing) = (self.clone(), self.closing().clone());
+        // To its end even when the caller goes away: it cleans up after itself.
+        let built = self.run_to_end(async move {
+            let work = async {
+                let planned = Building::plan(engine, request, progress, cancelled.clone());
+                let building = Box::pin(planned).await?;
+                Box::pin(building.execute()).await
+            };
+            tokio::pin!(work);
+            let built = tokio::select! {
+                built = &mut work => built,
+                () = closing.cancelled() => {
+                    cancelled.cancel();
+                    work.await
+                }
+            };
+            Ok(built?)
+        });
+        Ok(built.await?)
+    }
+
+    /// Puts what was built into the store, under all these names; gives its id.
+    pub(crate) async fn keep_built(
+        &self,
+        built: &Built,
+        names: &[ImageReference],
+    ) -> Result<Digest> {
+        let made = MadeImage { base: None, layer: None, config: built.config.clone(), tag: None };
+        let id = self.images().add_image(made).await?.id;
+        let shown = id.to_string();
+        self.image_event("create", &shown, &shown);
+        for name in names {
+            self.images().tag(&id, name)?;
+            self.image_event("tag", &shown, &name.familiar());
+        }
+        Ok(id)
+    }
+
+    /// All that is in the build cache, what was used last first.
+    pub(crate) async fn build_usage(&self) -> Result<Vec<UsageRecord>> {
+        let engine = self.clone();
+        self.run_blocking(move || engine.builds().cache().usage(engine.images())).await
+    }
+
+    /// Removes from the build cache what is wanted gone.
+    pub(crate) async fn prune_builds(&self, wanted: PruneWanted) -> Result<Pruned> {
+        let engine = self.clone();
+        let pruning = move || engine.builds().cache().prune(&wanted, engine.images());
+        let pruned = self.run_blocking(pruning).await?;
+        self.images().collect().await?;
+        self.trim_soon();
+        let attributes = [("reclaimed".to_owned(), pruned.reclaimed.to_string())];
+        self.events().publish("builder", "prune", "", attributes.into());
+        Ok(pruned)
+    }
+
+    /// Removes what builds of an engine that was killed have left.
+    pub(crate) async fn sweep_builds(&self) {
+        let builds = self.paths().builds();
+        self.sweep_sandboxes(&builds).await;
+        context::sweep(&builds.join("contexts"));
+    }
+}

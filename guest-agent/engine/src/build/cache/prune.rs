@@ -1,0 +1,190 @@
+//! What the cache takes, and taking it back.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use naru_dockerfile::Fingerprint;
+use naru_image_store::{Digest, ImageStore};
+
+use super::{BuildCache, time};
+use crate::container::remove_or_tell;
+use crate::error::{EngineError, Result};
+use crate::files::size;
+
+/// How much of a key names a record.
+const ID_LEN: usize = 25;
+
+/// Something in the cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct UsageRecord {
+    pub(crate) id: String,
+    pub(crate) kind: UsageKind,
+    pub(crate) description: String,
+    /// A build works with it.
+    pub(crate) in_use: bool,
+    /// An image has it too, so that nothing is won by removing it.
+    pub(crate) shared: bool,
+    pub(crate) size: u64,
+    pub(crate) created: Timestamp,
+    pub(crate) last_used: Timestamp,
+    pub(crate) uses: u64,
+    pub(super) place: Place,
+}
+
+/// What sort of thing it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UsageKind {
+    Step,
+    Mount,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Step(Fingerprint, Option<Digest>),
+    Mount(i64),
+}
+
+impl UsageKind {
+    /// BuildKit's word.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Step => "regular",
+            Self::Mount => "exec.cachemount",
+        }
+    }
+}
+
+/// What is to go. What a build works with stays.
+pub(crate) struct PruneWanted {
+    /// Also what images have.
+    pub(crate) all: bool,
+    /// As much may stay, the last used first.
+    pub(crate) keep_bytes: u64,
+    pub(crate) fits: Box<dyn Fn(&UsageRecord) -> bool + Send + Sync>,
+}
+
+/// What is gone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Pruned {
+    pub(crate) records: Vec<UsageRecord>,
+    pub(crate) reclaimed: u64,
+}
+
+impl BuildCache {
+    /// All that is in the cache, what was used last first. Blocks.
+    pub(crate) fn usage(&self, images: &ImageStore) -> Result<Vec<UsageRecord>> {
+        let of_images = images.layers_of_images()?;
+        let mut records = self.step_records(&of_images)?;
+        for (number, mut record) in self.mount_records()? {
+            let path = self.mount_path(number);
+            record.size = size(&path).unwrap_or_default();
+            records.push(record);
+        }
+        records.sort_by(|a, b| b.last_used.cmp(&a.last_used).then_with(|| a.id.cmp(&b.id)));
+        Ok(records)
+    }
+
+    /// Removes what is wanted gone. Layers go with the next collection. Blocks.
+    pub(crate) fn prune(&self, wanted: &PruneWanted, images: &ImageStore) -> Result<Pruned> {
+        let mut pruned = Pruned::default();
+        let mut kept = 0_u64;
+        let mut gone: HashSet<Digest> = HashSet::new();
+        for record in self.usage(images)? {
+            let is_wanted =
+                !record.in_use && (wanted.all || !record.shared) && (wanted.fits)(&record);
+            let fits_in = kept.saturating_add(record.size) <= wanted.keep_bytes;
+            if !is_wanted || (wanted.keep_bytes > 0 && fits_in) {
+                kept = kept.saturating_add(record.size);
+                continue;
+            }
+            match &record.place {
+                Place::Step(key, diff_id) => {
+                    self.connection()
+                        .execute("DELETE FROM step WHERE key = ?1", [key.as_bytes()])?;
+                    drop(self.held().remove(key));
+                    // A layer of several steps is freed once, and one of an image not at all.
+                    if let Some(diff_id) = diff_id
+                        && gone.insert(diff_id.clone())
+                        && !record.shared
+                    {
+                        pruned.reclaimed += record.size;
+                    }
+                }
+                Place::Mount(number) => {
+                    let Some(path) = self.forget_mount(*number)? else { continue };
+                    remove_or_tell(&path);
+                    pruned.reclaimed += record.size;
+                }
+            }
+            pruned.records.push(record);
+        }
+        // What is known of files is of no use without the steps that ask for it.
+        if self.held().is_empty() {
+            self.connection().execute("DELETE FROM known", [])?;
+        }
+        Ok(pruned)
+    }
+
+    fn step_records(&self, of_images: &HashSet<Digest>) -> Result<Vec<UsageRecord>> {
+        let held: HashMap<Fingerprint, (u64, bool)> = self
+            .held()
+            .iter()
+            .map(|(key, layer)| (*key, (layer.size(), Arc::strong_count(layer) > 1)))
+            .collect();
+        let connection = self.connection();
+        let mut statement = connection.prepare(
+            "SELECT key, diff_id, description, created_ns, last_used_ns, uses FROM step",
+        )?;
+        let rows = statement.query_map([], |row| {
+            let key = Fingerprint::from_sha256(row.get(0)?);
+            let diff_id: Option<String> = row.get(1)?;
+            let diff_id: Option<Digest> = diff_id.and_then(|text| text.parse().ok());
+            let (size, in_use) = held.get(&key).copied().unwrap_or_default();
+            Ok(UsageRecord {
+                id: key.to_string().get(..ID_LEN).unwrap_or_default().to_owned(),
+                kind: UsageKind::Step,
+                description: row.get(2)?,
+                in_use,
+                shared: diff_id.as_ref().is_some_and(|diff_id| of_images.contains(diff_id)),
+                size,
+                created: time(row.get(3)?),
+                last_used: time(row.get(4)?),
+                uses: row.get(5)?,
+                place: Place::Step(key, diff_id),
+            })
+        })?;
+        rows.collect::<rusqlite::Result<_>>().map_err(EngineError::from)
+    }
+
+    fn mount_records(&self) -> Result<Vec<(i64, UsageRecord)>> {
+        let rows: Vec<(i64, UsageRecord)> = self
+            .connection()
+            .prepare("SELECT number, id, created_ns, last_used_ns, uses FROM mount")?
+            .query_map([], |row| {
+                let (number, id): (i64, String) = (row.get(0)?, row.get(1)?);
+                let record = UsageRecord {
+                    id: Fingerprint::of_bytes(format!("mount {number}").as_bytes())
+                        .to_string()
+                        .get(..ID_LEN)
+                        .unwrap_or_default()
+                        .to_owned(),
+                    kind: UsageKind::Mount,
+                    description: format!("cached mount {id}"),
+                    in_use: false,
+                    shared: false,
+                    size: 0,
+                    created: time(row.get(2)?),
+                    last_used: time(row.get(3)?),
+                    uses: row.get(4)?,
+                    place: Place::Mount(number),
+                };
+                Ok((number, record))
+            })?
+            .collect::<rusqlite::Result<_>>()?;
+        let with_use = rows.into_iter().map(|(number, record)| {
+            (number, UsageRecord { in_use: self.is_claimed(number), ..record })
+        });
+        Ok(with_use.collect())
+    }
+}

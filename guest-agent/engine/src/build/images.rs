@@ -1,0 +1,111 @@
+//! The images that a build stands on and takes files from.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use naru_image_store::{Image, ImageReference, MadeLayer, Platform, PullEvent};
+
+use super::error::BuildError;
+use super::progress::Progress;
+use super::request::BuildRequest;
+use super::stage::Stage;
+use crate::engine::Engine;
+
+/// Those that were looked for, each for one platform.
+#[derive(Debug, Default)]
+pub(super) struct BaseImages(HashMap<(String, String), Stage>);
+
+/// An image that is needed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Wanted {
+    pub(super) name: String,
+    pub(super) platform: Platform,
+}
+
+impl BaseImages {
+    pub(super) fn has(&self, wanted: &Wanted) -> bool {
+        self.0.contains_key(&(wanted.name.clone(), wanted.platform.to_string()))
+    }
+
+    pub(super) fn add(&mut self, wanted: &Wanted, stage: Stage) {
+        self.0.insert((wanted.name.clone(), wanted.platform.to_string()), stage);
+    }
+
+    /// A stage that is this image.
+    pub(super) fn stage(&self, name: &str, platform: &Platform) -> Result<Stage, BuildError> {
+        let found = self.0.get(&(name.to_owned(), platform.to_string()));
+        let unknown = || BuildError::NotFound(format!("image {name} was not looked for"));
+        found.cloned().ok_or_else(unknown)
+    }
+}
+
+/// Finds an image here, or pulls it.
+pub(super) async fn find(
+    engine: &Engine,
+    request: &BuildRequest,
+    wanted: &Wanted,
+    progress: &Arc<dyn Progress>,
+) -> Result<Stage, BuildError> {
+    let here = match engine.images().resolve(&wanted.name) {
+        Ok(image) if fits(&image, &wanted.platform) => Some(image),
+        // Nothing is there, or it is for another platform.
+        _ => None,
+    };
+    let is_id = here.as_ref().is_some_and(|image| is_id(image, &wanted.name));
+    let image = match here {
+        Some(image) if !request.options.pull || is_id => image,
+        _ => pull(engine, request, wanted, progress).await?,
+    };
+    let layers = hold(engine, &image)?;
+    let platform = platform(&image);
+    Ok(Stage::on_image(platform, &image.raw_config, layers)?)
+}
+
+async fn pull(
+    engine: &Engine,
+    request: &BuildRequest,
+    wanted: &Wanted,
+    progress: &Arc<dyn Progress>,
+) -> Result<Image, BuildError> {
+    let reference: ImageReference = wanted.name.parse().map_err(|error| {
+        let reason = naru_error::chain(&error);
+        BuildError::Invalid(format!("failed to parse stage name {:?}: {reason}", wanted.name))
+    })?;
+    let credentials = request.secrets.credentials(reference.domain()).await?;
+    let tell = |event: PullEvent| progress.pulling(&wanted.name, &event);
+    let platform = Some(&wanted.platform);
+    let pulled = engine.images().pull(&reference, platform, credentials.as_ref(), &tell).await?;
+    let name = reference.familiar();
+    engine.image_event("pull", &name, &name);
+    Ok(pulled.image)
+}
+
+/// Its layers, which stay from here on.
+fn hold(engine: &Engine, image: &Image) -> Result<Vec<Arc<MadeLayer>>, BuildError> {
+    let mut layers = Vec::new();
+    for layer in &image.layers {
+        let gone = || BuildError::NotFound(format!("image {} was removed", image.id));
+        layers.push(Arc::new(engine.images().hold_layer(&layer.diff_id)?.ok_or_else(gone)?));
+    }
+    Ok(layers)
+}
+
+fn platform(image: &Image) -> Platform {
+    Platform {
+        os: image.config.os().to_string(),
+        architecture: image.config.architecture().to_string(),
+        variant: image.config.variant().clone(),
+    }
+}
+
+fn fits(image: &Image, wanted: &Platform) -> bool {
+    wanted.rank(&platform(image)).is_some()
+}
+
+/// Whether the name is the image's id or the beginning of it: no registry knows it so.
+fn is_id(image: &Image, name: &str) -> bool {
+    let digits = name.strip_prefix("sha256:").unwrap_or(name);
+    let id = image.id.to_string();
+    let is_tag = image.tags.iter().any(|tag| tag.familiar() == name || tag.to_string() == name);
+    !is_tag && id.strip_prefix("sha256:").is_some_and(|id| id.starts_with(digits))
+}
