@@ -10,6 +10,8 @@
 
 mod attach;
 mod attach_raw;
+mod build;
+mod build_cache;
 mod changes;
 mod commands;
 mod commit;
