@@ -263,7 +263,7 @@ mod tests {
             ("memory", "much", "memory"),
             ("buildargs", "A=1", "buildargs"),
             ("t", "UPPER", "must be lowercase"),
-            ("platform", "linux", "platform"),
+            ("platform", "a/b/c/d", "platform"),
         ] {
             let error = asked(&[(name, value)]).unwrap_err();
             assert!(error.contains(said), "{name}: {error}");
