@@ -12,6 +12,7 @@ mod attach;
 mod attach_raw;
 mod build;
 mod build_cache;
+mod build_hostile;
 mod changes;
 mod commands;
 mod commit;
