@@ -11,14 +11,14 @@ use naru_test_framework::{DockerHost, Engine};
 use crate::expect_error;
 use crate::raw::ask;
 
-/// Serves one file as `/file`, and moves people there from `/moved`.
-struct Web {
+/// Serves one file as `/file`, of 1994, and moves people there from `/moved`.
+pub(crate) struct Web {
     address: SocketAddr,
 }
 
 impl Web {
     /// Its thread waits for connections until the tests' process ends.
-    fn start(file: Vec<u8>) -> anyhow::Result<Self> {
+    pub(crate) fn start(file: Vec<u8>) -> anyhow::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
         let file = Arc::new(file);
@@ -31,7 +31,7 @@ impl Web {
         Ok(Self { address })
     }
 
-    fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 }
@@ -42,7 +42,7 @@ fn answer(mut stream: &TcpStream, file: &[u8]) -> std::io::Result<()> {
     while lines.next().transpose()?.is_some_and(|line| !line.is_empty()) {}
     let path = request.split(' ').nth(1).unwrap_or_default();
     let (status, header, body) = match path {
-        "/file" => ("200 OK", "", file),
+        "/file" | "/" => ("200 OK", "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n", file),
         "/moved" => ("302 Found", "Location: /file\r\n", &b""[..]),
         _ => ("404 Not Found", "", &b"nothing here\n"[..]),
     };

@@ -13,6 +13,7 @@ mod attach_raw;
 mod build;
 mod build_cache;
 mod build_hostile;
+mod build_web;
 mod changes;
 mod commands;
 mod commit;
