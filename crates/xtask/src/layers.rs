@@ -9,7 +9,7 @@ use crate::{process, workspace};
 
 /// Which of Naru's crates a crate may use in what it ships. `naru-error` is everybody's.
 /// Tests may use anything: `dev-dependencies` are not looked at.
-const ALLOWED: [(&str, &[&str]); 20] = [
+const ALLOWED: [(&str, &[&str]); 21] = [
     ("naru-error", &[]),
     ("naru-protocol", &[]),
     ("naru-ipc", &[]),
@@ -22,6 +22,7 @@ const ALLOWED: [(&str, &[&str]); 20] = [
     ("naru-image-store", &[]),
     ("naru-dns", &[]),
     ("naru-dockerfile", &[]),
+    ("naru-git", &[]),
     ("naru-network", &[]),
     ("naru-runtime", &[]),
     ("naru-oci", &["naru-runtime"]),
@@ -33,6 +34,7 @@ const ALLOWED: [(&str, &[&str]); 20] = [
             "naru-buildkit",
             "naru-dns",
             "naru-dockerfile",
+            "naru-git",
             "naru-image-store",
             "naru-network",
             "naru-protocol",

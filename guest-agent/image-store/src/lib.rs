@@ -61,7 +61,7 @@ pub use record::LayerArchive;
 pub use reference::{ImageReference, ReferenceError};
 pub use registry::{
     ClientIdentity, Credentials, FoundRepository, HostConfig, Mark, Proxies, RegistryConfig,
-    RegistryError, WebError, WebFile, WebUrl,
+    RegistryError, WebError, WebFile, WebRequest, WebUrl,
 };
 pub use remote::{Distributed, DistributedImage};
 pub use remove::{Removal, RemoveConflict, Users};

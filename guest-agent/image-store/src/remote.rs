@@ -9,7 +9,7 @@ use crate::platform::Platform;
 use crate::reference::ImageReference;
 use crate::registry::{
     Credentials, Descriptor, FoundRepository, ImageManifest, Mark, Origin, Parsed, Purpose,
-    RegistryConfig, Session, WebFile, WebUrl,
+    RegistryConfig, Session, WebFile, WebRequest, WebUrl,
 };
 use crate::store::ImageStore;
 
@@ -60,7 +60,12 @@ impl ImageStore {
 
     /// Asks a web server for a file.
     pub async fn fetch(&self, url: &WebUrl) -> Result<WebFile, ImageError> {
-        Ok(self.connector().fetch(url).await?)
+        self.ask_web(url, &WebRequest::default()).await
+    }
+
+    /// Asks a web server for more than a file.
+    pub async fn ask_web(&self, url: &WebUrl, request: &WebRequest) -> Result<WebFile, ImageError> {
+        Ok(self.connector().fetch(url, request).await?)
     }
 
     /// Finds out whether credentials are good at the registry that `docker login` names by

@@ -33,10 +33,11 @@ const HOST_PACKAGES: [&str; 8] = [
 ];
 
 /// What runs in the machine.
-const GUEST_PACKAGES: [&str; 9] = [
+const GUEST_PACKAGES: [&str; 10] = [
     "naru-buildkit",
     "naru-dockerfile",
     "naru-engine",
+    "naru-git",
     "naru-image-store",
     "naru-init",
     "naru-network",

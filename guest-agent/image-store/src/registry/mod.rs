@@ -36,4 +36,4 @@ pub(crate) use origin::Origin;
 pub(crate) use purpose::Purpose;
 pub(crate) use session::Session;
 pub(crate) use upload::{Appended, Upload};
-pub use web::{WebError, WebFile, WebUrl};
+pub use web::{WebError, WebFile, WebRequest, WebUrl};

@@ -96,6 +96,24 @@ impl FromStr for WebUrl {
 }
 
 impl WebUrl {
+    /// What is below it: `path`, which begins with a slash, and a query.
+    #[must_use]
+    pub fn below(&self, path: &str, query: Option<&str>) -> Self {
+        let mut url = self.0.clone();
+        url.set_path(&format!("{}{path}", self.0.path().trim_end_matches('/')));
+        url.set_query(query);
+        url.set_fragment(None);
+        Self(url)
+    }
+
+    /// What it is below, if it is `path`, which begins with a slash.
+    pub fn above(&self, path: &str) -> Option<Self> {
+        let mut url = self.0.clone();
+        url.set_path(self.0.path().strip_suffix(path)?);
+        url.set_query(None);
+        Some(Self(url))
+    }
+
     /// The name of the file, if its path has one.
     pub fn file_name(&self) -> Option<String> {
         let path = percent_decode_str(self.0.path()).decode_utf8_lossy();
@@ -120,6 +138,15 @@ impl fmt::Debug for WebUrl {
     }
 }
 
+/// What is asked of a web server beside a file's name.
+#[derive(Clone, Debug, Default)]
+pub struct WebRequest {
+    /// Headers.
+    pub headers: &'static [(&'static str, &'static str)],
+    /// What is sent, if something is.
+    pub body: Option<Bytes>,
+}
+
 /// A file that is on its way.
 #[derive(Debug)]
 pub struct WebFile {
@@ -130,6 +157,11 @@ impl WebFile {
     /// Its size, where the server tells.
     pub fn size(&self) -> Option<u64> {
         self.response.content_length()
+    }
+
+    /// Where it was found at last.
+    pub fn url(&self) -> WebUrl {
+        WebUrl(self.response.url().clone())
     }
 
     /// When it was changed, in the server's words.
@@ -144,8 +176,13 @@ impl WebFile {
 }
 
 impl Connector {
-    /// Asks for the file at `url`. What is in the URL of user and password is for its host alone.
-    pub(crate) async fn fetch(&self, url: &WebUrl) -> Result<WebFile, WebError> {
+    /// Asks for the file at `url`. What is in the URL of user and password is for its host alone,
+    /// and what is sent for where it is sent.
+    pub(crate) async fn fetch(
+        &self,
+        url: &WebUrl,
+        request: &WebRequest,
+    ) -> Result<WebFile, WebError> {
         let wiring = self.wiring();
         let unreachable = |source| WebError::Unreachable { url: url.to_string(), source };
         let mut at = url.0.clone();
@@ -153,8 +190,15 @@ impl Connector {
         let mut redirects = 0;
         loop {
             let client = wiring.client_for_stranger(&at, false).map_err(unreachable)?;
-            let response = wiring.dialled(&client, Method::GET, &at).send().await;
-            let response = response.map_err(|error| {
+            let method = if request.body.is_some() { Method::POST } else { Method::GET };
+            let mut asked = wiring.dialled(&client, method, &at);
+            for (name, value) in request.headers {
+                asked = asked.header(*name, *value);
+            }
+            if let Some(body) = &request.body {
+                asked = asked.body(body.clone());
+            }
+            let response = asked.send().await.map_err(|error| {
                 unreachable(RegistryError::unreachable(host(&at), &error.without_url()))
             })?;
             if let Some(wait) = patience.asked_for(&response) {
@@ -168,6 +212,9 @@ impl Connector {
                 return Err(failure(url, response).await);
             }
             let refused = |reason| WebError::Redirect { url: url.to_string(), reason };
+            if request.body.is_some() {
+                return Err(refused("it redirects what is sent to it"));
+            }
             redirects += 1;
             if redirects > MAX_REDIRECTS {
                 return Err(refused("it redirects in circles"));

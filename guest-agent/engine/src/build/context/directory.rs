@@ -1,7 +1,9 @@
 //! The directory that a context is in.
 
+use std::ffi::OsStr;
 use std::fs::{DirBuilder, read_dir};
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
@@ -32,38 +34,40 @@ pub(crate) enum Received {
 #[derive(Debug)]
 pub(crate) struct Context {
     path: PathBuf,
+    /// Where its files are: there, or in a directory of that.
+    files: PathBuf,
 }
 
 impl Context {
     /// Makes an empty one in `contexts`, where [`sweep`] finds it after a crash.
     pub(crate) fn new(contexts: &Path) -> Result<Self, ContextError> {
         let make = |path: &Path, mode| {
-            let failed = failed("making", path);
+            let failed = ContextError::directory("making", path);
             DirBuilder::new().recursive(true).mode(mode).create(path).map_err(failed)
         };
         make(contexts, 0o700)?;
         let path = contexts.join(random_id());
         // Whoever a `RUN` is executed by finds it mounted.
         make(&path, 0o755)?;
-        Ok(Self { path })
+        Ok(Self { files: path.clone(), path })
     }
 
-    /// Where it is. What is written there is to belong to the engine's own user.
+    /// Where its files are. What is written there is to belong to the engine's own user.
     pub(crate) fn path(&self) -> &Path {
-        &self.path
+        &self.files
     }
 
     /// Its files.
     pub(crate) fn tree(&self) -> Result<Tree, ContextError> {
-        Tree::at(&self.path).map_err(failed("opening", &self.path))
+        Tree::at(&self.files).map_err(ContextError::directory("opening", &self.files))
     }
 
     /// Unpacks an archive, compressed or not, into it. It takes what room there is, and leaves
     /// some for others.
     pub(crate) fn receive(&self, archive: impl Read) -> Result<(), ContextError> {
         let tree = self.tree()?;
-        let room =
-            Room::of(&tree).map_err(|errno| failed("looking at", &self.path)(errno.into()))?;
+        let room = Room::of(&tree)
+            .map_err(|errno| ContextError::directory("looking at", &self.path)(errno.into()))?;
         let options = UnpackOptions {
             keep_kinds: false,
             owner: Some((geteuid().as_raw(), getegid().as_raw())),
@@ -94,20 +98,35 @@ impl Context {
 
     /// The text of one of its files, links followed; none if there is none.
     pub(crate) fn text(&self, path: &str) -> Result<Option<String>, ContextError> {
-        let unread = |source| ContextError::Read { path: path.to_owned(), source };
-        let tree = self.tree()?;
-        let found = tree.follow(path.as_bytes()).and_then(|real| tree.look(&real));
-        let file = match found {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            found => found.and_then(|node| node.open_file()).map_err(unread)?,
-        };
-        let mut bytes = Vec::new();
-        file.take(TEXT_MAX + 1).read_to_end(&mut bytes).map_err(unread)?;
-        if bytes.len() as u64 > TEXT_MAX {
-            return Err(ContextError::TooLarge { path: path.to_owned(), limit: TEXT_MAX });
-        }
-        Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+        read_text(&self.tree()?, path)
     }
+
+    /// Leaves one of its directories for the whole.
+    pub(super) fn narrow(&mut self, directory: &str) -> Result<(), ContextError> {
+        let none = |_| ContextError::NoDirectory(directory.to_owned());
+        let tree = self.tree()?;
+        let real = tree.follow(directory.as_bytes()).map_err(none)?;
+        tree.directory(&real).map_err(|errno| none(errno.into()))?;
+        let below = OsStr::from_bytes(real.strip_prefix(b"/").unwrap_or(&real));
+        self.files = self.path.join(below);
+        Ok(())
+    }
+}
+
+/// The text of a file of a tree; none if there is none.
+pub(super) fn read_text(tree: &Tree, path: &str) -> Result<Option<String>, ContextError> {
+    let unread = |source| ContextError::Read { path: path.to_owned(), source };
+    let found = tree.follow(path.as_bytes()).and_then(|real| tree.look(&real));
+    let file = match found {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        found => found.and_then(|node| node.open_file()).map_err(unread)?,
+    };
+    let mut bytes = Vec::new();
+    file.take(TEXT_MAX + 1).read_to_end(&mut bytes).map_err(unread)?;
+    if bytes.len() as u64 > TEXT_MAX {
+        return Err(ContextError::TooLarge { path: path.to_owned(), limit: TEXT_MAX });
+    }
+    Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 impl Drop for Context {
@@ -138,11 +157,6 @@ fn remove_or_tell(path: &Path) {
 fn is_text(head: &[u8]) -> bool {
     let is_valid = str::from_utf8(head).map_or_else(|error| error.error_len().is_none(), |_| true);
     is_valid && !head.contains(&0)
-}
-
-fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ContextError {
-    let path = path.to_owned();
-    move |source| ContextError::Directory { operation, path, source }
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! What can go wrong with a context.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use naru_dockerfile::Problem;
 use naru_error::ErrorKind;
-use naru_image_store::ImageError;
+use naru_git::GitError;
+use naru_image_store::{ImageError, WebError};
 use thiserror::Error;
 
 use crate::files::FilesError;
@@ -22,6 +23,23 @@ pub enum ContextError {
     /// The web does not give it.
     #[error("error downloading remote context")]
     Fetch(#[from] ImageError),
+    /// A repository that cannot be read.
+    #[error("failed to fetch the git repository")]
+    Git(#[from] GitError),
+    /// Where it is makes no sense.
+    #[error(transparent)]
+    Url(#[from] WebError),
+    /// It is another commit than was expected.
+    #[error("expected checksum to match {expected}, got {found}")]
+    Mismatch {
+        /// The commit.
+        found: String,
+        /// What it was to be.
+        expected: String,
+    },
+    /// There is no such directory in it.
+    #[error("the build context has no directory {0:?}")]
+    NoDirectory(String),
     /// The thread that unpacked it is gone.
     #[error("unpacking the build context panicked")]
     Panicked,
@@ -62,13 +80,27 @@ impl ContextError {
         match self {
             Self::Unpack(error) => error.kind(),
             Self::Fetch(error) => error.kind(),
+            Self::Git(error) => error.kind(),
+            Self::Url(error) => error.kind(),
+            Self::NoDirectory(_) => ErrorKind::NotFound,
             Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 ErrorKind::NotFound
             }
-            Self::Empty | Self::TooLarge { .. } | Self::Ignore(_) | Self::Read { .. } => {
-                ErrorKind::InvalidArgument
-            }
+            Self::Empty
+            | Self::TooLarge { .. }
+            | Self::Ignore(_)
+            | Self::Mismatch { .. }
+            | Self::Read { .. } => ErrorKind::InvalidArgument,
             Self::Panicked | Self::Directory { .. } => ErrorKind::Internal,
         }
+    }
+
+    /// For `map_err`: what was tried on which directory.
+    pub(super) fn directory(
+        operation: &'static str,
+        path: &Path,
+    ) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Directory { operation, path, source }
     }
 }

@@ -9,6 +9,7 @@
 
 mod directory;
 mod error;
+mod git;
 mod ignored;
 mod stream;
 

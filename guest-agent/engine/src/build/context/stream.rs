@@ -36,7 +36,7 @@ impl Context {
 
 /// Reads what a stream brings. Blocks, so not on an async thread.
 #[derive(Debug)]
-struct StreamReader<S> {
+pub(super) struct StreamReader<S> {
     runtime: Handle,
     stream: S,
     chunk: Bytes,
@@ -45,7 +45,7 @@ struct StreamReader<S> {
 
 impl<S> StreamReader<S> {
     /// To be called on an async thread.
-    fn new(stream: S, given_up: CancellationToken) -> Self {
+    pub(super) fn new(stream: S, given_up: CancellationToken) -> Self {
         Self { runtime: Handle::current(), stream, chunk: Bytes::new(), given_up }
     }
 }
