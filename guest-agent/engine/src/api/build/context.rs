@@ -32,13 +32,7 @@ pub(super) async fn take(
     let (context, received) = match &asked.remote {
         None => (None, ReceivedContext::Archive),
         Some(remote) => {
-            let url = remote_url(remote)?;
-            if !asked.quiet {
-                let line = format!("Downloading build context from remote url: {url}\n");
-                lines.send(json!({ "stream": line }));
-            }
-            let fetched = Context::fetch(engine.images(), &url, &contexts).await;
-            let (context, received) = fetched.map_err(BuildError::from)?;
+            let (context, received) = fetch(engine, remote, asked.quiet, lines).await?;
             (Some(context), received)
         }
     };
@@ -78,14 +72,28 @@ fn dockerfile(context: &Context, name: &str, has_default: bool) -> Result<String
     })
 }
 
-fn remote_url(remote: &str) -> Result<WebUrl, BuildError> {
+/// Fetches a context from the web, or a repository.
+async fn fetch(
+    engine: &Engine,
+    remote: &str,
+    quiet: bool,
+    lines: &Lines,
+) -> Result<(Context, ReceivedContext), BuildError> {
+    let contexts = engine.paths().builds().join("contexts");
     match Place::of_context(remote) {
         Ok(Place::Http) => {
-            remote.parse().map_err(|error| BuildError::Invalid(naru_error::chain(&error)))
+            let invalid = |error| BuildError::Invalid(naru_error::chain(&error));
+            let url: WebUrl = remote.parse().map_err(invalid)?;
+            if !quiet {
+                let line = format!("Downloading build context from remote url: {url}\n");
+                lines.send(json!({ "stream": line }));
+            }
+            Ok(Context::fetch(engine.images(), &url, &contexts).await?)
         }
-        Ok(Place::Git(_)) => Err(BuildError::Unsupported(format!(
-            "not supported by this engine yet: a git repository as build context ({remote})"
-        ))),
+        Ok(Place::Git(source)) => {
+            let context = Context::fetch_git(engine.images(), &source, &contexts).await?;
+            Ok((context, ReceivedContext::Archive))
+        }
         Ok(Place::Path) => Err(BuildError::Invalid(format!(
             "remote URL {remote:?} is neither one of http nor one of https"
         ))),

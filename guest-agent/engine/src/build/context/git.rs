@@ -48,7 +48,7 @@ impl Context {
         contexts: &Path,
     ) -> Result<Self, ContextError> {
         let mut context = Self::new(contexts)?;
-        clone(images, source, context.path(), contexts).await?;
+        clone_git(images, source, context.path(), contexts).await?;
         if let Some(directory) = &source.directory {
             context.narrow(directory)?;
         }
@@ -58,7 +58,7 @@ impl Context {
 
 /// Fetches a repository with those in it into the empty directory `into`; the directory that is
 /// meant of it is the caller's to choose.
-pub(crate) async fn clone(
+pub(crate) async fn clone_git(
     images: &ImageStore,
     source: &GitSource,
     into: &Path,

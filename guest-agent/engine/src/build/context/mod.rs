@@ -15,3 +15,4 @@ mod stream;
 
 pub(crate) use directory::{Context, Received, sweep};
 pub(crate) use error::ContextError;
+pub(crate) use git::clone_git;

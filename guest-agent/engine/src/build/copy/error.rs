@@ -50,6 +50,9 @@ pub enum CopyError {
         /// What may be meant.
         nearest: Option<String>,
     },
+    /// Twice said, and not the same.
+    #[error("inconsistent keep-git-dir configuration")]
+    KeepGitDir,
     /// `--checksum` of something else than one file of the web, or a repository.
     #[error("checksum {0}")]
     ChecksumUse(&'static str),
@@ -120,6 +123,7 @@ impl CopyError {
             | Self::SeveralToOne(_)
             | Self::Problem(_)
             | Self::Chown(_)
+            | Self::KeepGitDir
             | Self::ChecksumUse(_)
             | Self::Checksum { .. }
             | Self::Mismatch { .. }

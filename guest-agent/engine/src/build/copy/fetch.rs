@@ -2,6 +2,7 @@
 //! fingerprint is known before anything is done with it.
 
 use std::fs::{File, Permissions};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
@@ -15,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::fs;
 use tokio::io::AsyncWriteExt as _;
 
-use super::super::context::Context;
+use super::super::context::{Context, clone_git};
 use super::error::{CopyError, Tried as _};
 use super::plan::{CopyPlan, Source};
 use crate::files::Tree;
@@ -44,7 +45,7 @@ impl Fetched {
 impl CopyPlan {
     /// Whether something is to be fetched.
     pub(crate) fn needs_fetching(&self) -> bool {
-        self.sources.iter().any(|source| matches!(source, Source::Web { .. }))
+        self.sources.iter().any(|source| matches!(source, Source::Web { .. } | Source::Git { .. }))
     }
 
     /// Fetches it into a new directory in `contexts`. Dropping this ends it.
@@ -55,9 +56,17 @@ impl CopyPlan {
     ) -> Result<Fetched, CopyError> {
         let directory = Context::new(contexts)?;
         for (number, source) in self.sources.iter().enumerate() {
-            if let Source::Web { url, checksum, .. } = source {
-                let path = directory.path().join(number.to_string());
-                fetch_file(images, url, checksum.as_ref(), &path).await?;
+            let path = directory.path().join(number.to_string());
+            match source {
+                Source::Web { url, checksum, .. } => {
+                    fetch_file(images, url, checksum.as_ref(), &path).await?;
+                }
+                Source::Git { source, .. } => {
+                    let made = fs::create_dir(&path).await;
+                    made.tried("make the directory", path.as_os_str().as_bytes())?;
+                    clone_git(images, source, &path, contexts).await?;
+                }
+                Source::Path { .. } | Source::Document { .. } => {}
             }
         }
         Ok(Fetched { tree: directory.tree()?, _directory: directory })

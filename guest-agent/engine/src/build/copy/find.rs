@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
-use naru_dockerfile::{Attributes, Content, Fingerprint, nearest};
+use naru_dockerfile::{Attributes, Content, Fingerprint, GitSource, nearest};
 use rustix::fs::{Dir, FileType};
 use rustix::io::Errno;
 use tokio_util::sync::CancellationToken;
@@ -66,7 +66,7 @@ impl<'a> Sources<'a> {
     /// The tree that a source is in.
     pub(super) fn tree_of(&self, source: &Source) -> Result<&'a Tree, CopyError> {
         match source {
-            Source::Web { .. } => self.fetched.map(Fetched::tree),
+            Source::Web { .. } | Source::Git { .. } => self.fetched.map(Fetched::tree),
             Source::Path { .. } | Source::Document { .. } => self.tree,
         }
         .ok_or(CopyError::NoContext)
@@ -89,6 +89,12 @@ impl CopyPlan {
                     let path = Fetched::path(number);
                     let item = Finder { plan: self, tree, number, token }.item(&path, false)?;
                     items.extend(item.map(|item| Item { name: name.clone().into(), ..item }));
+                }
+                Source::Git { source: GitSource { directory, .. }, .. } => {
+                    let tree = sources.tree_of(source)?;
+                    let whole = Fetched::path(number);
+                    let path = below(&whole, directory.as_deref().unwrap_or_default().as_bytes());
+                    items.extend(Finder { plan: self, tree, number, token }.item(&path, false)?);
                 }
                 Source::Path { path, .. } => {
                     let tree = sources.tree_of(source)?;
@@ -187,7 +193,7 @@ impl Finder<'_> {
             let open = node.open_directory().tried("open", path)?;
             let trivial = Filter::default();
             let filter = match source {
-                Source::Path { filter, .. } => filter,
+                Source::Path { filter, .. } | Source::Git { filter, .. } => filter,
                 Source::Web { .. } | Source::Document { .. } => &trivial,
             };
             walk(open, &real, filter, self.token, &mut hashing)?;

@@ -62,6 +62,7 @@ impl Placing<'_> {
                 );
             }
             Source::Path { unpack, .. } | Source::Web { unpack, .. } => *unpack,
+            Source::Git { .. } => false,
         };
         let tree = sources.tree_of(&self.plan.sources[item.source])?;
         if item.is_directory {
@@ -89,7 +90,9 @@ impl Placing<'_> {
     /// Copies a directory's content. The directory itself stays as it is there, or is made like
     /// any other that is missing; it gets the times of what was copied.
     fn content(&self, tree: &Tree, item: &Item) -> Result<(), CopyError> {
-        let Source::Path { filter, .. } = &self.plan.sources[item.source] else {
+        let (Source::Path { filter, .. } | Source::Git { filter, .. }) =
+            &self.plan.sources[item.source]
+        else {
             return Err(CopyError::NoContext);
         };
         let destination = &self.plan.destination;

@@ -1,6 +1,8 @@
 //! What an instruction says, checked before anything is read or fetched.
 
-use naru_dockerfile::{CopyStep, FileMode, Fingerprint, Ignore, Keyword, Place, Problem, Transfer};
+use naru_dockerfile::{
+    CopyStep, FileMode, Fingerprint, GitSource, Ignore, Keyword, Place, Problem, Transfer,
+};
 use naru_image_store::{Digest, WebUrl};
 
 use super::destination::{Destination, clean};
@@ -36,6 +38,8 @@ pub(super) enum Source {
     },
     /// A file of the web.
     Web { url: WebUrl, name: String, checksum: Option<Digest>, unpack: bool },
+    /// The files of a repository.
+    Git { source: GitSource, filter: Filter },
     /// A file that is written in the Dockerfile.
     Document { name: String, content: String },
 }
@@ -126,7 +130,7 @@ impl Reader<'_> {
             Place::Http if !is_add => Err(CopyError::RemoteCopy("URL")),
             Place::Git(_) if !is_add => Err(CopyError::RemoteCopy("git ref")),
             Place::Http => self.web(written),
-            Place::Git(_) => Err(CopyError::Unsupported("ADD of a git repository".to_owned())),
+            Place::Git(source) => self.git(source),
             Place::Path => self.path(written).map_err(CopyError::Problem),
         }
     }
@@ -149,6 +153,25 @@ impl Reader<'_> {
         Ok(Source::Path { path: clean(base), filter, required, unpack })
     }
 
+    /// What is said by flags must not be what is said by the address.
+    fn git(&self, mut source: GitSource) -> Result<Source, CopyError> {
+        if let Some(keep) = self.transfer.keep_git_dir
+            && source.keep_git_dir.replace(keep).is_some_and(|said| said != keep)
+        {
+            return Err(CopyError::KeepGitDir);
+        }
+        if let Some(checksum) = &self.transfer.checksum {
+            let expected = checksum.text.clone();
+            match source.checksum.replace(expected.clone()) {
+                Some(found) if found != expected => {
+                    return Err(CopyError::Mismatch { found, expected });
+                }
+                _ => {}
+            }
+        }
+        Ok(Source::Git { source, filter: Filter::new(None, self.exclude.clone())? })
+    }
+
     fn web(&self, written: &str) -> Result<Source, CopyError> {
         let url: WebUrl = written.parse()?;
         let name = url.file_name().unwrap_or_else(|| UNNAMED.to_owned());
@@ -165,7 +188,7 @@ impl Reader<'_> {
             return Ok(());
         }
         match sources {
-            [Source::Web { .. }] => Ok(()),
+            [Source::Web { .. } | Source::Git { .. }] => Ok(()),
             [_] => Err(CopyError::ChecksumUse("requires HTTP(S) or Git sources")),
             _ => Err(CopyError::ChecksumUse("can't be specified for multiple sources")),
         }
