@@ -12,6 +12,7 @@ mod attach;
 mod attach_raw;
 mod build;
 mod build_cache;
+mod build_git;
 mod build_hostile;
 mod build_web;
 mod changes;
