@@ -111,8 +111,6 @@ pub struct ExportRequest {
     pub cache_exports: Vec<CacheOptionsEntry>,
     /// The attributes of the build as a whole: `attest:…`, `build-arg:SOURCE_DATE_EPOCH`.
     pub attributes: BTreeMap<String, String>,
-    /// What the client lets the build do: `network.host`, `security.insecure`.
-    pub entitlements: Vec<String>,
 }
 
 /// A build that is under way, as the builder sees it.
@@ -121,6 +119,7 @@ pub struct BuildContext {
     pub(crate) reference: String,
     pub(crate) session: String,
     pub(crate) sessions: Sessions,
+    pub(crate) entitlements: Arc<[String]>,
     pub(crate) progress: Progress,
     pub(crate) cancelled: CancellationToken,
 }
@@ -129,6 +128,11 @@ impl BuildContext {
     /// The client's name of the build.
     pub fn reference(&self) -> &str {
         &self.reference
+    }
+
+    /// Whether the client lets the build do this: `network.host`, `security.insecure`.
+    pub fn allows(&self, entitlement: &str) -> bool {
+        self.entitlements.iter().any(|allowed| allowed == entitlement)
     }
 
     /// Where the builder tells what it does.

@@ -54,23 +54,39 @@ impl<B: Builder> Inner<B> {
         self: &Arc<Self>,
         request: SolveRequest,
     ) -> Result<SolveResponse, Status> {
+        self.begin(request)?.1.await
+    }
+
+    /// Begins a build, and gives what it tells and its end.
+    pub(crate) fn begin(
+        self: &Arc<Self>,
+        request: SolveRequest,
+    ) -> Result<(Progress, impl Future<Output = Result<SolveResponse, Status>> + use<B>), Status>
+    {
         let plan = Plan::try_from(request)?;
         let cancelled = self.stop.child_token();
+        let progress = Progress::default();
         let context = BuildContext {
             reference: plan.reference.clone(),
             session: plan.session.clone(),
             sessions: self.sessions.clone(),
-            progress: Progress::default(),
+            entitlements: Arc::clone(&plan.entitlements),
+            progress: progress.clone(),
             cancelled: cancelled.clone(),
         };
         let running = self.jobs.start(context, plan.record(), plan.is_internal)?;
         let inner = Arc::clone(self);
-        self.attend(cancelled, async move {
-            let result = inner.build(&running.job, plan).await;
-            running.finish(result.clone());
-            Ok(SolveResponse { exporter_response: result? })
-        })
-        .await
+        let end = async move {
+            let building = Arc::clone(&inner);
+            inner
+                .attend(cancelled, async move {
+                    let result = building.build(&running.job, plan).await;
+                    running.finish(result.clone());
+                    Ok(SolveResponse { exporter_response: result? })
+                })
+                .await
+        };
+        Ok((progress, end))
     }
 
     async fn build(
@@ -118,8 +134,7 @@ impl<B: Builder> Inner<B> {
         &self,
         request: StatusRequest,
     ) -> Result<Answers<StatusResponse>, Status> {
-        let progress = self.jobs.progress(&request.r#ref).await?;
-        Ok(progress.follow().map(|update| Ok(StatusResponse::clone(&update))).boxed())
+        Ok(told(&self.jobs.progress(&request.r#ref).await?))
     }
 
     pub(crate) async fn disk_usage(
@@ -208,6 +223,11 @@ impl<B: Builder> Inner<B> {
         let _gone = cancelled.drop_guard();
         self.tasks.spawn(work).await.unwrap_or_else(|_| Err(lost()))
     }
+}
+
+/// All that a build tells.
+pub(crate) fn told(progress: &Progress) -> Answers<StatusResponse> {
+    progress.follow().map(|update| Ok(StatusResponse::clone(&update))).boxed()
 }
 
 fn given_up() -> Status {

@@ -15,13 +15,14 @@ use tokio_util::task::TaskTracker;
 use tonic::Status;
 
 use crate::builder::Builder;
+use crate::control::told;
 use crate::error::SessionError;
 use crate::executor::Executor;
 use crate::gateway::BUILD_ID;
 use crate::jobs::Jobs;
-use crate::rpc::{HttpRequest, HttpResponse, both_ways, streamed, unary};
+use crate::rpc::{Answers, HttpRequest, HttpResponse, both_ways, streamed, unary};
 use crate::session::{Offer, Sessions};
-use crate::wire::control::InfoRequest;
+use crate::wire::control::{InfoRequest, SolveRequest, SolveResponse, StatusResponse};
 use crate::wire::health::{HealthCheckRequest, HealthCheckResponse, ServingStatus};
 
 /// How often a silent client is pinged, and how long it may take to answer: a build whose client
@@ -33,6 +34,9 @@ const PING_ANSWER: Duration = Duration::from_secs(20);
 pub struct Door<B: Builder> {
     inner: Arc<Inner<B>>,
 }
+
+/// How a build ends.
+type Solved = Result<SolveResponse, Status>;
 
 /// What all calls share.
 pub(crate) struct Inner<B: Builder> {
@@ -94,6 +98,29 @@ impl<B: Builder> Door<B> {
             },
             () = self.inner.stop.cancelled() => {}
         }
+    }
+
+    /// Begins a build of a client that speaks of it in another way than this protocol: what the
+    /// build tells of itself, and its end. Giving that up cancels it.
+    pub fn build(
+        &self,
+        request: SolveRequest,
+    ) -> Result<(Answers<StatusResponse>, impl Future<Output = Solved> + Send + use<B>), Status>
+    {
+        let inner = Arc::clone(&self.inner);
+        let (progress, end) = inner.begin(request)?;
+        Ok((told(&progress), end))
+    }
+
+    /// The builder.
+    pub fn builder(&self) -> &Arc<B> {
+        &self.inner.builder
+    }
+
+    /// Does work that belongs to the door and ends with it.
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.inner.stop.clone();
+        self.inner.tasks.spawn(async move { stop.run_until_cancelled(work).await });
     }
 
     /// Cancels all builds, closes all connections and sessions, and waits until they are gone.

@@ -51,12 +51,15 @@ mod rpc;
 mod session;
 mod solution;
 
+pub use tonic::Status;
+
 pub use builder::{
     BuildContext, Builder, ExportRequest, HOST_GATEWAY_LABEL, SNAPSHOTTER_LABEL, Solved, Target,
 };
 pub use door::Door;
 pub use error::{BuildError, SessionError};
 pub use progress::Progress;
+pub use rpc::{Answers, encoded};
 pub use session::{
     ContextRequest, Credentials, Offer, Secret, Session, Sessions, Token, TokenRequest,
 };

@@ -1,6 +1,7 @@
 //! What a client may ask of this builder, and what it is refused by name.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tonic::Status;
 
@@ -22,6 +23,7 @@ pub(crate) struct Plan {
     /// What to build; without it the client's own calls to the gateway say.
     pub(crate) frontend: Option<Frontend>,
     pub(crate) export: ExportRequest,
+    pub(crate) entitlements: Arc<[String]>,
 }
 
 /// What a frontend is asked for.
@@ -78,12 +80,8 @@ impl TryFrom<SolveRequest> for Plan {
             session: request.session,
             is_internal: request.internal,
             frontend,
-            export: ExportRequest {
-                exporters,
-                cache_exports,
-                attributes: request.frontend_attrs,
-                entitlements: request.entitlements,
-            },
+            export: ExportRequest { exporters, cache_exports, attributes: request.frontend_attrs },
+            entitlements: request.entitlements.into(),
         })
     }
 }

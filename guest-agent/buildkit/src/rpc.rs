@@ -15,7 +15,12 @@ pub(crate) const MESSAGE_LIMIT: usize = 16 << 20;
 pub(crate) type HttpRequest = hyper::Request<Incoming>;
 pub(crate) type HttpResponse = hyper::Response<Body>;
 /// Answers one after the other.
-pub(crate) type Answers<A> = BoxStream<'static, Result<A, Status>>;
+pub type Answers<A> = BoxStream<'static, Result<A, Status>>;
+
+/// A message's bytes, for who carries them in another way.
+pub fn encoded(message: &impl Message) -> Vec<u8> {
+    message.encode_to_vec()
+}
 
 /// One question, one answer.
 pub(crate) async fn unary<Q, A, F>(request: HttpRequest, handler: impl Fn(Q) -> F) -> HttpResponse

@@ -78,6 +78,11 @@ impl Sessions {
         Ok(())
     }
 
+    /// Whether there is a session of this id.
+    pub fn contains(&self, id: &str) -> bool {
+        self.find(id).is_some()
+    }
+
     /// The session of this id, which may still be on its way.
     pub async fn get(&self, id: &str) -> Result<Arc<Session>, SessionError> {
         // Some clients put a prefix before it that tells contexts apart.
