@@ -9,6 +9,26 @@ pub fn ignore_files(dockerfile: &str) -> [String; 2] {
     [format!("{dockerfile}.dockerignore"), ".dockerignore".to_owned()]
 }
 
+/// The patterns of a `.dockerignore`, as they are handed on to who applies them.
+pub fn ignore_patterns(text: &str) -> Vec<String> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let lines = text.lines().filter(|line| !line.starts_with('#')).map(str::trim);
+    let patterns = lines.filter(|line| !line.is_empty()).map(|line| {
+        let (mark, pattern) = match line.strip_prefix('!') {
+            Some(pattern) => ("!", pattern.trim()),
+            None => ("", line),
+        };
+        let cleaned = if pattern.is_empty() { String::new() } else { clean(pattern) };
+        // A path that begins at the root begins at the context.
+        let cleaned = match cleaned.strip_prefix('/') {
+            Some(relative) if !relative.is_empty() => relative.to_owned(),
+            _ => cleaned,
+        };
+        format!("{mark}{cleaned}")
+    });
+    patterns.collect()
+}
+
 #[derive(Clone, Debug)]
 struct Rule {
     glob: Glob,
@@ -31,22 +51,7 @@ pub struct ParentMatch {
 impl Ignore {
     /// Reads a `.dockerignore`.
     pub fn parse(text: &str) -> Result<Self, Problem> {
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let lines = text.lines().filter(|line| !line.starts_with('#')).map(str::trim);
-        let patterns = lines.filter(|line| !line.is_empty()).map(|line| {
-            let (mark, pattern) = match line.strip_prefix('!') {
-                Some(pattern) => ("!", pattern.trim()),
-                None => ("", line),
-            };
-            let cleaned = if pattern.is_empty() { String::new() } else { clean(pattern) };
-            // A path that begins at the root begins at the context.
-            let cleaned = match cleaned.strip_prefix('/') {
-                Some(relative) if !relative.is_empty() => relative.to_owned(),
-                _ => cleaned,
-            };
-            format!("{mark}{cleaned}")
-        });
-        Self::new(patterns)
+        Self::new(ignore_patterns(text))
     }
 
     /// Patterns as they are written behind `--exclude`.

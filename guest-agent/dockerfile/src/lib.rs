@@ -68,7 +68,7 @@ pub use graph::{Graph, Node, Origin, Use};
 pub use health::Healthcheck;
 pub use heredoc::Heredoc;
 pub use history::{Came, created_by};
-pub use ignore::{Ignore, ParentMatch, ignore_files};
+pub use ignore::{Ignore, ParentMatch, ignore_files, ignore_patterns};
 pub use instruction::{
     Argument, Command, CommandLine, Document, Execution, From, Instruction, Network, Run, Security,
     Transfer,

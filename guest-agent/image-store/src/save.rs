@@ -71,6 +71,25 @@ impl ImageStore {
                 names.extend(tag.filter(|tag| !names.contains(tag)));
             }
         }
+        self.written(chosen)
+    }
+
+    /// An image that was made here and is not in the store; its layers are. They must be held
+    /// until this has given what holds them then.
+    pub async fn save_made(
+        &self,
+        config: Vec<u8>,
+        names: Vec<ImageReference>,
+    ) -> Result<SavedImages, ImageError> {
+        let store = self.clone();
+        let chosen = move || {
+            let image = store.described(config)?;
+            store.written(vec![Chosen { image, names }])
+        };
+        self.door().run("choosing an image", chosen).await
+    }
+
+    fn written(&self, chosen: Vec<Chosen>) -> Result<SavedImages, ImageError> {
         let mut known = HashSet::new();
         let (mut layers, mut pins) = (Vec::new(), Vec::new());
         for layer in chosen.iter().flat_map(|chosen| &chosen.image.layers) {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use oci_spec::image::ImageConfiguration;
 
+use crate::config::CheckedConfig;
 use crate::digest::Digest;
 use crate::door::Door;
 use crate::error::ImageError;
@@ -215,6 +216,26 @@ impl ImageStore {
             layers,
             tagged_at_ns: row.tagged_at_ns,
             parent: row.parent,
+        })
+    }
+
+    /// The image that a configuration describes, of layers that are here.
+    pub(crate) fn described(&self, config: Vec<u8>) -> Result<Image, ImageError> {
+        let checked = CheckedConfig::parse(&config)?;
+        let layers = checked.diff_ids.iter().map(|diff_id| {
+            let row = self.index().layer(diff_id)?;
+            let row = row.ok_or_else(|| ImageError::NotFound { name: diff_id.to_string() })?;
+            Ok((row, None))
+        });
+        self.image_from(ImageRow {
+            layers: layers.collect::<Result<_, ImageError>>()?,
+            id: checked.id,
+            config,
+            tags: Vec::new(),
+            repo_digests: Vec::new(),
+            manifest_digest: None,
+            tagged_at_ns: 0,
+            parent: None,
         })
     }
 
