@@ -22,8 +22,8 @@ pub const HEADERS: [(&str, &str); 5] = [
     ("content-type", "text/plain; charset=utf-8"),
     ("cache-control", "no-cache, no-store, must-revalidate"),
     ("pragma", "no-cache"),
-    // The classic builder; BuildKit's interface is not served.
-    ("builder-version", "1"),
+    // BuildKit's interface is served, and preferred to the classic builder's.
+    ("builder-version", "2"),
     ("swarm", "inactive"),
 ];
 

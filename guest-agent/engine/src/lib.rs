@@ -17,6 +17,7 @@
 mod api;
 mod args;
 mod build;
+mod buildkit;
 mod changes;
 mod container;
 mod datagrams;
@@ -28,6 +29,7 @@ mod files;
 mod image_document;
 mod network;
 mod ports;
+mod preface;
 mod processes;
 mod registries;
 mod reserve;
@@ -38,6 +40,7 @@ mod sweep;
 mod sys;
 mod trim;
 mod volume;
+mod written;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -48,6 +51,7 @@ pub use build::{BuildError, FailedInstruction};
 pub use error::{EngineError, Result};
 pub use files::FilesError;
 
+use api::Api;
 use engine::Engine;
 
 /// Runs the engine until SIGTERM, SIGINT or the host's word, then stops all containers.
@@ -80,15 +84,17 @@ async fn serve(args: &EngineArgs) -> Result<()> {
     let mut interrupt = listen_for(SignalKind::interrupt())?;
     let engine = Engine::open(args).await?;
     let connections = TaskTracker::new();
+    // One for all listeners: a client's session may come by another than its build.
+    let api = Api::new(&engine);
     let mut listeners = tokio::task::JoinSet::new();
     for host in args.hosts() {
         let socket = server::Socket::bind(&host)?;
-        listeners.spawn(socket.serve(engine.clone(), connections.clone()));
+        listeners.spawn(socket.serve(engine.clone(), api.clone(), connections.clone()));
     }
     if args.vm {
         for carrier in server::carriers()? {
-            let served = server::serve_carrier(carrier, engine.clone(), connections.clone());
-            listeners.spawn(served);
+            let (engine, api) = (engine.clone(), api.clone());
+            listeners.spawn(server::serve_carrier(carrier, engine, api, connections.clone()));
         }
     }
     tracing::info!(root = %args.root.display(), vm = args.vm, "the engine is ready");
@@ -102,7 +108,8 @@ async fn serve(args: &EngineArgs) -> Result<()> {
             None => Err(EngineError::Invalid("nothing to listen on: --host is missing".to_owned())),
         },
     };
-    tracing::info!("stopping the containers");
+    tracing::info!("stopping builds and containers");
+    api.door().shutdown().await;
     engine.close().await;
     ended
 }

@@ -20,13 +20,23 @@ use crate::args::socket_path;
 use crate::drained::Drained;
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
+use crate::preface::Begun;
 
-/// Serves one connection to its end, upgrades included.
+/// Serves one connection to its end, upgrades included. One that begins with HTTP/2 is
+/// BuildKit's.
 async fn serve(
     api: Api,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     connections: TaskTracker,
 ) {
+    let stream = match Begun::new(stream).await {
+        Ok(stream) if stream.is_http2() => return api.door().serve(stream).await,
+        Ok(stream) => stream,
+        Err(error) => {
+            tracing::debug!(%error, "a connection ended before it began");
+            return;
+        }
+    };
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let api = api.clone();
         let request = request.map(|body| Drained::new(body, connections.clone()));
@@ -69,8 +79,12 @@ impl Socket {
     }
 
     /// Serves until the engine ends.
-    pub(crate) async fn serve(self, engine: Engine, connections: TaskTracker) -> Result<()> {
-        let api = Api::new(engine.clone());
+    pub(crate) async fn serve(
+        self,
+        engine: Engine,
+        api: Api,
+        connections: TaskTracker,
+    ) -> Result<()> {
         loop {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
@@ -128,9 +142,9 @@ pub(crate) fn carriers() -> Result<Vec<Box<dyn Acceptor>>> {
 pub(crate) async fn serve_carrier(
     mut carrier: Box<dyn Acceptor>,
     engine: Engine,
+    api: Api,
     connections: TaskTracker,
 ) -> Result<()> {
-    let api = Api::new(engine.clone());
     loop {
         let (port, stream) = tokio::select! {
             accepted = carrier.accept() => accepted

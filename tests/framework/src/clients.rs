@@ -20,6 +20,14 @@ pub fn buildx() -> anyhow::Result<PathBuf> {
     program("buildx/usr/libexec/docker/cli-plugins/docker-buildx")
 }
 
+/// Debian's `docker`, which has BuildKit's client built in, beside whatever comes first on the
+/// `PATH`.
+pub fn old_docker() -> anyhow::Result<PathBuf> {
+    let program = PathBuf::from("/usr/bin/docker");
+    ensure!(program.exists(), "{} is not there: cargo xtask setup", program.display());
+    Ok(program)
+}
+
 /// Python with docker's library and Testcontainers.
 pub fn python() -> anyhow::Result<PathBuf> {
     program("python/bin/python")

@@ -137,7 +137,7 @@ mod tests {
             "content-type: text/plain; charset=utf-8",
             "cache-control: no-cache, no-store, must-revalidate",
             "pragma: no-cache",
-            "builder-version: 1",
+            "builder-version: 2",
             "swarm: inactive",
             "content-length: 0",
         ] {

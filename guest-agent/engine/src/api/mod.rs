@@ -8,6 +8,8 @@
 mod archive;
 mod attach;
 mod build;
+mod buildkit;
+mod buildkit_build;
 mod commit;
 mod container_view;
 mod containers;
@@ -45,11 +47,13 @@ mod top;
 mod transfer;
 mod volumes;
 
-use axum::Router;
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::extract::Request;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
+use axum::{Extension, Router};
 use bytes::Bytes;
 use hyper::Uri;
 use hyper::header::{HeaderName, HeaderValue};
@@ -59,16 +63,21 @@ use naru_protocol::version;
 use tower::ServiceExt as _;
 use tracing::Instrument as _;
 
+use crate::buildkit::{BuildDoor, EngineBuilder};
 use crate::engine::Engine;
 use crate::reserve;
 use error::ApiError;
 
-/// The whole API of `engine`.
+/// The whole API of an engine.
 #[derive(Clone, Debug)]
-pub(crate) struct Api(Router);
+pub(crate) struct Api {
+    router: Router,
+    door: BuildDoor,
+}
 
 impl Api {
-    pub(crate) fn new(engine: Engine) -> Self {
+    pub(crate) fn new(engine: &Engine) -> Self {
+        let door = BuildDoor::new(Arc::new(EngineBuilder::new(engine.clone())));
         let router = Router::new()
             .merge(system::routes())
             .merge(events::routes())
@@ -91,12 +100,19 @@ impl Api {
             .merge(volumes::routes())
             .merge(naru::routes())
             .merge(networks::routes())
+            .merge(buildkit::routes())
             .merge(not_yet::routes())
             .fallback(async || ApiError::page_not_found())
             .method_not_allowed_fallback(async || ApiError::page_not_found())
             .layer(from_fn_with_state(engine.clone(), reserve::lend))
-            .with_state(engine);
-        Self(router)
+            .layer(Extension(door.clone()))
+            .with_state(engine.clone());
+        Self { router, door }
+    }
+
+    /// BuildKit's door.
+    pub(crate) fn door(&self) -> &BuildDoor {
+        &self.door
     }
 
     /// Answers one request, whatever its version.
@@ -104,7 +120,7 @@ impl Api {
         let (method, path) = (request.method(), request.uri().path());
         let span = tracing::debug_span!("request", %method, path);
         let mut response = match route(request) {
-            Ok(request) => self.0.oneshot(request).instrument(span).await.into_response(),
+            Ok(request) => self.router.oneshot(request).instrument(span).await.into_response(),
             Err(error) => error.into_response(),
         };
         let headers = response.headers_mut();

@@ -10,7 +10,7 @@ use crate::engine::Engine;
 
 pub(super) fn routes() -> Router<Engine> {
     let mut router = Router::new();
-    for path in ["/session", "/grpc", "/build/cancel", "/swarm/init", "/swarm/join"] {
+    for path in ["/swarm/init", "/swarm/join"] {
         router = router.route(path, post(refuse));
     }
     router = router.route("/plugins/{*rest}", any(refuse));
@@ -24,7 +24,6 @@ pub(super) fn routes() -> Router<Engine> {
 async fn refuse(request: Request) -> ApiError {
     let path = request.uri().path();
     let what = match path.trim_start_matches('/').split('/').next().unwrap_or_default() {
-        "build" | "session" | "grpc" => "building images",
         "plugins" => "plugins",
         "swarm" => "swarm mode",
         _ => path,

@@ -1,19 +1,15 @@
 //! Bytes between a client's connection and a thread that blocks.
 
-use std::io::{self, BufWriter, Read, Write};
-use std::thread;
+use std::io::{self, Read, Write};
 
 use axum::body::{Body, BodyDataStream};
 use bytes::{Buf as _, Bytes};
-use futures::{StreamExt as _, stream};
+use futures::StreamExt as _;
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use crate::error::{EngineError, Result};
-
-/// What a slow client may leave lying here.
-const CHUNKS_IN_FLIGHT: usize = 4;
-const CHUNK: usize = 128 << 10;
+use crate::written::{start_thread, written};
 
 /// Reads a request's body. Blocks, so not on an async thread.
 #[derive(Debug)]
@@ -57,49 +53,11 @@ pub(super) async fn on_own_thread<T: Send + 'static>(
 }
 
 /// An answer's body, written by `write` on a thread of its own. When that fails the connection
-/// is broken off, so that the client does not take a part for the whole; a client that goes
-/// away ends the thread.
+/// is broken off.
 pub(super) fn written_body(
     write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
 ) -> Result<Body> {
-    let (sender, mut receiver) = mpsc::channel(CHUNKS_IN_FLIGHT);
-    start_thread(move || {
-        let mut out = BufWriter::with_capacity(CHUNK, ChannelWriter(&sender));
-        let written = write(&mut out).and_then(|()| out.flush());
-        // What is left in it is of no use after an error.
-        drop(out.into_parts());
-        if let Err(error) = written
-            && sender.blocking_send(Err(error)).is_err()
-        {
-            tracing::debug!("a client went away in the middle of an answer");
-        }
-    })?;
-    Ok(Body::from_stream(stream::poll_fn(move |context| receiver.poll_recv(context))))
-}
-
-/// A body that is dropped on the thread may have to be read to its end by the runtime.
-fn start_thread(work: impl FnOnce() + Send + 'static) -> Result<()> {
-    let runtime = Handle::current();
-    let thread = thread::Builder::new().name("transfer".to_owned()).spawn(move || {
-        let _context = runtime.enter();
-        work();
-    });
-    thread.map(drop).map_err(EngineError::io("starting a thread for", "a transfer"))
-}
-
-struct ChannelWriter<'a>(&'a mpsc::Sender<io::Result<Bytes>>);
-
-impl Write for ChannelWriter<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0
-            .blocking_send(Ok(Bytes::copy_from_slice(bytes)))
-            .map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+    Ok(Body::from_stream(written(write)?))
 }
 
 #[cfg(test)]
@@ -108,7 +66,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_goes_through_threads_in_both_directions() {
-        let text = "x".repeat(3 * CHUNK + 5);
+        let text = "x".repeat((3 << 17) + 5);
         let sent = text.clone();
         let body = written_body(move |out| out.write_all(sent.as_bytes())).unwrap();
         let mut reader = BodyReader::new(body);

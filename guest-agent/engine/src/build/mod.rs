@@ -43,11 +43,13 @@ mod wanted;
 mod workspace;
 
 pub(crate) use builds::Builds;
-pub(crate) use cache::{PruneWanted, Pruned, UsageRecord};
-pub(crate) use context::{Context, Received as ReceivedContext};
+pub(crate) use cache::{PruneWanted, Pruned, UsageKind, UsageRecord};
+pub(crate) use context::{Context, ContextError, Received as ReceivedContext};
 pub use error::{BuildError, FailedInstruction};
 pub(crate) use files::{BuildFiles, Directory, WantedFiles};
 pub(crate) use progress::{Outcome, Progress, Step, Stream, Warning};
 pub(crate) use request::{
-    BuildOptions, BuildRequest, BuildSecrets, DockerfileText, Limits, NoCache, RunNetwork,
+    BuildOptions, BuildRequest, BuildSecrets, DockerfileText, Limits, NamedContext, NoCache,
+    RunNetwork,
 };
+pub(crate) use result::Built;

@@ -80,7 +80,6 @@ pub(crate) struct BuildOptions {
 
 /// What is meant by a name in place of an image or a stage.
 #[derive(Clone, Debug)]
-#[expect(dead_code, reason = "clients name contexts through BuildKit's door only")]
 pub(crate) enum NamedContext {
     /// An image.
     Image(String),
@@ -122,7 +121,6 @@ pub(crate) enum NoCache {
     None,
     All,
     /// Those of these stages.
-    #[expect(dead_code, reason = "clients name stages through BuildKit's door only")]
     Stages(Vec<String>),
 }
 

@@ -63,7 +63,7 @@ impl Node {
     }
 
     /// Where a link leads.
-    pub(super) fn link(&self) -> io::Result<Vec<u8>> {
+    pub(crate) fn link(&self) -> io::Result<Vec<u8>> {
         Ok(readlinkat(&self.descriptor, "", Vec::new())?.into_bytes())
     }
 

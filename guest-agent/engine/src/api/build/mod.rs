@@ -11,17 +11,19 @@ mod secrets;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{FromRequestParts as _, Request, State};
 use axum::response::Response;
 use axum::routing::post;
+use axum::{Extension, Router};
 use tokio_util::sync::CancellationToken;
 
+use super::buildkit_build;
 use super::error::ApiError;
 use super::lines::{self, Lines};
 use super::query::Query;
 use super::transfer::BodyReader;
 use crate::build::BuildRequest;
+use crate::buildkit::BuildDoor;
 use crate::engine::Engine;
 use crate::error::Result;
 
@@ -35,10 +37,17 @@ pub(super) fn routes() -> Router<Engine> {
     Router::new().route("/build", post(build)).merge(cache::routes())
 }
 
-async fn build(State(engine): State<Engine>, request: Request) -> Result<Response, ApiError> {
+async fn build(
+    State(engine): State<Engine>,
+    Extension(door): Extension<BuildDoor>,
+    request: Request,
+) -> Result<Response, ApiError> {
     let (mut parts, body) = request.into_parts();
     let Query::<Vec<(String, String)>>(query) =
         Query::from_request_parts(&mut parts, &engine).await?;
+    if buildkit_build::is_for_buildkit(&query) {
+        return buildkit_build::build(engine, door, query, body).await;
+    }
     let asked = Asked::parse(&query)?;
     let secrets = Arc::new(RegistrySecrets::of(&parts.headers)?);
     let body = BodyReader::new(body);

@@ -27,7 +27,7 @@ use rusqlite::Connection;
 use crate::error::{EngineError, Result};
 
 pub(crate) use mounts::{CacheMount, MountClaim};
-pub(crate) use prune::{PruneWanted, Pruned, UsageRecord};
+pub(crate) use prune::{PruneWanted, Pruned, UsageKind, UsageRecord};
 pub(crate) use steps::CachedStep;
 
 /// Another version's cache is not read: it is a cache.

@@ -1,0 +1,215 @@
+//! The directories of clients, kept between builds so that only what has changed comes again.
+//!
+//! ```text
+//! contexts/boot           the machine's present life
+//! contexts/<key>/files    a directory as it last came; the key is the client's word for it
+//! contexts/<key>/incoming contents that are not whole yet
+//! ```
+//!
+//! A directory is one build's alone while that lasts; another build that wants it meanwhile gets
+//! one that is thrown away. What was written before the machine went down may not be on the disk,
+//! although its name, length and time are: so all goes when the machine has started anew.
+
+use std::collections::HashMap;
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use naru_image_store::Digest;
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
+
+use crate::files::{remove_all, size};
+
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+/// So many are kept; of more the one that was not used for the longest time goes.
+const KEPT: usize = 16;
+
+/// All that is kept. Clones are the same.
+#[derive(Clone, Debug)]
+pub(crate) struct Contexts(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    root: PathBuf,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    is_ready: bool,
+    /// Of those that were used in this engine's life.
+    locks: HashMap<String, Arc<AsyncMutex<()>>>,
+}
+
+/// A directory that is a build's alone.
+#[derive(Debug)]
+pub(super) struct Kept {
+    directory: PathBuf,
+    _alone: OwnedMutexGuard<()>,
+}
+
+/// What a kept directory takes.
+#[derive(Debug)]
+pub(super) struct Usage {
+    pub(super) key: String,
+    pub(super) bytes: u64,
+    pub(super) made: Option<SystemTime>,
+    pub(super) used: Option<SystemTime>,
+    pub(super) is_in_use: bool,
+}
+
+impl Kept {
+    pub(super) fn files(&self) -> PathBuf {
+        self.directory.join("files")
+    }
+
+    pub(super) fn incoming(&self) -> PathBuf {
+        self.directory.join("incoming")
+    }
+}
+
+/// All of it blocks.
+impl Contexts {
+    pub(crate) fn new(root: &Path) -> Self {
+        Self(Arc::new(Inner { root: root.to_owned(), state: Mutex::default() }))
+    }
+
+    /// The directory of the client's `name`, which it knows by `shared_key` in all its sessions;
+    /// none while another build has it.
+    pub(super) fn take(&self, name: &str, shared_key: &str) -> io::Result<Option<Kept>> {
+        let digest = Digest::of(format!("{name}\0{shared_key}").as_bytes());
+        let Some(kept) = self.take_key(digest.hex())? else { return Ok(None) };
+        // What of it is mounted for a `RUN` must be open to whoever that is executed by.
+        for (directory, mode) in [(kept.directory.clone(), 0o700), (kept.files(), 0o755)] {
+            DirBuilder::new().recursive(true).mode(mode).create(directory)?;
+        }
+        self.forget_old(digest.hex())?;
+        Ok(Some(kept))
+    }
+
+    fn take_key(&self, key: &str) -> io::Result<Option<Kept>> {
+        let lock = {
+            let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+            self.make_ready(&mut state)?;
+            Arc::clone(state.locks.entry(key.to_owned()).or_default())
+        };
+        let directory = self.0.root.join(key);
+        Ok(lock.try_lock_owned().ok().map(|alone| Kept { directory, _alone: alone }))
+    }
+
+    /// What there is.
+    pub(super) fn usage(&self) -> io::Result<Vec<Usage>> {
+        let mut usages = Vec::new();
+        for (key, used) in self.keys()? {
+            let alone = self.take_key(&key)?;
+            let directory = self.0.root.join(&key);
+            let made = fs::metadata(&directory).and_then(|metadata| metadata.created()).ok();
+            // One that is being filled changes while it is counted.
+            let bytes = size(&directory.join("files")).unwrap_or(0);
+            usages.push(Usage { key, bytes, made, used, is_in_use: alone.is_none() });
+        }
+        Ok(usages)
+    }
+
+    /// Removes one, unless a build has it; whether it did.
+    pub(super) fn remove(&self, key: &str) -> io::Result<bool> {
+        let Some(alone) = self.take_key(key)? else { return Ok(false) };
+        remove_all(&alone.directory)?;
+        Ok(true)
+    }
+
+    fn forget_old(&self, but: &str) -> io::Result<()> {
+        let mut keys = self.keys()?;
+        keys.sort_by_key(|(_, used)| *used);
+        let surplus = keys.len().saturating_sub(KEPT);
+        for (key, _) in keys.iter().filter(|(key, _)| key != but).take(surplus) {
+            self.remove(key)?;
+        }
+        Ok(())
+    }
+
+    /// With when they were last used.
+    fn keys(&self) -> io::Result<Vec<(String, Option<SystemTime>)>> {
+        self.make_ready(&mut self.0.state.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let mut keys = Vec::new();
+        for entry in fs::read_dir(&self.0.root)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir()
+                && let Ok(key) = entry.file_name().into_string()
+            {
+                keys.push((key, entry.metadata()?.modified().ok()));
+            }
+        }
+        Ok(keys)
+    }
+
+    /// Finds out whether what is there is of this life of the machine.
+    fn make_ready(&self, state: &mut State) -> io::Result<()> {
+        if state.is_ready {
+            return Ok(());
+        }
+        let (root, stamp) = (&self.0.root, self.0.root.join("boot"));
+        let boot = fs::read_to_string(BOOT_ID)?;
+        if fs::read_to_string(&stamp).ok().as_ref() != Some(&boot) {
+            if root.exists() {
+                remove_all(root)?;
+            }
+            DirBuilder::new().mode(0o700).create(root)?;
+            fs::write(&stamp, boot)?;
+        }
+        state.is_ready = true;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_is_one_builds_alone_and_stays_for_the_next() {
+        let root = tempfile::tempdir().unwrap();
+        let contexts = Contexts::new(&root.path().join("contexts"));
+        let kept = contexts.take("context", "a").unwrap().unwrap();
+        fs::write(kept.files().join("file"), "abc").unwrap();
+        assert!(contexts.take("context", "a").unwrap().is_none());
+        assert!(contexts.take("dockerfile", "a").unwrap().is_some());
+        let usages = contexts.usage().unwrap();
+        let used = usages.iter().find(|usage| usage.is_in_use).unwrap();
+        assert_eq!(used.bytes, 3);
+        assert!(!contexts.remove(&used.key).unwrap());
+        drop(kept);
+        let next = Contexts::new(&root.path().join("contexts"));
+        let kept = next.take("context", "a").unwrap().unwrap();
+        assert_eq!(fs::read(kept.files().join("file")).unwrap(), b"abc");
+        drop(kept);
+        assert!(next.remove(&used.key).unwrap());
+        assert_eq!(next.usage().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn nothing_is_kept_over_a_start_of_the_machine() {
+        let root = tempfile::tempdir().unwrap();
+        let place = root.path().join("contexts");
+        let contexts = Contexts::new(&place);
+        let kept = contexts.take("context", "a").unwrap().unwrap();
+        fs::write(kept.files().join("file"), "abc").unwrap();
+        drop(kept);
+        fs::write(place.join("boot"), "another life").unwrap();
+        let kept = Contexts::new(&place).take("context", "a").unwrap().unwrap();
+        assert!(!kept.files().join("file").exists());
+    }
+
+    #[test]
+    fn the_oldest_goes_when_there_are_too_many() {
+        let root = tempfile::tempdir().unwrap();
+        let contexts = Contexts::new(&root.path().join("contexts"));
+        for number in 0..KEPT + 3 {
+            contexts.take("context", &number.to_string()).unwrap().unwrap();
+        }
+        assert_eq!(contexts.usage().unwrap().len(), KEPT);
+    }
+}

@@ -1,0 +1,143 @@
+//! What was built goes to where its client wants it.
+
+mod archive;
+mod image;
+mod tree;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use naru_buildkit::wire::control::{CacheOptionsEntry, Exporter};
+use naru_buildkit::{BuildContext, BuildError, ExportRequest};
+use naru_error::{ErrorKind, chain};
+use naru_image_store::{Digest, ImageReference};
+
+use crate::build::Built;
+use crate::engine::Engine;
+
+/// Attributes that all exporters of images have, and what they are without being said.
+const SAID_ANYWAY: [(&str, &[&str]); 10] = [
+    ("load", &["true"]),
+    ("unpack", &["true", "false"]),
+    ("store", &["true"]),
+    ("tar", &["true"]),
+    ("push", &["true", "false"]),
+    ("push-by-digest", &["false"]),
+    ("registry.insecure", &["false"]),
+    ("oci-mediatypes", &["true", "false"]),
+    ("compression", &["uncompressed", "gzip"]),
+    ("force-compression", &["false"]),
+];
+
+/// What a client learns of a result.
+pub(super) type Told = BTreeMap<String, String>;
+
+/// Refuses what cannot be done before anything is built.
+pub(super) fn check(request: &ExportRequest) -> Result<(), BuildError> {
+    for exporter in &request.exporters {
+        let Exporter { r#type, attrs } = exporter;
+        if !["moby", "image", "docker", "oci", "local", "tar"].contains(&r#type.as_str()) {
+            return Err(unsupported(&format!("the exporter {type}")));
+        }
+        names(exporter)?;
+        for (name, value) in attrs {
+            let known = SAID_ANYWAY.iter().find(|(known, _)| known == name);
+            let is_known =
+                name == "name" || known.is_some_and(|(_, may)| may.contains(&value.as_str()));
+            if !is_known && !value.is_empty() {
+                return Err(unsupported(&format!("{name}={value} of the exporter {type}")));
+            }
+        }
+    }
+    for CacheOptionsEntry { r#type, attrs } in &request.cache_exports {
+        match (r#type.as_str(), attrs.get("mode").map(String::as_str)) {
+            ("inline", _) | ("registry", None | Some("min")) => {}
+            ("registry", Some(mode)) => {
+                return Err(unsupported(&format!("mode={mode} of the cache export {type}")));
+            }
+            _ => return Err(unsupported(&format!("the cache export {type}"))),
+        }
+    }
+    Ok(())
+}
+
+/// Carries all of it out.
+pub(super) async fn all(
+    engine: &Engine,
+    context: &BuildContext,
+    built: &[Arc<Built>],
+    request: &ExportRequest,
+) -> Result<Told, BuildError> {
+    let mut told = Told::new();
+    for (number, exporter) in request.exporters.iter().enumerate() {
+        // A client takes what it gets first for the whole.
+        let [built] = built else {
+            let what = format!("the exporter {} for several platforms", exporter.r#type);
+            return Err(unsupported(&what));
+        };
+        let exported = match exporter.r#type.as_str() {
+            "moby" | "image" => image::export(engine, context, built, exporter).await?,
+            "docker" | "oci" => archive::image(engine, context, built, exporter, number).await?,
+            "tar" => archive::files(engine, context, built, number).await?,
+            _ => tree::export(engine, context, built, number).await?,
+        };
+        told.extend(exported);
+    }
+    for cache in &request.cache_exports {
+        // The other kind is in the image itself.
+        if cache.r#type == "registry" {
+            image::export_cache(engine, context, built, cache).await?;
+        }
+    }
+    Ok(told)
+}
+
+/// The names that an image is to have.
+fn names(exporter: &Exporter) -> Result<Vec<ImageReference>, BuildError> {
+    let names = exporter.attrs.get("name").map(String::as_str).unwrap_or_default();
+    let names = names.split(',').map(|name| name.trim().trim_matches('"'));
+    names.filter(|name| !name.is_empty()).map(reference).collect()
+}
+
+fn reference(name: &str) -> Result<ImageReference, BuildError> {
+    name.parse().map_err(|error| {
+        let message = format!("failed to parse {name}: {}", chain(&error));
+        BuildError::new(ErrorKind::InvalidArgument, message)
+    })
+}
+
+/// The id that the image has, in the store or not.
+fn id(built: &Built) -> Digest {
+    Digest::of(&built.config)
+}
+
+fn unsupported(what: &str) -> BuildError {
+    BuildError::new(ErrorKind::Unsupported, format!("{what} is not supported by this builder"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(r#type: &str, attrs: &[(&str, &str)]) -> Result<(), BuildError> {
+        let attrs = attrs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let exporter = Exporter { r#type: r#type.to_owned(), attrs: attrs.collect() };
+        check(&ExportRequest { exporters: vec![exporter], ..ExportRequest::default() })
+    }
+
+    #[test]
+    fn what_would_be_dropped_in_silence_is_refused() {
+        checked("moby", &[("name", "a,\"b:1\""), ("push", "true")]).unwrap();
+        checked("image", &[("name", "a"), ("unpack", "true")]).unwrap();
+        for (r#type, name, value) in [
+            ("image", "push-by-digest", "true"),
+            ("image", "annotation.a", "b"),
+            ("oci", "tar", "false"),
+            ("oci", "compression", "zstd"),
+            ("other", "name", "a"),
+            ("image", "name", "A"),
+        ] {
+            checked(r#type, &[(name, value)]).unwrap_err();
+        }
+    }
+}

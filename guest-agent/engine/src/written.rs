@@ -1,0 +1,61 @@
+//! Bytes that a thread writes for who takes them piece by piece.
+
+use std::io::{self, BufWriter, Write};
+use std::thread;
+
+use bytes::Bytes;
+use futures::{Stream, stream};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+
+use crate::error::{EngineError, Result};
+
+/// What a slow reader may leave lying here.
+const CHUNKS_IN_FLIGHT: usize = 4;
+const CHUNK: usize = 128 << 10;
+
+/// What `write` writes, on a thread of its own. When that fails the last piece is its error, so
+/// that nobody takes a part for the whole; a reader that goes away ends the thread.
+pub(crate) fn written(
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
+) -> Result<impl Stream<Item = io::Result<Bytes>> + Send + Unpin + 'static> {
+    let (sender, mut receiver) = mpsc::channel(CHUNKS_IN_FLIGHT);
+    start_thread(move || {
+        let mut out = BufWriter::with_capacity(CHUNK, ChannelWriter(&sender));
+        let written = write(&mut out).and_then(|()| out.flush());
+        // What is left in it is of no use after an error.
+        drop(out.into_parts());
+        if let Err(error) = written
+            && sender.blocking_send(Err(error)).is_err()
+        {
+            tracing::debug!("a client went away in the middle of an answer");
+        }
+    })?;
+    Ok(stream::poll_fn(move |context| receiver.poll_recv(context)))
+}
+
+/// Does work that waits for somebody else.
+pub(crate) fn start_thread(work: impl FnOnce() + Send + 'static) -> Result<()> {
+    // A request's body that is dropped there may have to be read to its end by the runtime.
+    let runtime = Handle::current();
+    let thread = thread::Builder::new().name("transfer".to_owned()).spawn(move || {
+        let _context = runtime.enter();
+        work();
+    });
+    thread.map(drop).map_err(EngineError::io("starting a thread for", "a transfer"))
+}
+
+struct ChannelWriter<'a>(&'a mpsc::Sender<io::Result<Bytes>>);
+
+impl Write for ChannelWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0
+            .blocking_send(Ok(Bytes::copy_from_slice(bytes)))
+            .map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

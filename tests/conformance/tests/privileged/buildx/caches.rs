@@ -1,0 +1,71 @@
+//! Caches, elsewhere and here.
+
+use naru_test_framework::Registry;
+
+use super::Buildx;
+
+const DOCKERFILE: &str = "FROM busybox\nRUN date +%s%N > /made\nCMD [\"cat\", \"/made\"]\n";
+
+#[test]
+fn a_step_is_done_once_unless_it_is_wanted_anew() -> anyhow::Result<()> {
+    let buildx = Buildx::with(DOCKERFILE)?;
+    buildx.build(&["-t", "app", "context"])?;
+    let first = buildx.app(&[])?;
+    let said = buildx.build(&["-t", "app", "context"])?;
+    assert!(said.contains("[2/2] RUN date +%s%N > /made\n"), "{said}");
+    assert!(said.contains("CACHED"), "{said}");
+    assert_eq!(buildx.app(&[])?, first);
+    buildx.build(&["--no-cache", "-t", "app", "context"])?;
+    assert_ne!(buildx.app(&[])?, first);
+    Ok(())
+}
+
+#[test]
+fn a_cache_comes_from_a_registry() -> anyhow::Result<()> {
+    let registry = Registry::start()?;
+    let buildx = Buildx::with(DOCKERFILE)?;
+    let name = registry.reference("cache", "1");
+    let to = format!("--cache-to=type=registry,ref={name}");
+    buildx.build(&[&to, "-t", "app", "context"])?;
+    let first = buildx.app(&[])?;
+    buildx.engine.docker(&["rmi", "app", &name])?.success()?;
+    buildx.run(&["prune", "--all", "--force"])?.success()?;
+    let from = format!("--cache-from=type=registry,ref={name}");
+    buildx.build(&[&from, "-t", "app", "context"])?;
+    assert_eq!(buildx.app(&[])?, first);
+    Ok(())
+}
+
+#[test]
+fn what_builds_leave_is_listed_and_pruned() -> anyhow::Result<()> {
+    let buildx = Buildx::with(
+        "FROM busybox\nCOPY . /files\n\
+         RUN --mount=type=cache,target=/cache head -c 1000000 /dev/zero > /cache/file\n",
+    )?;
+    buildx.write("context/a", &"x".repeat(100_000))?;
+    buildx.build(&["context"])?;
+    let listed = buildx.run(&["du", "--verbose"])?;
+    let listed = listed.success()?;
+    for kind in ["regular", "exec.cachemount", "source.local"] {
+        assert!(listed.contains(kind), "{listed}");
+    }
+    let filter = "--filter=type=source.local";
+    let pruned = buildx.run(&["prune", "--force", filter])?;
+    assert!(pruned.success()?.contains("Total:"), "{pruned:?}");
+    let listed = buildx.run(&["du", "--verbose"])?;
+    assert!(!listed.success()?.contains("source.local"), "{listed:?}");
+    buildx.run(&["prune", "--all", "--force"])?.success()?;
+    let listed = buildx.run(&["du"])?;
+    assert!(listed.success()?.contains("Total:\t\t0B"), "{listed:?}");
+    Ok(())
+}
+
+#[test]
+fn the_builder_is_shown() -> anyhow::Result<()> {
+    let buildx = Buildx::new()?;
+    let shown = buildx.run(&["inspect"])?;
+    let shown = shown.success()?;
+    assert!(shown.contains("running"), "{shown}");
+    assert!(shown.contains("linux/amd64"), "{shown}");
+    Ok(())
+}

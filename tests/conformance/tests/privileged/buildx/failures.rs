@@ -1,0 +1,71 @@
+//! Builds that do not come to their end.
+
+use std::time::{Duration, Instant};
+
+use naru_test_framework::Running;
+use nix::sys::signal::Signal;
+
+use super::Buildx;
+
+#[test]
+fn a_failing_program_shows_its_line_and_its_output() -> anyhow::Result<()> {
+    let buildx = Buildx::with("FROM busybox\nRUN echo before && exit 7\n")?;
+    let said = buildx.failure(&["context"])?;
+    assert!(said.contains("before"), "{said}");
+    let error = "ERROR: failed to solve: process \"/bin/sh -c echo before && exit 7\" did not \
+                 complete successfully: exit code: 7";
+    assert!(said.contains(error), "{said}");
+    assert!(said.contains("Dockerfile:2"), "{said}");
+    assert!(said.contains(">>> RUN echo before && exit 7"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn a_dockerfile_that_is_none_shows_the_line() -> anyhow::Result<()> {
+    let buildx = Buildx::with("FROM busybox\nFRM x\n")?;
+    let said = buildx.failure(&["context"])?;
+    assert!(said.contains("dockerfile parse error on line 2: unknown instruction: FRM"), "{said}");
+    assert!(said.contains(">>> FRM x"), "{said}");
+    let missing = buildx.failure(&["-f", "context/Other", "context"])?;
+    assert!(missing.contains("Other"), "{missing}");
+    Ok(())
+}
+
+#[test]
+fn what_is_copied_must_be_there() -> anyhow::Result<()> {
+    let buildx = Buildx::with("FROM busybox\nCOPY missing /\n")?;
+    let said = buildx.failure(&["context"])?;
+    assert!(said.contains("missing"), "{said}");
+    assert!(said.contains(">>> COPY missing /"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn a_client_that_goes_away_ends_its_build() -> anyhow::Result<()> {
+    let buildx = Buildx::with("FROM busybox\nRUN echo began && sleep 1000\n")?;
+    let command = buildx.engine.command(&["buildx", "build", "context"]);
+    let running = Running::start(command)?;
+    let began = Instant::now();
+    while !is_sleeping()? {
+        assert!(began.elapsed() < Duration::from_mins(1), "it has not begun");
+        std::thread::yield_now();
+    }
+    running.signal(Signal::SIGKILL);
+    let ended = Instant::now();
+    while is_sleeping()? {
+        assert!(ended.elapsed() < Duration::from_mins(1), "it goes on");
+        std::thread::yield_now();
+    }
+    Ok(())
+}
+
+fn is_sleeping() -> anyhow::Result<bool> {
+    for entry in std::fs::read_dir("/proc")? {
+        // It may have ended meanwhile.
+        let Ok(line) = std::fs::read(entry?.path().join("cmdline")) else { continue };
+        if line == b"sleep\x001000\0" {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
