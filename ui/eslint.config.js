@@ -34,7 +34,7 @@ const foreignText = [
 const features = { group: ["**/features/**"], message: "only App.svelte puts features together" };
 
 export default ts.config(
-  { ignores: ["dist/**", "dist-mock/**", "src/lib/ipc/bindings/**"] },
+  { ignores: ["dist/**", "dist-mock/**", "dist-loopback/**", "src/lib/ipc/bindings/**"] },
   ...ts.configs.strictTypeChecked,
   ...svelte.configs["flat/recommended"],
   {

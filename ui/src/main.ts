@@ -13,6 +13,9 @@ try {
   if (import.meta.env.MODE === "fake") {
     const { scene } = await import("./scenes");
     mount(App, { target, props: scene(new URLSearchParams(location.search)) });
+  } else if (import.meta.env.MODE === "loopback") {
+    const { connect } = await import("./lib/host/loopback");
+    mount(App, { target, props: { host: await connect() } });
   } else {
     mount(App, { target, props: { host: tauriHost } });
   }

@@ -92,6 +92,8 @@ pub(crate) const TESTS: Needs = Needs {
         ("nftables", Sign::Program("nft")),
         ("iproute2", Sign::Program("ip")),
         ("webkit2gtk-driver", Sign::Program("WebKitWebDriver")),
+        ("chromium", Sign::Program("chromium")),
+        ("chromium-driver", Sign::Program("chromedriver")),
         ("xvfb", Sign::Program("Xvfb")),
         ("dbus", Sign::Program("dbus-daemon")),
         ("fonts-nanum", Sign::Installed),

@@ -93,6 +93,7 @@ fn privileged_tier(checks: &mut Checks, filter: Option<&str>) -> Result<()> {
         let effort = if arch == native { Effort::Full } else { Effort::Quick };
         checks.run(&format!("VM image for {}", arch.name()), || image::build(&apt, arch, effort));
     }
+    checks.run("the window's pages for a browser", || ui::npm("build:loopback"));
     // The tests run the programs themselves, not their crates.
     checks.run("programs under test", || {
         process::run(

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 pub(crate) struct Process(Child);
 
 impl Process {
-    fn start(command: &mut Command) -> anyhow::Result<Self> {
+    pub(crate) fn start(command: &mut Command) -> anyhow::Result<Self> {
         let program = command.get_program().to_string_lossy().into_owned();
         Ok(Self(command.spawn().with_context(|| format!("start {program}"))?))
     }
@@ -120,7 +120,7 @@ impl Driver {
         home: &Path,
         vm_images: &Path,
     ) -> anyhow::Result<Self> {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let port = free_port()?;
         let process = Process::start(
             Command::new("WebKitWebDriver")
                 .arg(format!("--port={port}"))
@@ -138,4 +138,9 @@ impl Driver {
         )?;
         Ok(Self { url: format!("http://127.0.0.1:{port}"), _process: process })
     }
+}
+
+/// A port of the loopback that nobody listens on.
+pub(crate) fn free_port() -> anyhow::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }

@@ -14,8 +14,8 @@ use zbus::names::{BusName, OwnedUniqueName};
 use zbus::zvariant::{DynamicType, OwnedObjectPath, OwnedValue, Type, Value};
 use zbus::{Connection, interface};
 
-use crate::desktop::{LOOK_AGAIN, PATIENCE};
 use crate::display::Bus;
+use crate::page::{LOOK_AGAIN, PATIENCE};
 
 const WATCHER: &str = "org.kde.StatusNotifierWatcher";
 const ITEM: &str = "org.kde.StatusNotifierItem";

@@ -1,6 +1,6 @@
 //! The window's languages and themes.
 
-use naru_desktop_tests::Desktop;
+use naru_desktop_tests::Page;
 use thirtyfour::components::SelectElement;
 
 use crate::words::{EN, KO, Words};
@@ -22,17 +22,17 @@ pub(crate) const LOOKS: [Look; 4] = [
 
 impl Look {
     /// Sets it in the settings, whatever language they are in now.
-    pub(crate) async fn put_on(&self, desktop: &Desktop) -> anyhow::Result<()> {
+    pub(crate) async fn put_on(&self, page: &Page) -> anyhow::Result<()> {
         let Self { words, theme } = self;
-        let now = desktop.driver().execute("return document.documentElement.lang", vec![]).await?;
+        let now = page.driver().execute("return document.documentElement.lang", vec![]).await?;
         let shown = if now.convert::<String>()? == KO.locale { KO } else { EN };
-        desktop.find("button", shown.settings).await?.click().await?;
+        page.find("button", shown.settings).await?.click().await?;
         for (label, value) in [(shown.theme_label, theme), (shown.language_label, &words.locale)] {
-            let choice = desktop.find("combobox", label).await?;
+            let choice = page.find("combobox", label).await?;
             SelectElement::new(&choice).await?.select_by_value(value).await?;
         }
-        desktop.find("heading", words.settings).await?;
-        desktop.holds(&format!("document.documentElement.dataset.theme === {theme:?}")).await
+        page.find("heading", words.settings).await?;
+        page.holds(&format!("document.documentElement.dataset.theme === {theme:?}")).await
     }
 
     /// What its screenshots' names begin with.
@@ -44,19 +44,19 @@ impl Look {
 /// Keeps a screenshot of one screen in every look, and comes back to the first.
 /// `way` is the button that leads to the screen from the settings, and the screen's heading.
 pub(crate) async fn picture_in_every_look(
-    desktop: &Desktop,
+    page: &Page,
     screen: &str,
     way: impl Fn(&Words) -> (&'static str, &'static str),
 ) -> anyhow::Result<()> {
     let go = async |look: &Look| {
-        look.put_on(desktop).await?;
+        look.put_on(page).await?;
         let (button, heading) = way(&look.words);
-        desktop.find("button", button).await?.click().await?;
-        desktop.find("heading", heading).await
+        page.find("button", button).await?.click().await?;
+        page.find("heading", heading).await
     };
     for look in &LOOKS {
         go(look).await?;
-        desktop.picture(&format!("{}-{screen}", look.name())).await?;
+        page.picture(&format!("{}-{screen}", look.name())).await?;
     }
     go(&LOOKS[0]).await?;
     Ok(())

@@ -1,5 +1,7 @@
-//! The real window, on a display without a screen, over a real machine and registry.
+//! The real window, on a display without a screen, over a real machine and registry; and its pages
+//! in a browser, over a native engine.
 
+mod accessible;
 mod journey;
 mod looks;
 mod tray;
