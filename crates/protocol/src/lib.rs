@@ -5,6 +5,7 @@
 //! under `/naru/` whose bodies are defined here. Additions only: a field or a route
 //! is never renamed or removed within one [`PROTOCOL_VERSION`].
 
+pub mod folder;
 pub mod handshake;
 pub mod ping;
 pub mod ports;

@@ -20,6 +20,7 @@ mod disk_usage;
 mod error;
 mod events;
 mod exec;
+mod folder;
 mod hijack;
 mod image_archive;
 mod image_import;

@@ -14,7 +14,7 @@ use naru_protocol::handshake::Handshake;
 use naru_protocol::ports::PortProtocol;
 use naru_protocol::registries::Registries;
 use naru_protocol::{CLOCK_PATH, POWER_OFF_PATH, PROTOCOL_VERSION, SetClock, TUNNEL_PATH};
-use naru_protocol::{handshake, ports, registries, repository, search};
+use naru_protocol::{folder, handshake, ports, registries, repository, search};
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_settime};
 use serde::Deserialize;
@@ -22,6 +22,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::error::ApiError;
+use super::folder::list_folder;
 use super::hijack::{RAW_STREAM, hijack};
 use super::json_body;
 use super::query::Query;
@@ -36,7 +37,8 @@ use crate::registries::{keep, with_settings};
 /// How long a container may take to accept a connection.
 const TUNNEL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 
-const CAPABILITIES: [&str; 6] = ["clock", "ports", "registries", "repository", "search", "tunnel"];
+const CAPABILITIES: [&str; 7] =
+    ["clock", "folder", "ports", "registries", "repository", "search", "tunnel"];
 
 type Answer = Result<Response, ApiError>;
 
@@ -50,6 +52,7 @@ pub(super) fn routes() -> Router<Engine> {
         .route(registries::PATH, put(set_registries))
         .route(repository::PATH, get(list_repository))
         .route(search::PATH, get(search_with_marks))
+        .route(folder::PATH, get(list_folder))
 }
 
 async fn greet() -> Json<Handshake> {
