@@ -1,13 +1,16 @@
 //! One Tauri command for each row of the contract's table.
 
 use naru_ipc::{
-    AppInfo, ContainerLogs, ContainerRef, ContainerRemove, ContainerRun, ContainerSummary,
-    FileProgress, FoundRepository, ImageDetails, ImageLoad, ImagePrune, ImagePrunePlan, ImagePull,
-    ImagePullCancel, ImagePush, ImageRef, ImageRemove, ImageSave, ImageStep, ImageSummary,
-    ImageTag, ImagesLoaded, Inspection, IpcError, MachineStatus, NetworkCreate, NetworkLink,
-    NetworkRef, NetworkSummary, OutputChunk, PullProgress, RegistryLogin, RegistrySearch,
-    Repository, RepositoryQuery, Settings, StreamClose, TerminalOpen, TerminalResize,
-    TerminalWrite, VolumeCreate, VolumeRef, VolumeSize, VolumeSummary, commands,
+    AppInfo, ContainerCommit, ContainerDetails, ContainerDownload, ContainerExport, ContainerLogs,
+    ContainerPath, ContainerProcesses, ContainerRef, ContainerRemove, ContainerRename,
+    ContainerRun, ContainerSaveLogs, ContainerStats, ContainerSummary, ContainerUpload, FileChange,
+    FileProgress, FileText, FolderListing, FoundRepository, ImageDetails, ImageLoad, ImagePrune,
+    ImagePrunePlan, ImagePull, ImagePullCancel, ImagePush, ImageRef, ImageRemove, ImageSave,
+    ImageStep, ImageSummary, ImageTag, ImagesLoaded, Inspection, IpcError, MachineStatus,
+    NetworkCreate, NetworkLink, NetworkRef, NetworkSummary, OutputChunk, PullProgress,
+    RegistryLogin, RegistrySearch, Repository, RepositoryQuery, Settings, StatsSample, StreamClose,
+    TerminalOpen, TerminalResize, TerminalWrite, VolumeCreate, VolumeRef, VolumeSize,
+    VolumeSummary, commands,
 };
 use serde::Serialize;
 use tauri::ipc::{Channel, Invoke};

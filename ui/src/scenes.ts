@@ -13,6 +13,7 @@ import {
   fakeVolume,
 } from "./lib/host/fake";
 import type { FoundRepository, ImageDetails, ImageStep, ImageSummary, Repository, Settings } from "./lib/ipc/bindings";
+import { closeUp } from "./scene_close";
 import { views, type View } from "./state/app.svelte";
 
 /** What a browser shows of the window under `npm run build:fake`, by the address's query. */
@@ -91,6 +92,7 @@ const filled: Scene = (host) => {
     fakeContainer("hello", { state: "exited", status: "Exited (0) 3 days ago", created: Date.now() / 1000 - 300_000 }),
   ];
   host.log = LOG;
+  closeUp(host);
   host.containers.push(
     fakeContainer("shop-web-1", { project: "shop", service: "web", image: "shop-web:dev" }),
     fakeContainer("shop-db-1", { project: "shop", service: "db", image: "postgres:17", state: "paused", status: "Up 2 hours (Paused)" }),

@@ -179,6 +179,9 @@ pub enum AppError {
     /// Somebody ended a save, load or push.
     #[error("it was cancelled")]
     TransferCancelled,
+    /// A container's file was asked for, and it is something else.
+    #[error("it is not a regular file")]
+    NotAFile,
     /// Somebody ended the pull.
     #[error("the pull was cancelled")]
     PullCancelled,
@@ -208,9 +211,10 @@ impl AppError {
             | Self::NotRunning
             | Self::GuestGaveUp { .. }
             | Self::Mismatch(_) => ErrorKind::Precondition,
-            Self::InvalidSetting { .. } | Self::InvalidName { .. } | Self::NoFile { .. } => {
-                ErrorKind::InvalidArgument
-            }
+            Self::InvalidSetting { .. }
+            | Self::InvalidName { .. }
+            | Self::NoFile { .. }
+            | Self::NotAFile => ErrorKind::InvalidArgument,
             Self::AtRegistry(error) => at_registry::kind(error),
             Self::Busy { .. } | Self::ContainerNotRunning { .. } => ErrorKind::Conflict,
             Self::StartCancelled | Self::PullCancelled | Self::TransferCancelled => {

@@ -32,6 +32,7 @@ mod fanout;
 mod guest;
 mod http;
 mod local;
+mod local_file;
 mod machine;
 mod output;
 mod owner;

@@ -28,16 +28,21 @@ impl Decoder {
 
     /// The chunks in `bytes`. A frame need not be complete for its beginning to be given,
     /// so nothing is held back and no length that the stream claims is believed.
-    pub(crate) fn decode(&mut self, mut bytes: Bytes) -> Vec<OutputChunk> {
+    pub(crate) fn decode(&mut self, bytes: Bytes) -> Vec<OutputChunk> {
+        self.split(bytes).iter().map(|(source, piece)| chunk(source, piece)).collect()
+    }
+
+    /// The same as bytes, each with its source.
+    pub(crate) fn split(&mut self, mut bytes: Bytes) -> Vec<(&'static str, Bytes)> {
         if self.tty {
-            return vec![chunk("stdout", &bytes)];
+            return vec![("stdout", bytes)];
         }
-        let mut chunks = Vec::new();
+        let mut pieces = Vec::new();
         while !bytes.is_empty() {
             if self.left > 0 {
                 let part = bytes.split_to(self.left.min(bytes.len()));
                 self.left -= part.len();
-                chunks.push(chunk(self.source, &part));
+                pieces.push((self.source, part));
                 continue;
             }
             let part = bytes.split_to((HEADER - self.header.len()).min(bytes.len()));
@@ -49,7 +54,7 @@ impl Decoder {
                 self.header.clear();
             }
         }
-        chunks
+        pieces
     }
 }
 

@@ -86,6 +86,8 @@ fn index_ts(config: &Config, rows: &[Row]) -> Result<String, std::fmt::Error> {
         Settings::dependencies(config),
         RegistrySettings::dependencies(config),
         ContainerSummary::dependencies(config),
+        ContainerDetails::dependencies(config),
+        FolderListing::dependencies(config),
         VolumeSummary::dependencies(config),
         NetworkSummary::dependencies(config),
         ImageSummary::dependencies(config),

@@ -135,7 +135,8 @@ pub struct ContainerRemove {
     pub force: bool,
 }
 
-/// `container.logs`: what there is, then what comes, until `stream.close`.
+/// `container.logs`: what there is, then what comes, until `stream.close`. Each line begins with
+/// when it was written, as RFC 3339, and a space.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[ts(export)]
 pub struct ContainerLogs {
@@ -145,6 +146,18 @@ pub struct ContainerLogs {
     pub stream_id: String,
     /// How many of the last lines to begin with.
     pub tail: u32,
+}
+
+/// `container.save_logs`: all of its output so far, as a file on this computer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct ContainerSaveLogs {
+    /// Name, id or unique id prefix.
+    pub id: String,
+    /// Where to, as the person chose it; what is there is replaced.
+    pub path: String,
+    /// Whether each line begins with when it was written.
+    pub timestamps: bool,
 }
 
 /// A piece of a container's output.

@@ -16,8 +16,10 @@
 #[cfg(test)]
 mod bindings;
 mod container;
+mod details;
 mod error;
 mod event;
+mod files;
 mod find;
 mod hint;
 mod image;
@@ -30,8 +32,10 @@ pub mod table;
 mod volume;
 
 pub use container::*;
+pub use details::*;
 pub use error::*;
 pub use event::*;
+pub use files::*;
 pub use find::*;
 pub use hint::*;
 pub use image::*;

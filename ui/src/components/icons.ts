@@ -11,14 +11,17 @@ import Copy from "@lucide/svelte/icons/copy";
 import Download from "@lucide/svelte/icons/download";
 import Ellipsis from "@lucide/svelte/icons/ellipsis";
 import FileDown from "@lucide/svelte/icons/file-down";
+import FileText from "@lucide/svelte/icons/file-text";
 import Folder from "@lucide/svelte/icons/folder";
 import HardDrive from "@lucide/svelte/icons/hard-drive";
 import Info from "@lucide/svelte/icons/info";
 import KeyRound from "@lucide/svelte/icons/key-round";
 import Languages from "@lucide/svelte/icons/languages";
 import Layers from "@lucide/svelte/icons/layers";
+import Link from "@lucide/svelte/icons/link";
 import Network from "@lucide/svelte/icons/network";
 import Pause from "@lucide/svelte/icons/pause";
+import Pencil from "@lucide/svelte/icons/pencil";
 import Play from "@lucide/svelte/icons/play";
 import Plug from "@lucide/svelte/icons/plug";
 import Plus from "@lucide/svelte/icons/plus";
@@ -36,6 +39,7 @@ import Alert from "@lucide/svelte/icons/triangle-alert";
 import Unplug from "@lucide/svelte/icons/unplug";
 import Upload from "@lucide/svelte/icons/upload";
 import Cross from "@lucide/svelte/icons/x";
+import Zap from "@lucide/svelte/icons/zap";
 
 /** Every icon of the window, by what it stands for; all of them Lucide's. */
 export const icons = {
@@ -69,6 +73,10 @@ export const icons = {
   star: Star,
   back: ArrowLeft,
   folder: Folder,
+  text: FileText,
+  link: Link,
+  rename: Pencil,
+  kill: Zap,
   key: KeyRound,
   more: Ellipsis,
   up: ChevronUp,

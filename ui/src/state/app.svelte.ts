@@ -2,7 +2,7 @@ import { createContext } from "svelte";
 
 import type { Host } from "../lib/host/host";
 import { I18n } from "../lib/i18n/i18n.svelte";
-import type { AppEvent, AppInfo, MachineStatus } from "../lib/ipc/bindings";
+import type { AppEvent, AppInfo, ContainerSummary, MachineStatus } from "../lib/ipc/bindings";
 import { IpcFailure } from "../lib/ipc/failure";
 import { Containers } from "./containers.svelte";
 import { Finding } from "./finding.svelte";
@@ -30,7 +30,8 @@ export interface Question {
 export type OpenDialog =
   | { kind: "login"; registry: string; after?: () => void }
   | { kind: "prune" }
-  | { kind: "tag"; image: string };
+  | { kind: "tag"; image: string }
+  | { kind: "rename" | "commit"; container: ContainerSummary };
 
 /** Everything the window knows, and how it hears of changes. */
 export class AppState {

@@ -4,7 +4,11 @@ import { Listing } from "./listing.svelte";
 import { Pending } from "./pending.svelte";
 
 /** What was asked of a container and is not done yet. */
-export type Verb = "start" | "stop" | "restart" | "remove";
+export type Verb = "start" | "stop" | "restart" | "pause" | "unpause" | "kill" | "remove";
+
+/** Whether a container lives, so that it can be stopped. */
+export const isLive = ({ state }: ContainerSummary): boolean =>
+  state === "running" || state === "paused" || state === "restarting";
 
 /** The containers as the engine last said them, and what is under way. */
 export class Containers {
@@ -44,10 +48,16 @@ export class Containers {
   }
 
   /** The same for each of several for which it makes sense. */
-  async actAll(containers: readonly ContainerSummary[], verb: Exclude<Verb, "remove">): Promise<void> {
+  async actAll(containers: readonly ContainerSummary[], verb: "start" | "stop" | "restart"): Promise<void> {
     const running = (container: ContainerSummary) => container.state === "running";
     const meant = containers.filter((each) => verb === "restart" || running(each) === (verb === "stop"));
     await Promise.all(meant.map((container) => this.act(container, verb)));
+  }
+
+  /** Rejects with an `IpcFailure`. */
+  async rename(id: string, name: string): Promise<void> {
+    await this.#host.call("container.rename", { id, name });
+    await this.list.refresh();
   }
 
   async #send({ id, state }: ContainerSummary, verb: Verb): Promise<void> {

@@ -1,18 +1,17 @@
 import type { Host } from "../lib/host/host";
 import type { OutputChunk } from "../lib/ipc/bindings";
 import { IpcFailure } from "../lib/ipc/failure";
-import { bytesFrom, LineCutter } from "../lib/text/lines";
+import { bytesFrom, LineCutter, type TimedLine } from "../lib/text/lines";
 import { newId } from "./id";
 
 /** How many lines are kept; older ones go. */
-export const KEPT_LINES = 5000;
+export const KEPT_LINES = 100_000;
 /** How many of the last lines a log begins with. */
-const TAIL = 1000;
+const TAIL = 5000;
 
-export interface OutputLine {
+export interface OutputLine extends TimedLine {
   readonly number: number;
   readonly stderr: boolean;
-  readonly text: string;
 }
 
 /** A container's log, followed live until it is closed. */
@@ -65,17 +64,17 @@ export class Output {
     }
   }
 
-  #add(stderr: boolean, texts: string[]): void {
-    for (const text of texts) {
+  #add(stderr: boolean, lines: TimedLine[]): void {
+    for (const line of lines) {
       this.#count += 1;
-      this.#arrived.push({ number: this.#count, stderr, text });
+      this.#arrived.push({ ...line, number: this.#count, stderr });
     }
     // A busy log sends thousands of chunks a second; the screen needs one list a frame.
     if (this.#scheduled || this.#arrived.length === 0) return;
     this.#scheduled = true;
     requestAnimationFrame(() => {
       this.#scheduled = false;
-      this.lines = [...this.lines, ...this.#arrived].slice(-KEPT_LINES);
+      this.lines = this.lines.concat(this.#arrived).slice(-KEPT_LINES);
       this.#arrived = [];
     });
   }

@@ -1,11 +1,10 @@
 import type { ContainerSummary, ImageSummary, NetworkSummary, VolumeSummary } from "../lib/ipc/bindings";
 import { namesOf } from "../lib/text/names";
 import type { AppState } from "./app.svelte";
+import { isLive } from "./containers.svelte";
 
 /** `after` is called when it is done, whether it worked or not: the focus goes somewhere then. */
 type After = () => void;
-
-const alive = ({ state }: ContainerSummary) => state === "running" || state === "paused" || state === "restarting";
 
 export const askToStop = (app: AppState): void => {
   const t = app.t.machine;
@@ -17,12 +16,22 @@ export const askToStop = (app: AppState): void => {
   };
 };
 
+export const askToKill = (app: AppState, container: ContainerSummary): void => {
+  const t = app.t.deeds;
+  app.question = {
+    title: t.killTitle(container.name),
+    sentences: [t.killText],
+    confirm: t.kill,
+    onconfirm: () => void app.containers.act(container, "kill"),
+  };
+};
+
 /** What is asked before anything is removed: each names what is lost. */
 export const askToRemoveContainers = (app: AppState, containers: readonly ContainerSummary[], after: After): void => {
   const t = app.t.containers;
   const [only] = containers;
   if (only === undefined) return;
-  const running = containers.filter(alive).length;
+  const running = containers.filter(isLive).length;
   const one = containers.length === 1;
   const remove = async () => {
     if (containers.some(({ id }) => id === app.selected)) app.selected = null;

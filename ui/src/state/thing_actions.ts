@@ -3,8 +3,9 @@ import type { ContainerSummary, NetworkSummary, VolumeSummary } from "../lib/ipc
 import { docker } from "../lib/text/docker";
 import { contextOf, type Action, type ActionGroup } from "./actions";
 import type { AppState } from "./app.svelte";
-import type { Verb } from "./containers.svelte";
+import { isLive, type Verb } from "./containers.svelte";
 import { projectsOf } from "./projects";
+import { deedsOf } from "./deeds";
 import { askToRemoveContainers, askToRemoveImages, askToRemoveNetworks, askToRemoveVolumes } from "./questions";
 
 /** Where the focus goes after a removal is the screen's business; from here it goes nowhere. */
@@ -19,10 +20,6 @@ const action = (
   blocked: string | null = null,
 ): Action => ({ id, title, group, shortcut: null, command, blocked, run });
 
-/** Whether a container lives, so that it can be stopped. */
-export const isLive = ({ state }: ContainerSummary): boolean =>
-  state === "running" || state === "paused" || state === "restarting";
-
 /** What there is to do with one container; also what its own menu offers. */
 export const containerActions = (app: AppState, container: ContainerSummary): Action[] => {
   const { id, name } = container;
@@ -30,7 +27,7 @@ export const containerActions = (app: AppState, container: ContainerSummary): Ac
   const context = contextOf(app);
   const underWay = app.containers.pending.verbs.has(id) ? app.t.palette.underWay : null;
   const live = isLive(container);
-  const act = (verb: Exclude<Verb, "remove">, blocked: string | null) =>
+  const act = (verb: Extract<Verb, "start" | "stop" | "restart">, blocked: string | null) =>
     action(
       "container",
       `${verb}-${id}`,
@@ -47,6 +44,9 @@ export const containerActions = (app: AppState, container: ContainerSummary): Ac
     act("start", live ? app.t.palette.runsAlready : null),
     act("stop", live ? null : app.t.palette.notRunning),
     act("restart", null),
+    ...deedsOf(app, container).map(({ id: deed, text, words, run, blocked }) =>
+      action("container", `${deed}-${id}`, t.verbLabel(text, name), docker(context, ...words), run, underWay ?? blocked),
+    ),
     action(
       "container",
       `remove-${id}`,

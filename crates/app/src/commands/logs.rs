@@ -1,16 +1,20 @@
 //! `container.logs`.
 
+use std::path::Path;
+
 use bytes::Bytes;
+use futures::{StreamExt, stream};
 use http_body_util::BodyExt;
 use hyper::Method;
 use hyper::body::Incoming;
-use naru_ipc::{ContainerLogs, IpcError, OutputChunk};
+use naru_ipc::{ContainerLogs, ContainerSaveLogs, IpcError, OutputChunk};
 
 use super::check_container;
 use super::container::has_terminal;
+use crate::local_file::receive;
 use crate::output::{self, Decoder};
 use crate::streams::OpenStream;
-use crate::{App, AppError, http, local};
+use crate::{App, AppError, http};
 
 impl App {
     /// `container.logs`: returns when the stream is open; its last chunk is `end`.
@@ -30,24 +34,42 @@ impl App {
         Ok(())
     }
 
+    /// `container.save_logs`.
+    pub async fn container_save_logs(&self, request: ContainerSaveLogs) -> Result<(), IpcError> {
+        let ContainerSaveLogs { id, path, timestamps } = request;
+        check_container(&id)?;
+        let query = format!("tail=all&timestamps={}", u8::from(timestamps));
+        let (mut decoder, body) = self.logs(&id, &query).await?;
+        let pieces = body.into_data_stream().map(move |bytes| match bytes {
+            Ok(bytes) => {
+                let pieces = decoder.split(bytes).into_iter().map(|(_, piece)| Ok(piece));
+                stream::iter(pieces.collect::<Vec<_>>())
+            }
+            Err(source) => {
+                let path = "/logs".to_owned();
+                stream::iter(vec![Err(AppError::Http { path, source })])
+            }
+        });
+        Ok(receive(Path::new(&path), pieces.flatten()).await?)
+    }
+
     async fn open_logs(
         &self,
         request: &ContainerLogs,
     ) -> Result<(OpenStream, Decoder, Incoming), AppError> {
         check_container(&request.id)?;
-        let inner = &self.inner;
-        let tty = has_terminal(&inner.docker()?, &request.id).await?;
-        let stream = inner.streams.open(&request.stream_id, None)?;
+        let stream = self.inner.streams.open(&request.stream_id, None)?;
+        let query = format!("follow=1&timestamps=1&tail={}", request.tail);
+        let (decoder, body) = self.logs(&request.id, &query).await?;
+        Ok((stream, decoder, body))
+    }
+
+    async fn logs(&self, id: &str, query: &str) -> Result<(Decoder, Incoming), AppError> {
+        let tty = has_terminal(&self.inner.docker()?, id).await?;
         // Not through bollard: it holds a terminal's output back until its line ends.
-        let path = format!(
-            "/containers/{}/logs?follow=1&stdout=1&stderr=1&tail={}",
-            request.id, request.tail
-        );
-        let connection = local::connect(&inner.directories.docker_socket()).await;
-        let connection = connection.map_err(|source| AppError::OwnerSilent { source })?;
+        let path = format!("/containers/{id}/logs?stdout=1&stderr=1&{query}");
         let request = http::request(Method::GET, &path, None, Vec::new())?;
-        let response = http::send(connection, &inner.tasks, request).await?;
-        Ok((stream, Decoder::new(tty), response.into_body()))
+        Ok((Decoder::new(tty), self.inner.ask(request).await?.into_body()))
     }
 }
 

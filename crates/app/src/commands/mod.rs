@@ -4,7 +4,10 @@
 //! return when what they do is over. A stream's `sink` gives false when its
 //! receiver is gone; the stream then ends.
 
+mod action;
 mod container;
+mod details;
+mod files;
 mod find;
 mod image;
 mod image_move;
@@ -12,6 +15,7 @@ mod image_prune;
 mod image_view;
 mod logs;
 mod network;
+mod stats;
 mod terminal;
 mod volume;
 

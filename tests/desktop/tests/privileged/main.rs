@@ -2,6 +2,7 @@
 //! in a browser, over a native engine.
 
 mod accessible;
+mod details;
 mod journey;
 mod looks;
 mod tray;

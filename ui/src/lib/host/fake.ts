@@ -18,11 +18,11 @@ import type {
 } from "../ipc/bindings";
 import type { IpcFailure } from "../ipc/failure";
 import type { Command, Host, Item, Request, Response, StreamCommand } from "./host";
+import { FakeCloseUp, type Handlers } from "./fake_close";
 import { chunk, failure, fakeContainer, fakeDetails, fakeId, fakeImage, fakeNetwork, fakeSettings, fakeStatus, fakeVolume, HEX } from "./samples";
 
+export * from "./fake_close";
 export * from "./samples";
-
-type Handlers = { [K in Command]: (request: Request<K>, onItem: (item: Item<K>) => void) => Promise<Response<K>> };
 
 /**
  * An app in memory, for component tests and for looking at the window in a browser.
@@ -61,6 +61,8 @@ export class FakeHost implements Host {
   details = new Map<string, ImageDetails>();
   steps: ImageStep[] = [];
   prunePlan: ImagePrunePlan = { images: [], bytes: 0 };
+
+  readonly close = new FakeCloseUp();
 
   readonly #drops = new Set<(paths: readonly string[]) => void>();
   readonly #listeners = new Set<(event: AppEvent) => void>();
@@ -239,6 +241,18 @@ export class FakeHost implements Host {
     "container.restart": ({ id }) => this.#setState(id, "running"),
     "container.remove": ({ id }) => {
       this.containers = this.containers.filter((each) => each.id !== id);
+      return Promise.resolve(null);
+    },
+    ...this.close.handlers,
+    "container.pause": ({ id }) => this.#setState(id, "paused"),
+    "container.unpause": ({ id }) => this.#setState(id, "running"),
+    "container.kill": ({ id }) => this.#setState(id, "exited"),
+    "container.rename": ({ id, name }) => {
+      this.containers = this.containers.map((each) => (each.id === id ? { ...each, name } : each));
+      return Promise.resolve(null);
+    },
+    "container.commit": ({ reference }) => {
+      this.images = [...this.images, fakeImage(reference)];
       return Promise.resolve(null);
     },
     "container.logs": (_, onItem) => {

@@ -37,6 +37,26 @@ export class Format {
     }).format(value);
   }
 
+  /** `1.5`, `2,000`. */
+  number(value: number): string {
+    return new Intl.NumberFormat(this.#locale, { maximumFractionDigits: 2 }).format(value);
+  }
+
+  /** `12%`, and `0.4%` where a whole one would be too coarse. */
+  percent(share: number): string {
+    const maximumFractionDigits = share < 0.1 ? 1 : 0;
+    return new Intl.NumberFormat(this.#locale, { style: "percent", maximumFractionDigits }).format(share);
+  }
+
+  /** `14:05:09.120` in this computer's own time, from RFC 3339; empty for what is none. */
+  clock(time: string): string {
+    const then = new Date(time);
+    if (Number.isNaN(then.getTime())) return "";
+    const two = (value: number) => String(value).padStart(2, "0");
+    const milliseconds = String(then.getMilliseconds()).padStart(3, "0");
+    return `${two(then.getHours())}:${two(then.getMinutes())}:${two(then.getSeconds())}.${milliseconds}`;
+  }
+
   /** `0.4s`, from milliseconds. */
   seconds(duration: number): string {
     return new Intl.NumberFormat(this.#locale, {

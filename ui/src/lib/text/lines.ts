@@ -7,31 +7,45 @@ const LONGEST = 8192;
 export const bytesFrom = (base64: string): Uint8Array =>
   Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 
-/** Cuts one stream of bytes, in pieces that may end anywhere, into plain lines. */
+/** How an engine that is asked for times begins each line. */
+const TIME = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)) /;
+
+/** A line and when it was written, as RFC 3339; without a time where a long line goes on. */
+export interface TimedLine {
+  readonly time: string;
+  readonly text: string;
+}
+
+const timedLine = (line: string): TimedLine => {
+  const time = TIME.exec(line);
+  return { time: time?.[1] ?? "", text: plainLine(time === null ? line : line.slice(time[0].length)) };
+};
+
+/** Cuts one stream of bytes, in pieces that may end anywhere, into plain lines with their times. */
 export class LineCutter {
   readonly #decoder = new TextDecoder();
   #rest = "";
 
   /** The lines that `bytes` completes. */
-  push(bytes: Uint8Array): string[] {
+  push(bytes: Uint8Array): TimedLine[] {
     return this.#cut(this.#decoder.decode(bytes, { stream: true }));
   }
 
   /** What is left without a newline. */
-  end(): string[] {
+  end(): TimedLine[] {
     const lines = this.#cut(this.#decoder.decode());
-    if (this.#rest !== "") lines.push(plainLine(this.#rest));
+    if (this.#rest !== "") lines.push(timedLine(this.#rest));
     this.#rest = "";
     return lines;
   }
 
-  #cut(text: string): string[] {
+  #cut(text: string): TimedLine[] {
     const parts = (this.#rest + text).split("\n");
     this.#rest = parts.pop() ?? "";
     while (this.#rest.length > LONGEST) {
       parts.push(this.#rest.slice(0, LONGEST));
       this.#rest = this.#rest.slice(LONGEST);
     }
-    return parts.map(plainLine);
+    return parts.map(timedLine);
   }
 }

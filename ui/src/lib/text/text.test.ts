@@ -2,6 +2,8 @@ import { describe, expect, it } from "vitest";
 
 import { plainLine } from "./ansi";
 import { LineCutter } from "./lines";
+import { Matches, pieces } from "./matches";
+import { baseName, joined, parentOf, steps } from "./paths";
 import { isReference, isRegistry } from "./reference";
 import { quote, splitCommand } from "./shell";
 
@@ -27,14 +29,73 @@ describe("LineCutter", () => {
     const cutter = new LineCutter();
     const bytes = new TextEncoder().encode("나루\nboat\nrest");
     const lines = Array.from(bytes, (byte) => cutter.push(Uint8Array.of(byte))).flat();
-    expect(lines).toEqual(["나루", "boat"]);
-    expect(cutter.end()).toEqual(["rest"]);
+    expect(lines.map(({ text }) => text)).toEqual(["나루", "boat"]);
+    expect(cutter.end()).toEqual([{ time: "", text: "rest" }]);
+  });
+
+  it("takes the time off, before anything in the line can hide it", () => {
+    const cutter = new LineCutter();
+    const lines = cutter.push(new TextEncoder().encode("2026-11-26T10:00:00.120000000Z 10%\r100%\nnext\n"));
+    expect(lines).toEqual([
+      { time: "2026-11-26T10:00:00.120000000Z", text: "100%" },
+      { time: "", text: "next" },
+    ]);
   });
 
   it("cuts a line without end into pieces", () => {
     const cutter = new LineCutter();
     const lines = cutter.push(new TextEncoder().encode("x".repeat(20_000)));
-    expect(lines.map((line) => line.length)).toEqual([8192, 8192]);
+    expect(lines.map(({ text }) => text.length)).toEqual([8192, 8192]);
+  });
+});
+
+describe("pieces", () => {
+  it("tells what was looked for apart, capitals or not", () => {
+    expect(pieces("An error, ERROR!", "error")).toEqual([
+      { text: "An ", hit: false },
+      { text: "error", hit: true },
+      { text: ", ", hit: false },
+      { text: "ERROR", hit: true },
+      { text: "!", hit: false },
+    ]);
+    expect(pieces("nothing", "error")).toEqual([{ text: "nothing", hit: false }]);
+    expect(pieces("", "")).toEqual([{ text: "", hit: false }]);
+  });
+});
+
+describe("Matches", () => {
+  const line = (number: number, text: string) => ({ number, text });
+  const numbers = (found: readonly { number: number }[]) => found.map(({ number }) => number);
+
+  it("finds in what was added, and forgets what is kept no longer", () => {
+    const matches = new Matches<{ number: number; text: string }>();
+    const lines = [line(1, "a"), line(2, "b"), line(3, "A")];
+    expect(numbers(matches.of(lines, "a"))).toEqual([1, 3]);
+    expect(numbers(matches.of([...lines.slice(1), line(4, "ba")], "a"))).toEqual([3, 4]);
+    expect(numbers(matches.of([line(4, "ba"), line(5, "c")], "b"))).toEqual([4]);
+  });
+
+  it("begins anew with an output that does", () => {
+    const matches = new Matches<{ number: number; text: string }>();
+    expect(numbers(matches.of([line(1, "a"), line(2, "a")], "a"))).toEqual([1, 2]);
+    expect(numbers(matches.of([line(1, "a")], "a"))).toEqual([1]);
+  });
+});
+
+describe("paths", () => {
+  it("are taken apart and put together", () => {
+    expect(baseName("/etc/hosts")).toBe("hosts");
+    expect(baseName("C:\\Users\\mina\\a.txt")).toBe("a.txt");
+    expect(baseName("/")).toBe("");
+    expect(joined("/", "etc")).toBe("/etc");
+    expect(joined("/etc", "hosts")).toBe("/etc/hosts");
+    expect(parentOf("/etc/hosts")).toBe("/etc");
+    expect(parentOf("/etc")).toBe("/");
+    expect(steps("/usr/bin")).toEqual([
+      { name: "/", path: "/" },
+      { name: "usr", path: "/usr" },
+      { name: "bin", path: "/usr/bin" },
+    ]);
   });
 });
 

@@ -1,0 +1,100 @@
+import type {
+  ContainerDetails,
+  ContainerProcesses,
+  FileChange,
+  FileText,
+  FolderEntry,
+  FolderListing,
+  StatsSample,
+} from "../ipc/bindings";
+import type { Command, Item, Request, Response } from "./host";
+
+export type Handlers = {
+  [K in Command]: (request: Request<K>, onItem: (item: Item<K>) => void) => Promise<Response<K>>;
+};
+
+/** A container looked at closely, without anything that a test does not name. */
+export const fakeContainerDetails = (changes: Partial<ContainerDetails> = {}): ContainerDetails => ({
+  id: "",
+  name: "web",
+  image: "nginx:1.29",
+  image_id: `sha256:${"3f8a".repeat(16)}`,
+  state: "running",
+  exit_code: 0,
+  error: "",
+  out_of_memory: false,
+  started_at: new Date(Date.now() - 200_000).toISOString(),
+  finished_at: "",
+  restarts: 0,
+  health: null,
+  command: ["nginx", "-g", "daemon off;"],
+  working_dir: "",
+  user: "",
+  hostname: "3f8a1c0d9e7b",
+  env: [],
+  ports: [],
+  mounts: [],
+  networks: [],
+  restart_policy: "no",
+  memory_bytes: 0,
+  nano_cpus: 0,
+  pids: 0,
+  privileged: false,
+  read_only: false,
+  tty: false,
+  auto_remove: false,
+  labels: {},
+  ...changes,
+});
+
+export const fakeEntry = (name: string, changes: Partial<FolderEntry> = {}): FolderEntry => ({
+  name,
+  kind: "file",
+  size: 1234,
+  modified: Math.floor(Date.now() / 1000) - 86_400,
+  mode: "0644",
+  target: "",
+  to_folder: false,
+  ...changes,
+});
+
+export const fakeSample = (second: number, changes: Partial<StatsSample> = {}): StatsSample => ({
+  time_ms: 1_795_687_200_000 + second * 1000,
+  cpus: 0.12,
+  memory_bytes: 34_000_000,
+  memory_limit: 2_000_000_000,
+  received: 0,
+  sent: 0,
+  read: 0,
+  written: 0,
+  pids: 3,
+  ...changes,
+});
+
+/** What there is to see of a container from close by; the same for each. */
+export class FakeCloseUp {
+  details = fakeContainerDetails();
+  processes: ContainerProcesses = { titles: ["UID", "PID", "CMD"], rows: [["root", "41", "nginx: master process"]] };
+  samples: StatsSample[] = [];
+  changes: FileChange[] = [];
+  /** By path. */
+  readonly folders = new Map<string, FolderListing>();
+  readonly texts = new Map<string, FileText>();
+
+  readonly handlers = {
+    "container.details": ({ id }) => Promise.resolve({ ...this.details, id }),
+    "container.inspect": ({ id }) => Promise.resolve({ json: JSON.stringify({ Id: id }, null, 2) }),
+    "container.processes": () => Promise.resolve(this.processes),
+    "container.stats": (_, onItem) => {
+      for (const sample of this.samples) onItem(sample);
+      return Promise.resolve(null);
+    },
+    "container.changes": () => Promise.resolve(this.changes),
+    "container.folder": ({ path }) => Promise.resolve(this.folders.get(path) ?? { entries: [], more: false }),
+    "container.file": ({ path }) => Promise.resolve(this.texts.get(path) ?? { text: null, size: 4096 }),
+    "container.download": () => Promise.resolve(null),
+    "container.upload": () => Promise.resolve(null),
+    "container.export": () => Promise.resolve(null),
+    "container.save_logs": () => Promise.resolve(null),
+  } satisfies Partial<Handlers>;
+}
