@@ -42,7 +42,7 @@ describe("the run form", () => {
 
   it("says what becomes of the data, and sends what was chosen", async () => {
     const { screen, user, host } = await open();
-    const volume = await screen.findByRole("combobox", { name: "Name of the volume" });
+    const volume = await screen.findByRole("combobox", { name: "Volume name" });
     expect(screen.getByText(/Give it a name to keep the data/)).toBeVisible();
     await user.type(volume, "pgdata");
     expect(screen.getByText(/its files are used/)).toBeVisible();

@@ -327,7 +327,7 @@ export const en = {
     kind: "Kind",
     volume: "Volume",
     folder: "Folder",
-    volumeName: "Name of the volume",
+    volumeName: "Volume name",
     folderPath: "Folder in the machine",
     target: "Place in the container",
     readOnly: "Read only",
