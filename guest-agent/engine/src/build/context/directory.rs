@@ -33,9 +33,9 @@ pub(crate) enum Received {
 /// A directory for the files of a build, removed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Context {
-    path: PathBuf,
+    directory: PathBuf,
     /// Where its files are: there, or in a directory of that.
-    files: PathBuf,
+    path: PathBuf,
 }
 
 impl Context {
@@ -49,17 +49,17 @@ impl Context {
         let path = contexts.join(random_id());
         // Whoever a `RUN` is executed by finds it mounted.
         make(&path, 0o755)?;
-        Ok(Self { files: path.clone(), path })
+        Ok(Self { directory: path.clone(), path })
     }
 
     /// Where its files are. What is written there is to belong to the engine's own user.
     pub(crate) fn path(&self) -> &Path {
-        &self.files
+        &self.path
     }
 
     /// Its files.
     pub(crate) fn tree(&self) -> Result<Tree, ContextError> {
-        Tree::at(&self.files).map_err(ContextError::directory("opening", &self.files))
+        Tree::at(&self.path).map_err(ContextError::directory("opening", &self.path))
     }
 
     /// Unpacks an archive, compressed or not, into it. It takes what room there is, and leaves
@@ -108,7 +108,7 @@ impl Context {
         let real = tree.follow(directory.as_bytes()).map_err(none)?;
         tree.directory(&real).map_err(|errno| none(errno.into()))?;
         let below = OsStr::from_bytes(real.strip_prefix(b"/").unwrap_or(&real));
-        self.files = self.path.join(below);
+        self.path = self.directory.join(below);
         Ok(())
     }
 }
@@ -131,7 +131,7 @@ pub(super) fn read_text(tree: &Tree, path: &str) -> Result<Option<String>, Conte
 
 impl Drop for Context {
     fn drop(&mut self) {
-        let path = std::mem::take(&mut self.path);
+        let path = std::mem::take(&mut self.directory);
         match Handle::try_current() {
             // There may be a million files.
             Ok(runtime) => drop(runtime.spawn_blocking(move || remove_or_tell(&path))),
