@@ -1,7 +1,11 @@
 //! One RPC over HTTP/2, from its request to its answer.
 
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
 use futures::stream::BoxStream;
-use hyper::body::Incoming;
+use hyper::body::{Body as HttpBody, Frame, Incoming};
 use prost::Message;
 use tonic::body::Body;
 use tonic::server::Grpc;
@@ -67,7 +71,30 @@ where
         let answers = handler(questions.into_inner());
         async move { answers.await.map(Response::new) }
     });
-    grpc::<Q, A>().streaming(service, request).await
+    grpc::<Q, A>().streaming(service, request.map(Whole)).await
+}
+
+/// A body that fails when its sender has given it up: hyper takes that for the end.
+struct Whole(Incoming);
+
+impl HttpBody for Whole {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let frame = ready!(Pin::new(&mut self.0).poll_frame(context));
+        Poll::Ready(match frame {
+            None if !self.0.is_end_stream() => Some(Err(Status::cancelled("it was given up"))),
+            frame => frame.map(|frame| frame.map_err(|error| Status::from_error(error.into()))),
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
 }
 
 fn grpc<Q, A>() -> Grpc<ProstCodec<A, Q>>

@@ -346,7 +346,7 @@ mod tests {
             ("attest:sbom", "", "sbom"),
             ("frontend.caps", "moby.buildkit.frontend.other", "frontend.other"),
             ("image-resolve-mode", "always", "always"),
-            ("platform", "linux", "linux"),
+            ("platform", "linux/a/b/c", "linux/a/b/c"),
         ] {
             let refused = asked(&[(name, value)]).map(|_| ()).unwrap_err().to_string();
             assert!(refused.contains(word), "{name}: {refused}");
