@@ -13,7 +13,7 @@ use naru_shim::{ViewRequest, ViewRoot, view};
 use crate::container::{random_id, remove_or_tell};
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
-use crate::files::{Tree, pack_layer};
+use crate::files::{Tree, pack_and_tidy, pack_layer};
 use crate::spec::{RootParts, outside};
 
 /// The directory of one step, removed with all that is in it when this goes.
@@ -118,7 +118,7 @@ impl Workspace {
             let is_whole = Arc::new(AtomicBool::new(true));
             let told = Arc::clone(&is_whole);
             let pack = move |out: &mut dyn Write| {
-                if pack_layer(out, &upper, &below, None)? {
+                if pack_and_tidy(out, &upper, &below)? {
                     return Ok(());
                 }
                 told.store(false, Ordering::Release);
@@ -133,7 +133,7 @@ impl Workspace {
         }
         let (upper, below) = self.opened().await?;
         let latest = epoch.map(Timestamp::as_second);
-        let pack = move |out: &mut dyn Write| pack_layer(out, &upper, &below, latest).map(drop);
+        let pack = move |out: &mut dyn Write| pack_layer(out, &upper, &below, latest);
         Ok(images.make_layer(pack).await?.map(Arc::new))
     }
 

@@ -87,7 +87,7 @@ impl Engine {
                 Ok((Tree::at(&upper).map_err(EngineError::io("opening", upper))?, below))
             })
             .await?;
-        let pack = move |out: &mut dyn io::Write| pack_layer(out, &upper, &below, None).map(drop);
+        let pack = move |out: &mut dyn io::Write| pack_layer(out, &upper, &below, None);
         let layer = self.images().make_layer(pack).await?;
         let document = ImageDocument {
             base: Base::Image(&image),

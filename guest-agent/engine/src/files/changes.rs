@@ -159,12 +159,15 @@ pub(super) fn is_whiteout(node: &Node) -> bool {
     node.kind() == NodeKind::CharDevice && node.metadata().rdev() == 0
 }
 
+/// Overlay's mark of a directory below which nothing is looked for.
+pub(super) const OPAQUE: &str = "trusted.overlay.opaque";
+
 /// Whether nothing of the image's directory shows through.
 pub(super) fn is_opaque(directory: &Node) -> bool {
     let mut value = [0_u8; 1];
     let read = directory
         .open_directory()
-        .is_ok_and(|open| fgetxattr(open, "trusted.overlay.opaque", &mut value[..]).is_ok());
+        .is_ok_and(|open| fgetxattr(open, OPAQUE, &mut value[..]).is_ok());
     read && value == *b"y"
 }
 

@@ -153,7 +153,7 @@ fn mode(metadata: &Metadata) -> Mode {
     Mode::from_raw_mode(metadata.mode() & 0o7777)
 }
 
-fn times(metadata: &Metadata) -> Timestamps {
+pub(super) fn times(metadata: &Metadata) -> Timestamps {
     Timestamps {
         last_access: Timespec { tv_sec: metadata.atime(), tv_nsec: metadata.atime_nsec() },
         last_modification: Timespec { tv_sec: metadata.mtime(), tv_nsec: metadata.mtime_nsec() },

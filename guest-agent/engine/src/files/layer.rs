@@ -11,11 +11,12 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt as _;
 
-use rustix::fs::{fgetxattr, getxattr};
+use rustix::fs::{AtFlags, fgetxattr, futimens, getxattr, removexattr, unlinkat};
 use rustix::io::Errno;
 
 use super::attributes;
-use super::changes::{MADE_BY_RUNTIME, is_opaque, is_whiteout, look, names};
+use super::changes::{MADE_BY_RUNTIME, OPAQUE, is_opaque, is_whiteout, look, names};
+use super::copy::times;
 use super::node::{Node, NodeKind};
 use super::pack::Members;
 use super::tree::Tree;
@@ -24,16 +25,32 @@ use super::walk::{DEPTH_MAX, below};
 const WHITEOUT_PREFIX: &[u8] = b".wh.";
 const OPAQUE_NAME: &[u8] = b".wh..wh..opq";
 
-/// Packs what the upper directory of a container's overlay adds to its image; true if that is all
-/// that is in it. With `latest`, seconds since 1970, no file is younger than that.
+/// Packs what the upper directory of a container's overlay adds to its image. With `latest`,
+/// seconds since 1970, no file is younger than that.
 pub(crate) fn pack_layer(
     out: impl Write,
     upper: &Tree,
     image: &Tree,
     latest: Option<i64>,
-) -> io::Result<bool> {
+) -> io::Result<()> {
     let members = Members::no_younger(out, latest);
-    let mut packer = LayerPacker { members, frames: Vec::new(), is_whole: true };
+    pack(members, upper, image, false).map(drop)
+}
+
+/// Packs it as it is, and takes away from the directory what the layer does not say, so that
+/// it is that layer on any other image, too; true if nothing else is in it. Nobody else may use
+/// the directory.
+pub(crate) fn pack_and_tidy(out: impl Write, upper: &Tree, image: &Tree) -> io::Result<bool> {
+    pack(Members::new(out), upper, image, true)
+}
+
+fn pack<W: Write>(
+    members: Members<W>,
+    upper: &Tree,
+    image: &Tree,
+    tidies: bool,
+) -> io::Result<bool> {
+    let mut packer = LayerPacker { members, frames: Vec::new(), tidies, is_whole: true };
     // The root itself is every container's, and is in no layer.
     packer.enter(
         Vec::new(),
@@ -44,7 +61,7 @@ pub(crate) fn pack_layer(
     while let Some(frame) = packer.frames.last_mut() {
         match frame.names.pop_first() {
             Some(name) => packer.add(&name)?,
-            None => drop(packer.frames.pop()),
+            None => packer.leave()?,
         }
     }
     packer.members.finish()?;
@@ -54,7 +71,9 @@ pub(crate) fn pack_layer(
 struct LayerPacker<W> {
     members: Members<W>,
     frames: Vec<Frame>,
-    /// Nothing was left out.
+    /// What the archive does not say is taken away.
+    tidies: bool,
+    /// Nothing else is there that the archive does not say.
     is_whole: bool,
 }
 
@@ -94,6 +113,23 @@ impl<W: Write> LayerPacker<W> {
         Ok(())
     }
 
+    fn leave(&mut self) -> io::Result<()> {
+        let (Some(frame), Some(parent)) = (self.frames.pop(), self.frames.last()) else {
+            return Ok(());
+        };
+        // The image has the same, and only looking for a change brought it here.
+        if self.tidies && !frame.told.done && frame.image.is_some() {
+            let directory = parent.upper.open_directory()?;
+            let name = frame.path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+            match unlinkat(&directory, name, AtFlags::REMOVEDIR) {
+                Err(Errno::NOTEMPTY) => self.is_whole = false,
+                removed => removed?,
+            }
+            futimens(&directory, &times(parent.upper.metadata()))?;
+        }
+        Ok(())
+    }
+
     fn add(&mut self, name: &[u8]) -> io::Result<()> {
         let Some(frame) = self.frames.last() else { return Ok(()) };
         let path = below(&frame.path, name);
@@ -105,6 +141,7 @@ impl<W: Write> LayerPacker<W> {
         };
         if is_whiteout(&node) {
             if before.is_none() {
+                self.is_whole = false;
                 return Ok(());
             }
             let mark = below(&frame.path, &[WHITEOUT_PREFIX, name].concat());
@@ -137,6 +174,10 @@ impl<W: Write> LayerPacker<W> {
             None => !is_runtimes,
         };
         self.is_whole &= before.is_some() || !is_runtimes;
+        // The kernel marks most directories that are new: there is nothing below to be looked for.
+        if self.tidies && !hides && is_opaque(&node) {
+            removexattr(node.magic_path(), OPAQUE)?;
+        }
         let image = before.filter(|node| !hides && node.kind() == NodeKind::Directory);
         self.enter(path, node, image, Told { done: false, hides })?;
         if differs { self.tell() } else { Ok(()) }
@@ -195,91 +236,4 @@ fn refuse_moved(node: &Node, path: &[u8]) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs::{self, Permissions};
-    use std::os::unix::fs::PermissionsExt as _;
-    use std::os::unix::net::UnixListener;
-    use std::path::Path;
-
-    use naru_image_store::{Kind, Tape};
-
-    use super::*;
-
-    fn root() -> tempfile::TempDir {
-        let directory = tempfile::tempdir().unwrap();
-        for path in ["image/etc/deep", "image/bin", "upper"] {
-            fs::create_dir_all(directory.path().join(path)).unwrap();
-        }
-        for path in ["etc/passwd", "etc/deep/file", "bin/sh"] {
-            fs::write(directory.path().join("image").join(path), "old").unwrap();
-        }
-        directory
-    }
-
-    fn packed(root: &Path) -> Vec<u8> {
-        let tree = |name: &str| Tree::at(&root.join(name)).unwrap();
-        let mut archive = Vec::new();
-        pack_layer(&mut archive, &tree("upper"), &tree("image"), None).unwrap();
-        archive
-    }
-
-    fn members(archive: &[u8]) -> Vec<(String, Kind)> {
-        let mut tape = Tape::new(archive);
-        let mut members = Vec::new();
-        while let Some(member) = tape.next_member().unwrap() {
-            members.push((String::from_utf8(member.name).unwrap(), member.kind));
-        }
-        members
-    }
-
-    #[test]
-    fn what_the_runtime_made_and_what_was_only_passed_through_is_the_empty_layer() {
-        let directory = root();
-        let upper = directory.path().join("upper");
-        for path in ["etc/deep", "dev", "proc", "sys"] {
-            fs::create_dir_all(upper.join(path)).unwrap();
-        }
-        for path in ["etc/hosts", "etc/hostname", "etc/resolv.conf"] {
-            fs::write(upper.join(path), "").unwrap();
-        }
-        assert_eq!(packed(directory.path()), [0; 1024]);
-    }
-
-    #[test]
-    fn changes_come_sorted_after_their_directories_and_sockets_do_not() {
-        let directory = root();
-        let upper = directory.path().join("upper");
-        fs::create_dir_all(upper.join("etc/deep")).unwrap();
-        fs::create_dir_all(upper.join("new/inner")).unwrap();
-        fs::write(upper.join("etc/deep/file"), "new").unwrap();
-        fs::write(upper.join("etc/hosts"), "").unwrap();
-        fs::write(upper.join("new/one"), "1").unwrap();
-        fs::hard_link(upper.join("new/one"), upper.join("new/two")).unwrap();
-        fs::write(upper.join("new/.wh.one"), "a lie").unwrap();
-        let _socket = UnixListener::bind(upper.join("new/socket")).unwrap();
-        let expected = [
-            ("etc/", Kind::Directory),
-            ("etc/deep/", Kind::Directory),
-            ("etc/deep/file", Kind::File),
-            ("new/", Kind::Directory),
-            ("new/inner/", Kind::Directory),
-            ("new/one", Kind::File),
-            ("new/two", Kind::HardLink),
-        ];
-        let archive = packed(directory.path());
-        assert_eq!(members(&archive), expected.map(|(name, kind)| (name.to_owned(), kind)));
-        assert_eq!(packed(directory.path()), archive, "it is the same each time");
-    }
-
-    #[test]
-    fn a_directory_that_differs_itself_is_taken() {
-        let directory = root();
-        let upper = directory.path().join("upper");
-        fs::create_dir_all(upper.join("etc/deep")).unwrap();
-        fs::create_dir_all(upper.join("bin")).unwrap();
-        fs::set_permissions(upper.join("etc/deep"), Permissions::from_mode(0o700)).unwrap();
-        let names: Vec<String> =
-            members(&packed(directory.path())).into_iter().map(|(name, _)| name).collect();
-        assert_eq!(names, ["etc/", "etc/deep/"]);
-    }
-}
+mod tests;
