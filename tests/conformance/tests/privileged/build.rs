@@ -237,7 +237,7 @@ fn a_request_is_a_bad_one_before_the_stream_and_a_line_in_it() -> anyhow::Result
     let mut bad = post("/build", "FROM busybox\nNOPE\n")?;
     assert_eq!(bad.status, 400);
     assert!(bad.message()?.contains("unknown instruction: NOPE"));
-    for query in ["version=2", "squash=1", "memory=much", "t=UPPER"] {
+    for query in ["version=3", "squash=1", "memory=much", "t=UPPER"] {
         let mut bad = post(&format!("/build?{query}"), "FROM busybox\n")?;
         assert!(bad.status >= 400, "{query}: {}", bad.status);
         assert!(!bad.message()?.is_empty());

@@ -8,6 +8,7 @@ use naru_test_framework::{DockerHost, Engine, NativeEngine, Output};
 use serde_json::Value;
 
 use crate::build::{build, context, start};
+use crate::events::events;
 
 const DOCKERFILE: &str = "FROM busybox\n\
                           RUN cat /proc/sys/kernel/random/uuid > /first\n\
@@ -146,12 +147,9 @@ fn a_prune_gives_everything_back() -> anyhow::Result<()> {
     ensure!(more.is_empty(), "left: {more:?}");
 
     let format = "{{.Type}} {{.Action}} {{index .Actor.Attributes \"reclaimed\"}}";
-    let events =
-        ["events", "--since", "1", "--until", "0s", "--filter", "type=builder", "--format"];
-    let events = engine.docker(&[&events[..], &[format]].concat())?;
-    let events = events.success()?;
-    assert!(events.lines().all(|line| line.starts_with("builder prune ")), "{events}");
-    assert_eq!(events.lines().count(), 2);
+    let events = events(&engine, &["type=builder"], format)?;
+    assert!(events.iter().all(|line| line.starts_with("builder prune ")), "{events:?}");
+    assert_eq!(events.len(), 2);
     Ok(())
 }
 

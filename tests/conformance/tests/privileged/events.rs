@@ -3,7 +3,11 @@
 use naru_test_framework::{DockerHost, Engine};
 
 /// All that happened so far, of the given filters.
-fn events(engine: &DockerHost, filters: &[&str], format: &str) -> anyhow::Result<Vec<String>> {
+pub(crate) fn events(
+    engine: &DockerHost,
+    filters: &[&str],
+    format: &str,
+) -> anyhow::Result<Vec<String>> {
     let now = engine.docker(&["info", "--format", "{{.SystemTime}}"])?;
     let mut command =
         vec!["events", "--since", engine.since(), "--until", now.success()?, "--format", format];
