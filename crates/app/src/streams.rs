@@ -10,8 +10,12 @@ use tokio_util::sync::CancellationToken;
 use crate::AppError;
 
 /// Open streams by name.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Streams(Arc<Mutex<HashMap<String, Entry>>>);
+#[derive(Clone, Debug)]
+pub(crate) struct Streams {
+    entries: Arc<Mutex<HashMap<String, Entry>>>,
+    /// Closes all of them.
+    cancel: CancellationToken,
+}
 
 #[derive(Debug)]
 struct Entry {
@@ -37,15 +41,20 @@ pub(crate) struct OpenStream {
 }
 
 impl Streams {
+    /// None yet; `cancel` closes all that will be.
+    pub(crate) fn new(cancel: CancellationToken) -> Self {
+        Self { entries: Arc::default(), cancel }
+    }
+
     /// Takes the name `stream_id`; fails when it is in use.
     pub(crate) fn open(
         &self,
         stream_id: &str,
         terminal: Option<Terminal>,
     ) -> Result<OpenStream, AppError> {
-        let closed = CancellationToken::new();
+        let closed = self.cancel.child_token();
         let entry = Entry { closed: closed.clone(), terminal };
-        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         if entries.contains_key(stream_id) {
             return Err(AppError::StreamExists { stream_id: stream_id.to_owned() });
         }
@@ -55,7 +64,7 @@ impl Streams {
 
     /// Asks whoever reads the stream to end it; an unknown name is no error.
     pub(crate) fn close(&self, stream_id: &str) {
-        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = entries.get(stream_id) {
             entry.closed.cancel();
         }
@@ -63,7 +72,7 @@ impl Streams {
 
     /// The terminal of this name.
     pub(crate) fn terminal(&self, stream_id: &str) -> Result<Terminal, AppError> {
-        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let terminal = entries.get(stream_id).and_then(|entry| entry.terminal.clone());
         terminal.ok_or_else(|| AppError::NoTerminal { stream_id: stream_id.to_owned() })
     }
@@ -78,7 +87,7 @@ impl OpenStream {
 
 impl Drop for OpenStream {
     fn drop(&mut self) {
-        let mut entries = self.streams.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = self.streams.entries.lock().unwrap_or_else(PoisonError::into_inner);
         entries.remove(&self.stream_id);
     }
 }
@@ -89,7 +98,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_is_taken_until_its_stream_is_dropped() {
-        let streams = Streams::default();
+        let streams = Streams::new(CancellationToken::new());
         let open = streams.open("a", None).unwrap();
         assert!(matches!(streams.open("a", None), Err(AppError::StreamExists { .. })));
         streams.close("a");
@@ -98,9 +107,17 @@ mod tests {
         drop(streams.open("a", None).unwrap());
     }
 
+    #[tokio::test]
+    async fn all_are_closed_at_the_end() {
+        let cancel = CancellationToken::new();
+        let open = Streams::new(cancel.clone()).open("a", None).unwrap();
+        cancel.cancel();
+        open.closed().await;
+    }
+
     #[test]
     fn closing_an_unknown_stream_is_no_error_and_writing_to_it_is() {
-        let streams = Streams::default();
+        let streams = Streams::new(CancellationToken::new());
         streams.close("nobody");
         assert!(matches!(streams.terminal("nobody"), Err(AppError::NoTerminal { .. })));
     }
