@@ -1,6 +1,7 @@
 //! A builder that shows what it is given, as a Dockerfile's comments tell it.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +19,14 @@ use naru_buildkit::{
 };
 use tokio::sync::{Semaphore, mpsc};
 
-const VERTEX: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+const IMAGE: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+/// The one step of a build: others of the same digest would be the same to buildx.
+fn vertex(context: &BuildContext) -> String {
+    let mut hasher = DefaultHasher::new();
+    context.reference().hash(&mut hasher);
+    format!("sha256:{:064x}", hasher.finish())
+}
 
 /// The builder.
 #[derive(Debug)]
@@ -68,7 +76,7 @@ impl Shower {
     ) -> Result<Collected, BuildError> {
         let session = context.session().await?;
         let mut files = Collected::default();
-        let say = |text: String| context.progress().log(VERTEX, 1, (text + "\n").into());
+        let say = |text: String| context.progress().log(&vertex(context), 1, (text + "\n").into());
         if let Some(length) = solution.upload {
             say(format!("an upload of {length} bytes"));
         } else {
@@ -197,7 +205,7 @@ impl Builder for Shower {
         request: ExportRequest,
     ) -> Result<BTreeMap<String, String>, BuildError> {
         let mut vertex = Vertex {
-            digest: VERTEX.to_owned(),
+            digest: vertex(context),
             name: "[1/1] show the context".to_owned(),
             started: Some(Timestamp::now()),
             ..Vertex::default()
@@ -222,7 +230,7 @@ impl Builder for Shower {
             }
         }
         self.exports.lock().unwrap_or_else(PoisonError::into_inner).push(request);
-        Ok(BTreeMap::from([("containerimage.digest".to_owned(), VERTEX.to_owned())]))
+        Ok(BTreeMap::from([("containerimage.digest".to_owned(), IMAGE.to_owned())]))
     }
 
     async fn disk_usage(&self, _: DiskUsageRequest) -> Result<Vec<UsageRecord>, BuildError> {
