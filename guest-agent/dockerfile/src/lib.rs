@@ -81,5 +81,5 @@ pub use remote::{GitSource, Place};
 pub use scope::{Globals, Inputs, PlatformNames, Scope};
 pub use step::{CopyStep, MountStep, Mounted, RunStep, directory_key, image_key};
 pub use suggest::nearest;
-pub use values::{exposed_ports, working_directory};
+pub use values::{clean_path, exposed_ports, working_directory};
 pub use words::Pair;

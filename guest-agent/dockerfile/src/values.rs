@@ -53,11 +53,16 @@ pub fn working_directory(current: &str, wanted: &str) -> String {
     if wanted.starts_with('/') {
         return wanted.to_owned();
     }
-    let mut parts: Vec<&str> = Vec::new();
     if wanted.is_empty() && !current.is_empty() {
         return current.to_owned();
     }
-    for part in current.split('/').chain(wanted.split('/')) {
+    clean_path(&format!("{current}/{wanted}"))
+}
+
+/// The path from the root, without what changes nothing in it, and never out of the root.
+pub fn clean_path(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
         match part {
             "" | "." => {}
             ".." => drop(parts.pop()),

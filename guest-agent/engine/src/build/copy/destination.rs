@@ -1,5 +1,7 @@
 //! Where it all goes.
 
+use naru_dockerfile::clean_path;
+
 /// A destination from the root, clean.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Destination {
@@ -15,7 +17,7 @@ impl Destination {
         let is_directory =
             matches!(written, "" | ".") || written.ends_with('/') || written.ends_with("/.");
         let from = if written.starts_with('/') { "/" } else { working_directory };
-        Self { path: clean(&format!("{from}/{written}")), is_directory }
+        Self { path: clean_path(&format!("{from}/{written}")), is_directory }
     }
 
     pub(super) fn path(&self) -> &[u8] {
@@ -32,19 +34,6 @@ impl Destination {
         let slash = if self.is_directory && self.path != "/" { "/" } else { "" };
         format!("{}{slash}", self.path)
     }
-}
-
-/// The path from the root, without what changes nothing in it, and never out of the root.
-pub(super) fn clean(path: &str) -> String {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => drop(parts.pop()),
-            part => parts.push(part),
-        }
-    }
-    format!("/{}", parts.join("/"))
 }
 
 #[cfg(test)]

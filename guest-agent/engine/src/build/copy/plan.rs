@@ -2,10 +2,11 @@
 
 use naru_dockerfile::{
     CopyStep, FileMode, Fingerprint, GitSource, Ignore, Keyword, Place, Problem, Transfer,
+    clean_path,
 };
 use naru_image_store::{Digest, WebUrl};
 
-use super::destination::{Destination, clean};
+use super::destination::Destination;
 use super::error::CopyError;
 use super::filter::Filter;
 use super::find::Found;
@@ -139,18 +140,18 @@ impl Reader<'_> {
         let unpack = self.transfer.unpack.unwrap_or(self.keyword == Keyword::Add);
         if !self.transfer.parents {
             let filter = Filter::new(None, self.exclude.clone())?;
-            return Ok(Source::Path { path: clean(written), filter, required: None, unpack });
+            return Ok(Source::Path { path: clean_path(written), filter, required: None, unpack });
         }
         // What is before the pivot is not made again.
         let (base, picked) = written.split_once("/./").unwrap_or(("", written));
-        let picked = clean(picked);
+        let picked = clean_path(picked);
         let picked = picked.trim_start_matches('/');
         let is_required = !is_pattern(base) && !is_pattern(picked);
-        let required = is_required.then(|| clean(&format!("{base}/{picked}")));
+        let required = is_required.then(|| clean_path(&format!("{base}/{picked}")));
         // The whole directory is no pattern.
         let include = Some(picked).filter(|picked| !picked.is_empty());
         let filter = Filter::new(include, self.exclude.clone())?;
-        Ok(Source::Path { path: clean(base), filter, required, unpack })
+        Ok(Source::Path { path: clean_path(base), filter, required, unpack })
     }
 
     /// What is said by flags must not be what is said by the address.
