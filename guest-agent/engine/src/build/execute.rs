@@ -165,7 +165,11 @@ impl Building {
                 if matches!(command, Command::Entrypoint(_)) && !stage.has_command {
                     stage.config.cmd = None;
                 }
-                stage.has_command |= matches!(command, Command::Cmd(_));
+                if matches!(command, Command::Cmd(_)) {
+                    stage.has_command = true;
+                    // It means nothing but on Windows; BuildKit writes it everywhere.
+                    stage.config.args_escaped = Some(true);
+                }
                 apply(&mut stage.config, command)?;
             }
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures::future::try_join_all;
 use jiff::Timestamp;
-use naru_dockerfile::{Command, Dockerfile, Graph, Inputs, Origin, PlatformNames};
+use naru_dockerfile::{Command, Dockerfile, DockerfileError, Graph, Inputs, Origin, PlatformNames};
 use naru_image_store::Platform;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
@@ -35,6 +35,8 @@ impl Building {
         let epoch = epoch(&request)?;
         let inputs = inputs(&request, &platform);
         let mut file = Dockerfile::parse(&request.dockerfile.text)?;
+        let is_ours = file.directives.require_own_syntax();
+        is_ours.map_err(|problem| DockerfileError { problem, at: None, keyword: None })?;
         let unused = file.unused_arguments(&inputs);
         if !unused.is_empty() {
             let message =
