@@ -8,7 +8,7 @@ use futures::StreamExt as _;
 use hyper::header::CONTENT_TYPE;
 use naru_error::chain;
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::error::ApiError;
@@ -16,14 +16,29 @@ use crate::engine::Engine;
 use crate::error::{EngineError, Result};
 use crate::sys::trim_heap;
 
+/// So many lines may wait for a client before it is waited for.
+const WAITING_MAX: usize = 1024;
+
 /// Takes the lines of one answer.
 #[derive(Clone, Debug)]
-pub(super) struct Lines(mpsc::UnboundedSender<Result<Value>>);
+pub(super) struct Lines {
+    sender: mpsc::UnboundedSender<Result<Value>>,
+    waiting: watch::Sender<usize>,
+}
 
 impl Lines {
     /// Sends one; one that nobody waits for any more is dropped.
     pub(super) fn send(&self, line: Value) {
-        drop(self.0.send(Ok(line)));
+        self.waiting.send_modify(|waiting| *waiting += 1);
+        drop(self.sender.send(Ok(line)));
+    }
+
+    /// Waits until the client has taken most of what was sent. Who sends without an end of it has
+    /// to do so now and then. Cancel safe.
+    pub(super) async fn room(&self) {
+        let mut waiting = self.waiting.subscribe();
+        // The sender lives in `self`, so the channel cannot close meanwhile.
+        drop(waiting.wait_for(|waiting| *waiting < WAITING_MAX).await.map(drop));
     }
 }
 
@@ -41,7 +56,8 @@ where
     // Dropped with the answer's stream.
     let guard = cancelled.clone().drop_guard();
     let (sender, mut lines) = mpsc::unbounded_channel();
-    let work = work(Lines(sender.clone()));
+    let waiting = watch::Sender::new(0);
+    let work = work(Lines { sender: sender.clone(), waiting: waiting.clone() });
     engine.tasks().spawn(async move {
         tokio::select! {
             outcome = work => {
@@ -58,10 +74,13 @@ where
         Some(Err(error)) => return Err(error.into()),
         None => json!({}),
     };
-    let rest = futures::stream::unfold((lines, guard), |(mut lines, guard)| async {
-        let line = lines.recv().await?.unwrap_or_else(|error| failure(&error));
-        Some((line, (lines, guard)))
-    });
+    waiting.send_modify(|waiting| *waiting = waiting.saturating_sub(1));
+    let rest =
+        futures::stream::unfold((lines, guard, waiting), |(mut lines, guard, waiting)| async {
+            let line = lines.recv().await?.unwrap_or_else(|error| failure(&error));
+            waiting.send_modify(|waiting| *waiting = waiting.saturating_sub(1));
+            Some((line, (lines, guard, waiting)))
+        });
     let body = futures::stream::once(std::future::ready(first))
         .chain(rest)
         .map(|line| Ok::<_, Infallible>(format!("{line}\r\n")));

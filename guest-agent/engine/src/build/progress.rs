@@ -3,10 +3,11 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use naru_image_store::{Digest, PullEvent};
 
-/// Takes what a build tells. Nothing here waits: who cannot keep up has to drop or to store.
+/// Takes what a build tells. Who cannot keep up has to drop, to store, or to let a program wait.
 ///
 /// ```text
 /// pulling* ─► planned(all) ─► for each step, those of several stages mixed:
@@ -15,6 +16,7 @@ use naru_image_store::{Digest, PullEvent};
 ///
 /// Images come first: what they say is to be done by those who are made on them is planned, too.
 /// Each step that has started ends, also if the build is given up.
+#[async_trait]
 pub(crate) trait Progress: Send + Sync + Debug {
     /// An image comes, by the name that the Dockerfile gives it.
     fn pulling(&self, image: &str, event: &PullEvent);
@@ -25,6 +27,10 @@ pub(crate) trait Progress: Send + Sync + Debug {
     fn started(&self, step: &Arc<Step>);
 
     fn output(&self, step: &Arc<Step>, stream: Stream, bytes: Bytes);
+
+    /// Waits until there is room for more output: a program may write without an end. Cancel
+    /// safe.
+    async fn room(&self) {}
 
     fn warning(&self, warning: Warning);
 

@@ -110,6 +110,7 @@ impl Building {
                 OutputStream::Stderr => Stream::Stderr,
             };
             self.progress.output(step, stream, bytes);
+            self.progress.room()
         };
         match self.engine.run_sandbox(request, &output, &self.cancelled).await? {
             None => return Err(BuildError::Cancelled),

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use bollard_stubs::models::{ContainerConfig, HostConfig};
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use naru_shim::wire::{ShimConfig, Target};
 use oci_spec::runtime::Mount;
@@ -55,8 +56,8 @@ pub(crate) struct SandboxRequest<'a> {
     pub(crate) mounts: Vec<Mount>,
 }
 
-/// What it wrote.
-pub(crate) type Output<'a> = &'a (dyn Fn(OutputStream, Bytes) + Send + Sync);
+/// Takes what it writes, and lets it wait where that is too much.
+pub(crate) type Output<'a> = &'a (dyn Fn(OutputStream, Bytes) -> BoxFuture<'a, ()> + Send + Sync);
 
 /// What a program writes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,7 +116,7 @@ impl Engine {
         let stream = shim.attach(streams).await?;
         events.start().await?;
         let ended = async {
-            let ((), exit) = tokio::join!(frames(stream, output), events.exited());
+            let ((), exit) = tokio::join!(frames(stream, output, cancelled), events.exited());
             exit.map(|exit| exit.code)
         };
         tokio::pin!(ended);
@@ -237,7 +238,7 @@ fn sandbox_record(request: &SandboxRequest<'_>) -> Record {
 }
 
 /// Reads Docker's attach stream to its end.
-async fn frames(stream: UnixStream, output: Output<'_>) {
+async fn frames(stream: UnixStream, output: Output<'_>, cancelled: &CancellationToken) {
     let mut stream = BufReader::new(stream);
     let mut header = [0; FRAME_HEADER];
     while stream.read_exact(&mut header).await.is_ok() {
@@ -247,6 +248,7 @@ async fn frames(stream: UnixStream, output: Output<'_>) {
             return;
         }
         let name = if name == FRAME_STDERR { OutputStream::Stderr } else { OutputStream::Stdout };
-        output(name, bytes.into());
+        // What was given up is not waited with.
+        cancelled.run_until_cancelled(output(name, bytes.into())).await;
     }
 }

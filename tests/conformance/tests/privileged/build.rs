@@ -6,10 +6,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use naru_test_framework::{DockerHost, Engine, Output, Running};
+use naru_test_framework::{DockerHost, Engine, NativeEngine, Output, Running};
 use serde_json::Value;
 
-use crate::raw::request;
+use crate::raw::{Connection, request, request_at};
 
 /// A directory with these files in it.
 pub(crate) fn context(engine: &DockerHost, files: &[(&str, &str)]) -> anyhow::Result<PathBuf> {
@@ -219,21 +219,21 @@ fn a_dockerfile_that_makes_no_sense_is_refused_before_anything_is_done() -> anyh
     Ok(())
 }
 
+/// Asks for a build of a Dockerfile without other files.
+fn post(engine: &DockerHost, path: &str, dockerfile: &str) -> anyhow::Result<Connection> {
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_ustar();
+    header.set_size(dockerfile.len() as u64);
+    header.set_mode(0o644);
+    archive.append_data(&mut header, "Dockerfile", dockerfile.as_bytes())?;
+    let headers = ["Content-Type: application/x-tar", "Connection: close"];
+    request_at(engine.socket(), "POST", path, &headers, archive.into_inner()?)
+}
+
 #[test]
 fn a_request_is_a_bad_one_before_the_stream_and_a_line_in_it() -> anyhow::Result<()> {
     let engine = Engine::with_busybox()?;
-    let archive = |dockerfile: &str| -> anyhow::Result<Vec<u8>> {
-        let mut archive = tar::Builder::new(Vec::new());
-        let mut header = tar::Header::new_ustar();
-        header.set_size(dockerfile.len() as u64);
-        header.set_mode(0o644);
-        archive.append_data(&mut header, "Dockerfile", dockerfile.as_bytes())?;
-        Ok(archive.into_inner()?)
-    };
-    let post = |path: &str, dockerfile: &str| -> anyhow::Result<_> {
-        let headers = ["Content-Type: application/x-tar", "Connection: close"];
-        crate::raw::request_at(engine.socket(), "POST", path, &headers, archive(dockerfile)?)
-    };
+    let post = |path: &str, dockerfile: &str| post(&engine, path, dockerfile);
     let mut bad = post("/build", "FROM busybox\nNOPE\n")?;
     assert_eq!(bad.status, 400);
     assert!(bad.message()?.contains("unknown instruction: NOPE"));
@@ -309,6 +309,43 @@ fn a_client_that_leaves_leaves_nothing() -> anyhow::Result<()> {
     }
     assert_eq!(fs::read_dir(builds.join("contexts"))?.count(), 0);
     assert!(engine.docker(&["ps", "-aq"])?.success()?.is_empty());
+    Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "that nothing more comes is seen by waiting only")]
+fn wait(time: Duration) {
+    thread::sleep(time);
+}
+
+#[test]
+fn a_program_that_writes_for_ever_waits_for_its_reader() -> anyhow::Result<()> {
+    /// More than waits anywhere, and much less than is written in the time.
+    const MEMORY_MAX_KB: u64 = 200 << 10;
+    let engine = NativeEngine::with_busybox()?;
+    let mut answer = post(&engine, "/build", "FROM busybox\nRUN yes filling\n")?;
+    answer.read_until("filling")?;
+    let memory = || -> anyhow::Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", engine.pid().unwrap_or(0)))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
+        Ok(line.trim().trim_end_matches(" kB").parse()?)
+    };
+    // Until it takes no more: two looks in a row that are the same.
+    let mut before = 0;
+    loop {
+        let now = memory()?;
+        ensure!(now < MEMORY_MAX_KB, "the engine takes {now} kB");
+        if now == before {
+            break;
+        }
+        before = now;
+        wait(Duration::from_millis(500));
+    }
+    drop(answer);
+    let patience = Instant::now() + Duration::from_mins(1);
+    while !engine.shims().is_empty() {
+        ensure!(Instant::now() < patience, "{:?}", engine.shims());
+        thread::yield_now();
+    }
     Ok(())
 }
 

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use naru_image_store::{Digest, ImageReference, PullEvent};
 use serde_json::{Value, json};
@@ -13,6 +14,9 @@ use super::super::image_pull;
 use super::super::lines::Lines;
 use crate::build::{BuildError, Outcome, Progress, Step, Stream, Warning};
 
+/// What may wait of a stage until those before it are told, and what is said of the rest.
+const WAITING_MAX: usize = 2 << 20;
+const CLIPPED: &str = "[output clipped, log limit 2MiB reached]\n";
 const RULE: &str = "--------------------";
 /// Lines that are shown before and after an instruction that failed.
 const AROUND: usize = 2;
@@ -34,7 +38,7 @@ struct State {
     unfinished: HashMap<usize, Vec<u8>>,
     warnings: Vec<String>,
     /// What a quiet build has kept to itself.
-    kept: Vec<Value>,
+    kept: Waiting,
 }
 
 #[derive(Debug)]
@@ -42,7 +46,25 @@ struct Told {
     stage: usize,
     /// How many of its steps have not ended.
     left: usize,
-    waiting: Vec<Value>,
+    waiting: Waiting,
+}
+
+/// Lines that wait; of more than a limit the rest is not kept.
+#[derive(Debug, Default)]
+struct Waiting {
+    lines: Vec<Value>,
+    bytes: usize,
+}
+
+impl Waiting {
+    fn push(&mut self, line: Value) {
+        if self.bytes > WAITING_MAX {
+            return;
+        }
+        self.bytes += line["stream"].as_str().map_or(0, str::len);
+        let is_full = self.bytes > WAITING_MAX;
+        self.lines.push(if is_full { json!({ "stream": CLIPPED }) } else { line });
+    }
 }
 
 impl Drawing {
@@ -70,9 +92,9 @@ impl Drawing {
     /// Says where it failed; why is said by the last line of the answer.
     pub(super) fn failed(&self, error: &BuildError, file: &str, text: &str) {
         let mut state = self.state();
-        let all: Vec<Value> = std::mem::take(&mut state.kept)
+        let all: Vec<Value> = std::mem::take(&mut state.kept.lines)
             .into_iter()
-            .chain(state.stages.drain(..).flat_map(|told| told.waiting))
+            .chain(state.stages.drain(..).flat_map(|told| told.waiting.lines))
             .collect();
         for line in all {
             self.lines.send(line);
@@ -114,13 +136,14 @@ impl Drawing {
         while state.stages.first().is_some_and(|told| told.left == 0) {
             state.stages.remove(0);
             let waiting = state.stages.first_mut().map(|told| std::mem::take(&mut told.waiting));
-            for line in waiting.unwrap_or_default() {
+            for line in waiting.unwrap_or_default().lines {
                 self.send(state, line);
             }
         }
     }
 }
 
+#[async_trait]
 impl Progress for Drawing {
     fn pulling(&self, _image: &str, event: &PullEvent) {
         self.send(&mut self.state(), image_pull::line(event));
@@ -134,7 +157,7 @@ impl Progress for Drawing {
             if let Some(told) = state.stages.iter_mut().find(|told| told.stage == stage) {
                 told.left += 1;
             } else {
-                state.stages.push(Told { stage, left: 1, waiting: Vec::new() });
+                state.stages.push(Told { stage, left: 1, waiting: Waiting::default() });
             }
         }
     }
@@ -160,6 +183,10 @@ impl Progress for Drawing {
             let text = String::from_utf8_lossy(&all);
             self.tell(&mut state, step.stage, json!({ "stream": text }));
         }
+    }
+
+    async fn room(&self) {
+        self.lines.room().await;
     }
 
     fn warning(&self, warning: Warning) {
