@@ -9,7 +9,7 @@ use super::building::Building;
 use super::cache::CachedStep;
 use super::copy::{self, CopyPlan, CopyTarget, Fetched, Found, Sources};
 use super::error::BuildError;
-use super::origin::Source;
+use super::origin::Opened;
 use super::progress::Step;
 use super::stage::Stage;
 use super::workspace::Workspace;
@@ -20,7 +20,7 @@ use crate::files::Tree;
 #[derive(Debug)]
 struct Copying {
     plan: CopyPlan,
-    source: Option<Source>,
+    source: Option<Opened>,
     fetched: Option<Fetched>,
     /// Where it is done; with `--link` on nothing.
     workspace: Arc<Workspace>,
@@ -46,10 +46,14 @@ impl Building {
         } else {
             None
         };
-        // What is in layers need not be looked at again to know what it is.
-        let memo = source.as_ref().and_then(Source::key).filter(|_| !plan.needs_fetching());
-        let memo = memo.map(|key| {
-            let told = format!("{key} {} {directory} {transfer:?}", stage.key());
+        // What was looked at need not be looked at again to know what it is.
+        let known = match &source {
+            Some(source) if !plan.needs_fetching() => self.key_of(source).await,
+            _ => None,
+        };
+        let memo = known.map(|key| {
+            let keyword = command.keyword().as_str();
+            let told = format!("{key} {} {keyword} {directory} {transfer:?}", stage.key());
             Fingerprint::of_bytes(told.as_bytes())
         });
         if let Some(memo) = memo
@@ -67,6 +71,10 @@ impl Building {
             Some(self.unless_cancelled(fetched).await?)
         } else {
             None
+        };
+        let source = match &source {
+            Some(source) => Some(self.open(source).await?),
+            None => None,
         };
         let layers = if plan.is_linked() { &[][..] } else { &stage.layers };
         let workspace = Workspace::new(&self.engine, layers)?;

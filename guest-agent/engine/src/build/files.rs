@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use naru_dockerfile::Fingerprint;
 
 use super::error::BuildError;
 
@@ -14,6 +15,12 @@ pub(crate) trait BuildFiles: Send + Sync + Debug {
     /// The files of a directory of the client's, as far as they are wanted. It is called once for
     /// each directory that a build needs, and its result is kept for as long as the build takes.
     async fn fetch(&self, wanted: WantedFiles) -> Result<Arc<Directory>, BuildError>;
+
+    /// What all files of a directory are, if that is known without fetching it: two with the same
+    /// identity have the same files, whatever their times.
+    async fn identity(&self, _context: Option<&str>) -> Option<Fingerprint> {
+        None
+    }
 }
 
 /// What a build needs of a directory.

@@ -44,7 +44,7 @@ mod workspace;
 
 pub(crate) use builds::Builds;
 pub(crate) use cache::{PruneWanted, Pruned, UsageKind, UsageRecord};
-pub(crate) use context::{Context, ContextError, Received as ReceivedContext};
+pub(crate) use context::{Context, ContextError, Received as ReceivedContext, Spooled};
 pub use error::{BuildError, FailedInstruction};
 pub(crate) use files::{BuildFiles, Directory, WantedFiles};
 pub(crate) use progress::{Outcome, Progress, Step, Stream, Warning};

@@ -13,7 +13,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::building::Building;
 use super::cache::{CacheMount, MountClaim};
 use super::error::BuildError;
-use super::origin::Source;
+use super::origin::Opened;
 use super::run_mounts::{Asked, RunMounts, What};
 use super::workspace::Workspace;
 use crate::error::EngineError;
@@ -81,7 +81,7 @@ impl Building {
         match &asked.what {
             What::Cache { .. } => {}
             What::Files { source, path, .. } => {
-                let (source, path) = (source.clone(), path.clone());
+                let (source, path) = (self.open(source).await?, path.clone());
                 let (working, read_only) = (Arc::clone(workspace), asked.mount.read_only);
                 let target = target.to_owned();
                 let made = self.blocking(move || {
@@ -186,7 +186,8 @@ impl Building {
         if !claim.is_new {
             return Ok(());
         }
-        if let Some((source, from, _)) = seed.clone() {
+        if let Some((source, from, _)) = seed {
+            let (source, from) = (self.open(source).await?, from.clone());
             let (working, to) = (Arc::clone(workspace), claim.path.clone());
             self.blocking(move || {
                 let tree = source.tree(&working)?;
@@ -228,7 +229,7 @@ impl MountedFiles {
 /// file as a copy of it.
 fn files(
     number: usize,
-    source: &Source,
+    source: &Opened,
     path: &str,
     (target, read_only): (&str, bool),
     workspace: &Workspace,

@@ -18,13 +18,26 @@ use crate::files::Tree;
 /// Where files come from.
 #[derive(Clone, Debug)]
 pub(super) enum Source {
-    /// A directory of the client's.
-    Directory(Arc<Directory>),
+    /// A directory of the client's, by the name of its context; none is the build's own.
+    Context(Option<String>),
     /// A stage or an image, by its layers and the key of them.
     Layers(Vec<Arc<MadeLayer>>, Fingerprint),
 }
 
-impl Source {
+/// The same once its files are there.
+#[derive(Clone, Debug)]
+pub(super) enum Opened {
+    Directory(Arc<Directory>),
+    Layers(Vec<Arc<MadeLayer>>),
+}
+
+impl From<&Stage> for Source {
+    fn from(stage: &Stage) -> Self {
+        Self::Layers(stage.layers.clone(), stage.key())
+    }
+}
+
+impl Opened {
     /// Its files. Blocks.
     pub(super) fn tree(&self, workspace: &Workspace) -> Result<Tree> {
         match self {
@@ -32,7 +45,7 @@ impl Source {
                 let path = &directory.path;
                 Tree::at(path).map_err(EngineError::io("opening", path))
             }
-            Self::Layers(layers, _) => workspace.readable(layers),
+            Self::Layers(layers) => workspace.readable(layers),
         }
     }
 
@@ -40,23 +53,9 @@ impl Source {
     pub(super) fn directories(&self, workspace: &Workspace) -> Vec<PathBuf> {
         match self {
             Self::Directory(directory) => vec![directory.path.clone()],
-            Self::Layers(layers, _) if layers.is_empty() => vec![workspace.nothing()],
-            Self::Layers(layers, _) => layers.iter().map(|layer| layer.path().to_owned()).collect(),
+            Self::Layers(layers) if layers.is_empty() => vec![workspace.nothing()],
+            Self::Layers(layers) => layers.iter().map(|layer| layer.path().to_owned()).collect(),
         }
-    }
-
-    /// What all its files are, where that is known without a look at them.
-    pub(super) fn key(&self) -> Option<Fingerprint> {
-        match self {
-            Self::Directory(_) => None,
-            Self::Layers(_, key) => Some(*key),
-        }
-    }
-}
-
-impl From<&Stage> for Source {
-    fn from(stage: &Stage) -> Self {
-        Self::Layers(stage.layers.clone(), stage.key())
     }
 }
 
@@ -73,9 +72,7 @@ impl Building {
             let number = used.mount.as_ref().map(|(number, _)| *number);
             used.instruction == instruction && number == mount
         });
-        let Some(used) = used else {
-            return Ok(Source::Directory(self.directory(None).await?));
-        };
+        let Some(used) = used else { return Ok(Source::Context(None)) };
         match &used.origin {
             Origin::Scratch => {
                 Ok(Source::Layers(Vec::new(), image_key(&self.platform.to_string(), &[])))
@@ -90,8 +87,24 @@ impl Building {
                     let key = image_key(&built.platform.to_string(), &diff_ids);
                     Ok(Source::Layers(built.layers.clone(), key))
                 }
-                _ => Ok(Source::Directory(self.directory(Some(name)).await?)),
+                _ => Ok(Source::Context(Some(name.clone()))),
             },
+        }
+    }
+
+    /// Has the files of a source brought, if they are not here.
+    pub(super) async fn open(&self, source: &Source) -> Result<Opened, BuildError> {
+        match source {
+            Source::Context(name) => Ok(Opened::Directory(self.directory(name.as_deref()).await?)),
+            Source::Layers(layers, _) => Ok(Opened::Layers(layers.clone())),
+        }
+    }
+
+    /// What all files of a source are, where that is known without a look at them.
+    pub(super) async fn key_of(&self, source: &Source) -> Option<Fingerprint> {
+        match source {
+            Source::Context(name) => self.request.files.identity(name.as_deref()).await,
+            Source::Layers(_, key) => Some(*key),
         }
     }
 

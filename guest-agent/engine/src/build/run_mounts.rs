@@ -151,17 +151,28 @@ impl Building {
 
     /// What the files at a path of a source are.
     async fn files_key(&self, source: &Source, path: &str) -> Result<Fingerprint, BuildError> {
-        if let Some(key) = source.key() {
-            return Ok(Fingerprint::of_bytes(format!("{key} {path}").as_bytes()));
+        let known = self.key_of(source).await;
+        let known = known.map(|key| Fingerprint::of_bytes(format!("{key} {path}").as_bytes()));
+        if let (Source::Layers(..), Some(key)) = (source, known) {
+            return Ok(key);
+        }
+        if let Some(known) = known
+            && let Some(files) = self.cache().known_files(known)?
+        {
+            return Ok(files);
         }
         let workspace = Workspace::new(&self.engine, &[])?;
-        let (source, path) = (source.clone(), path.to_owned());
+        let (opened, path) = (self.open(source).await?, path.to_owned());
         let cancelled = self.cancelled.clone();
-        self.blocking(move || {
-            let tree = source.tree(&workspace)?;
+        let files = self.blocking(move || {
+            let tree = opened.tree(&workspace)?;
             Ok(copy::fingerprint(&tree, path.as_bytes(), &cancelled)?)
-        })
-        .await
+        });
+        let files = files.await?;
+        if let Some(known) = known {
+            self.cache().keep_files(known, files)?;
+        }
+        Ok(files)
     }
 }
 

@@ -1,9 +1,10 @@
 //! The files of a `POST /build`: its body, or what is fetched from the web.
 
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use naru_dockerfile::{Place, nearest};
+use naru_dockerfile::{Fingerprint, Place, nearest};
 use naru_image_store::WebUrl;
 use serde_json::json;
 
@@ -11,14 +12,23 @@ use super::super::lines::Lines;
 use super::super::transfer::{BodyReader, on_own_thread};
 use super::options::Asked;
 use crate::build::{
-    BuildError, BuildFiles, Context, Directory, DockerfileText, ReceivedContext, WantedFiles,
+    BuildError, BuildFiles, Context, Directory, DockerfileText, ReceivedContext, Spooled,
+    WantedFiles,
 };
 use crate::engine::Engine;
 use crate::error::Result;
 
 /// A context that has come.
 #[derive(Debug)]
-pub(super) struct Files(Arc<Context>);
+pub(super) struct Files {
+    contexts: PathBuf,
+    /// The Dockerfile's path in it, which is left out if it is ignored.
+    dockerfile: String,
+    /// As it came, until its files are needed.
+    spooled: Mutex<Option<Spooled>>,
+    identity: Option<Fingerprint>,
+    unpacked: Mutex<Option<Arc<Context>>>,
+}
 
 /// Takes a context whole, and reads its Dockerfile. It may come as slowly as the client pleases.
 pub(super) async fn take(
@@ -29,31 +39,48 @@ pub(super) async fn take(
 ) -> Result<(DockerfileText, Files)> {
     let contexts = engine.paths().builds().join("contexts");
     let name = asked.dockerfile.clone();
-    let (context, received) = match &asked.remote {
-        None => (None, ReceivedContext::Archive),
-        Some(remote) => {
-            let (context, received) = fetch(engine, remote, asked.quiet, lines).await?;
-            (Some(context), received)
-        }
-    };
     let has_default = asked.has_default_dockerfile();
+    let Some(remote) = &asked.remote else {
+        return on_own_thread(move || Ok(taken(contexts, name, has_default, body)?)).await;
+    };
+    let (context, received) = fetch(engine, remote, asked.quiet, lines).await?;
     on_own_thread(move || {
-        let context = if let Some(context) = context {
-            context
-        } else {
-            let context = Context::new(&contexts).map_err(BuildError::from)?;
-            context.receive(body).map_err(BuildError::from)?;
-            context
-        };
         let text = match received {
             ReceivedContext::Dockerfile(text) => text,
-            // Before it is left out, if it is ignored.
             ReceivedContext::Archive => dockerfile(&context, &name, has_default)?,
         };
-        context.leave_out_ignored(&name).map_err(BuildError::from)?;
-        Ok((DockerfileText { name, text }, Files(Arc::new(context))))
+        Ok((DockerfileText { name: name.clone(), text }, Files::unpacked(contexts, name, context)?))
     })
     .await
+}
+
+/// Takes the body of a request. Blocks.
+fn taken(
+    contexts: PathBuf,
+    name: String,
+    has_default: bool,
+    body: BodyReader,
+) -> Result<(DockerfileText, Files), BuildError> {
+    let small = name.to_lowercase();
+    let spooled = Spooled::receive(&contexts, body, &[name.as_str(), small.as_str()])?;
+    let found = spooled.text(&name);
+    let found = found.or_else(|| spooled.text(&small).filter(|_| has_default));
+    let Some(text) = found else {
+        // It may be a link, or not be there.
+        let context = spooled.unpack(&contexts)?;
+        let text = dockerfile(&context, &name, has_default)?;
+        let files = Files::unpacked(contexts, name.clone(), context)?;
+        return Ok((DockerfileText { name, text }, files));
+    };
+    let identity = format!("{} {name}", spooled.identity());
+    let files = Files {
+        contexts,
+        dockerfile: name.clone(),
+        spooled: Mutex::new(Some(spooled)),
+        identity: Some(Fingerprint::of_bytes(identity.as_bytes())),
+        unpacked: Mutex::default(),
+    };
+    Ok((DockerfileText { name, text }, files))
 }
 
 /// The Dockerfile's text. The usual one may be written in small letters.
@@ -101,15 +128,54 @@ async fn fetch(
     }
 }
 
+impl Files {
+    fn unpacked(
+        contexts: PathBuf,
+        dockerfile: String,
+        context: Context,
+    ) -> Result<Self, BuildError> {
+        // Once its text is read.
+        context.leave_out_ignored(&dockerfile)?;
+        let unpacked = Mutex::new(Some(Arc::new(context)));
+        Ok(Self { contexts, dockerfile, spooled: Mutex::default(), identity: None, unpacked })
+    }
+
+    fn known(&self) -> Option<Arc<Context>> {
+        self.unpacked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Unpacks it, unless that was done.
+    async fn context(&self) -> Result<Arc<Context>, BuildError> {
+        if let Some(context) = self.known() {
+            return Ok(context);
+        }
+        let spooled = self.spooled.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let gone = || BuildError::NotFound("the build context could not be unpacked".to_owned());
+        let spooled = spooled.ok_or_else(gone)?;
+        let (contexts, dockerfile) = (self.contexts.clone(), self.dockerfile.clone());
+        let unpacked = on_own_thread(move || {
+            let context = spooled.unpack(&contexts).map_err(BuildError::from)?;
+            context.leave_out_ignored(&dockerfile).map_err(BuildError::from)?;
+            Ok(Arc::new(context))
+        });
+        let context = unpacked.await?;
+        *self.unpacked.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&context));
+        Ok(context)
+    }
+}
+
 #[async_trait]
 impl BuildFiles for Files {
     async fn fetch(&self, wanted: WantedFiles) -> Result<Arc<Directory>, BuildError> {
         if let Some(name) = wanted.context {
             return Err(BuildError::NotFound(format!("there is no context {name}")));
         }
-        Ok(Arc::new(Directory {
-            path: self.0.path().to_owned(),
-            _keeper: Box::new(Arc::clone(&self.0)),
-        }))
+        let context = self.context().await?;
+        let path = context.path().to_owned();
+        Ok(Arc::new(Directory { path, _keeper: Box::new(context) }))
+    }
+
+    async fn identity(&self, context: Option<&str>) -> Option<Fingerprint> {
+        self.identity.filter(|_| context.is_none())
     }
 }

@@ -15,6 +15,8 @@
 mod mounts;
 mod prune;
 mod steps;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

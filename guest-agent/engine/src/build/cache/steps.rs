@@ -10,6 +10,9 @@ use rusqlite::{OptionalExtension as _, params};
 use super::{BuildCache, nanoseconds, time};
 use crate::error::Result;
 
+/// So much is known of files at most.
+const KNOWN_MAX: i64 = 1 << 14;
+
 /// What a step came to.
 #[derive(Clone, Debug)]
 pub(crate) struct CachedStep {
@@ -75,9 +78,14 @@ impl BuildCache {
 
     /// Remembers what files are.
     pub(crate) fn keep_files(&self, key: Fingerprint, files: Fingerprint) -> Result<()> {
-        self.connection()
+        let connection = self.connection();
+        connection
             .prepare_cached("INSERT OR REPLACE INTO known VALUES (?1, ?2)")?
             .execute(params![key.as_bytes(), files.as_bytes()])?;
+        // The oldest go: each context that has changed has keys of its own.
+        connection
+            .prepare_cached("DELETE FROM known WHERE rowid <= (SELECT max(rowid) FROM known) - ?1")?
+            .execute([KNOWN_MAX])?;
         Ok(())
     }
 

@@ -16,7 +16,7 @@ use crate::container::random_id;
 use crate::files::{FilesError, Room, Tree, UnpackOptions, remove_all, unpack};
 
 /// More than any Dockerfile, or list of what is ignored.
-const TEXT_MAX: u64 = 8 << 20;
+pub(super) const TEXT_MAX: u64 = 8 << 20;
 
 /// By so many bytes a text is told from an archive: a header of one, where all kinds have zeros.
 const HEAD: u64 = 512;

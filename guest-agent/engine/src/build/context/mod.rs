@@ -11,8 +11,10 @@ mod directory;
 mod error;
 mod git;
 mod ignored;
+mod spooled;
 mod stream;
 
 pub(crate) use directory::{Context, Received, sweep};
 pub(crate) use error::ContextError;
 pub(crate) use git::clone_git;
+pub(crate) use spooled::Spooled;
