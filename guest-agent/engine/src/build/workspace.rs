@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 use naru_image_store::MadeLayer;
@@ -24,13 +24,21 @@ pub(super) struct Workspace {
     path: PathBuf,
     /// Below the step, bottom first.
     layers: Vec<Arc<MadeLayer>>,
+    /// Their files, once they were looked at.
+    below: OnceLock<Arc<Tree>>,
 }
 
 impl Workspace {
     pub(super) fn new(engine: &Engine, layers: &[Arc<MadeLayer>]) -> Result<Arc<Self>> {
         let id = random_id();
         let path = engine.paths().builds().join(&id);
-        let workspace = Self { engine: engine.clone(), id, path, layers: layers.to_vec() };
+        let workspace = Self {
+            engine: engine.clone(),
+            id,
+            path,
+            layers: layers.to_vec(),
+            below: OnceLock::new(),
+        };
         let memory = workspace.memory();
         for directory in [&memory, &workspace.path] {
             let mut builder = std::fs::DirBuilder::new();
@@ -87,9 +95,13 @@ impl Workspace {
         self.view(&outside::build_overlay(parts)?)
     }
 
-    /// The files as the step finds them. Blocks.
-    pub(super) fn below(&self) -> Result<Tree> {
-        self.readable(&self.layers)
+    /// The files as the step finds them. Blocks the first time.
+    pub(super) fn below(&self) -> Result<Arc<Tree>> {
+        if let Some(below) = self.below.get() {
+            return Ok(Arc::clone(below));
+        }
+        let below = Arc::new(self.readable(&self.layers)?);
+        Ok(Arc::clone(self.below.get_or_init(|| below)))
     }
 
     /// The files of other layers. Blocks.
@@ -138,7 +150,7 @@ impl Workspace {
     }
 
     /// What was written, and what lies below.
-    async fn opened(self: &Arc<Self>) -> Result<(Tree, Tree)> {
+    async fn opened(self: &Arc<Self>) -> Result<(Tree, Arc<Tree>)> {
         let workspace = Arc::clone(self);
         let opened = self.engine.run_blocking(move || {
             let upper = workspace.upper();
