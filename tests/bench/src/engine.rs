@@ -109,6 +109,7 @@ impl Engine {
             .args(arguments)
             .env("DOCKER_HOST", format!("unix://{}", self.socket().display()))
             .env("DOCKER_CONFIG", &self.directory)
+            .env("DOCKER_BUILDKIT", "0")
             .env_remove("DOCKER_CONTEXT")
             .stdin(Stdio::null())
             .stdout(Stdio::null())

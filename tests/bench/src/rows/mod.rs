@@ -2,6 +2,7 @@
 
 mod api;
 mod boot;
+mod build;
 mod channel;
 mod logs;
 mod machine;
@@ -35,6 +36,8 @@ pub(crate) enum Measure {
     Api,
     /// The pull of six layers, some 150 MB of files
     Pull,
+    /// Images from Dockerfiles
+    Build,
     /// What idle engines keep in memory
     Memory,
     /// A hundred containers at once
@@ -55,10 +58,11 @@ pub(crate) enum Measure {
 
 impl Measure {
     /// The engines are stopped before a machine is started.
-    const OF_ENGINES: [Self; 8] = [
+    const OF_ENGINES: [Self; 9] = [
         Self::Run,
         Self::Api,
         Self::Pull,
+        Self::Build,
         Self::Memory,
         Self::Many,
         Self::Logs,
@@ -149,6 +153,7 @@ impl<'a> EngineBench<'a> {
             Measure::Run => run::measure(self).await,
             Measure::Api => api::measure(self).await,
             Measure::Pull => pull::measure(self).await,
+            Measure::Build => build::measure(self).await,
             Measure::Many => many::measure(self).await,
             Measure::Logs => logs::measure(self).await,
             Measure::Network => network::measure(self).await,
