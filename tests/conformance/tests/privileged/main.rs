@@ -14,6 +14,7 @@ mod build;
 mod build_cache;
 mod build_git;
 mod build_hostile;
+mod build_layers;
 mod build_web;
 mod buildx;
 mod changes;
