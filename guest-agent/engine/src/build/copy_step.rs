@@ -48,7 +48,7 @@ impl Building {
         };
         // What was looked at need not be looked at again to know what it is.
         let known = match &source {
-            Some(source) if !plan.needs_fetching() => self.key_of(source).await,
+            Some(source) if !plan.needs_fetching() => self.key_of(source).await?,
             _ => None,
         };
         let memo = known.map(|key| {

@@ -37,6 +37,9 @@ pub(crate) struct WantedFiles {
 #[derive(Debug)]
 pub(crate) struct Directory {
     pub(crate) path: PathBuf,
+    /// What all its files are, if that is known without a look at them; see
+    /// [`BuildFiles::identity`].
+    pub(crate) identity: Option<Fingerprint>,
     /// Removes it when the build is over.
     pub(crate) _keeper: Box<dyn Debug + Send + Sync>,
 }

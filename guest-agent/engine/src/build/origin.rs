@@ -101,10 +101,15 @@ impl Building {
     }
 
     /// What all files of a source are, where that is known without a look at them.
-    pub(super) async fn key_of(&self, source: &Source) -> Option<Fingerprint> {
-        match source {
-            Source::Context(name) => self.request.files.identity(name.as_deref()).await,
-            Source::Layers(_, key) => Some(*key),
+    pub(super) async fn key_of(&self, source: &Source) -> Result<Option<Fingerprint>, BuildError> {
+        let name = match source {
+            Source::Context(name) => name.as_deref(),
+            Source::Layers(_, key) => return Ok(Some(*key)),
+        };
+        match self.request.files.identity(name).await {
+            // Some are known once they are here.
+            None => Ok(self.directory(name).await?.identity),
+            known => Ok(known),
         }
     }
 

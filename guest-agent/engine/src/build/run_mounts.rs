@@ -151,7 +151,7 @@ impl Building {
 
     /// What the files at a path of a source are.
     async fn files_key(&self, source: &Source, path: &str) -> Result<Fingerprint, BuildError> {
-        let known = self.key_of(source).await;
+        let known = self.key_of(source).await?;
         let known = known.map(|key| Fingerprint::of_bytes(format!("{key} {path}").as_bytes()));
         if let (Source::Layers(..), Some(key)) = (source, known) {
             return Ok(key);

@@ -339,5 +339,5 @@ fn incoming(root: &Path) -> PathBuf {
 }
 
 fn directory(path: PathBuf, keeper: impl Debug + Send + Sync + 'static) -> Arc<Directory> {
-    Arc::new(Directory { path, _keeper: Box::new(keeper) })
+    Arc::new(Directory { path, identity: None, _keeper: Box::new(keeper) })
 }

@@ -172,7 +172,7 @@ impl BuildFiles for Files {
         }
         let context = self.context().await?;
         let path = context.path().to_owned();
-        Ok(Arc::new(Directory { path, _keeper: Box::new(context) }))
+        Ok(Arc::new(Directory { path, identity: self.identity, _keeper: Box::new(context) }))
     }
 
     async fn identity(&self, context: Option<&str>) -> Option<Fingerprint> {
