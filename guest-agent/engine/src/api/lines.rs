@@ -27,6 +27,13 @@ pub(super) struct Lines {
 }
 
 impl Lines {
+    /// Lines, and what they are sent to.
+    #[cfg(test)]
+    pub(super) fn kept() -> (Self, mpsc::UnboundedReceiver<Result<Value>>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        (Self { sender, waiting: watch::Sender::new(0) }, receiver)
+    }
+
     /// Sends one; one that nobody waits for any more is dropped.
     pub(super) fn send(&self, line: Value) {
         self.waiting.send_modify(|waiting| *waiting += 1);

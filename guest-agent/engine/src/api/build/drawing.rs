@@ -230,6 +230,81 @@ fn excerpt(file: &str, text: &str, (first, last): (u32, u32)) -> String {
 mod tests {
     use super::*;
 
+    fn step(number: usize, stage: usize, text: &str) -> Arc<Step> {
+        Arc::new(Step {
+            number,
+            stage,
+            stage_name: format!("stage-{stage}"),
+            place: Some((number + 1, 2)),
+            text: text.to_owned(),
+            lines: (1, 1),
+            inputs: Vec::new(),
+        })
+    }
+
+    /// All that is told by what `tell` does to a drawing.
+    fn told(is_quiet: bool, tell: impl FnOnce(&Drawing)) -> String {
+        let (lines, mut receiver) = Lines::kept();
+        let drawing = Drawing::new(lines, is_quiet);
+        tell(&drawing);
+        let mut told = String::new();
+        while let Ok(line) = receiver.try_recv() {
+            told.push_str(line.unwrap()["stream"].as_str().unwrap_or_default());
+        }
+        told
+    }
+
+    #[test]
+    fn stages_are_told_one_after_the_other_however_they_are_made() {
+        let [one, two] = [step(0, 0, "FROM one"), step(1, 3, "FROM two")];
+        let id = Digest::of(b"x");
+        let short = id.short().to_owned();
+        let told = told(false, |drawing| {
+            drawing.planned(&[Arc::clone(&one), Arc::clone(&two)]);
+            drawing.started(&two);
+            drawing.started(&one);
+            drawing.output(&two, Stream::Stdout, Bytes::from_static(b"second \xed\x95"));
+            drawing.output(&one, Stream::Stderr, Bytes::from_static(b"first\n"));
+            drawing.output(&two, Stream::Stdout, Bytes::from_static(b"\x9c\n"));
+            drawing.ended(&two, Outcome::Done(&id));
+            drawing.ended(&one, Outcome::Done(&id));
+        });
+        let expected = format!(
+            "Step 1/2 : FROM one\nfirst\n ---> {short}\nStep 2/2 : FROM two\nsecond \u{d55c}\n ---> \
+             {short}\n"
+        );
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn what_waits_is_clipped_and_a_quiet_build_says_all_when_it_fails() {
+        let [one, two] = [step(0, 0, "FROM one"), step(1, 1, "FROM two")];
+        let write = |drawing: &Drawing| {
+            drawing.planned(&[Arc::clone(&one), Arc::clone(&two)]);
+            drawing.started(&two);
+            for _ in 0..5 {
+                let bytes = Bytes::from(vec![b'x'; 1 << 20]);
+                drawing.output(&two, Stream::Stdout, bytes);
+            }
+        };
+        assert_eq!(told(false, write), "");
+        let error = BuildError::Cancelled;
+        for is_quiet in [false, true] {
+            let told = told(is_quiet, |drawing| {
+                write(drawing);
+                drawing.failed(&error, "Dockerfile", "");
+            });
+            assert!(told.starts_with("Step 2/2 : FROM two\nxxx") && told.ends_with(CLIPPED));
+            assert!(told.len() < WAITING_MAX + 1000, "{}", told.len());
+        }
+        let id = Digest::of(b"x");
+        let quiet = told(true, |drawing| {
+            write(drawing);
+            drawing.succeeded(&id, &[]);
+        });
+        assert_eq!(quiet, format!("{id}\n"));
+    }
+
     #[test]
     fn the_instruction_that_failed_is_marked() {
         let text = "FROM x\nRUN a \\\n  b\nRUN c\nRUN d\nRUN e\n";
