@@ -17,8 +17,8 @@ use super::result::Built;
 use crate::engine::{Engine, Paths};
 use crate::error::Result;
 
-/// Fewer steps at once make no use of a disk that waits.
-const STEPS_MIN: usize = 4;
+/// Fewer steps at once make no use of a disk or a network that waits.
+const STEPS_MIN: usize = 8;
 
 /// What builds share.
 #[derive(Debug)]
