@@ -49,7 +49,7 @@ async fn build(
         return buildkit_build::build(engine, door, query, body).await;
     }
     let asked = Asked::parse(&query)?;
-    let secrets = Arc::new(RegistrySecrets::of(&parts.headers)?);
+    let secrets = Arc::new(RegistrySecrets::of(&parts.headers));
     let body = BodyReader::new(body);
     let building = engine.clone();
     lines::answer(&engine, |lines| Box::pin(run(building, asked, secrets, body, lines))).await

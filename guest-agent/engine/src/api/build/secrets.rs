@@ -10,7 +10,6 @@ use naru_image_store::Credentials;
 use tokio::net::UnixStream;
 
 use super::super::credentials::AuthConfig;
-use super::super::error::ApiError;
 use crate::build::{BuildError, BuildSecrets};
 
 /// What clients call Docker Hub, and what it is called here.
@@ -21,19 +20,20 @@ const HUB: [&str; 3] = ["index.docker.io", "registry-1.docker.io", "docker.io"];
 pub(super) struct RegistrySecrets(HashMap<String, Credentials>);
 
 impl RegistrySecrets {
-    /// Reads `X-Registry-Config`.
-    pub(super) fn of(headers: &HeaderMap) -> Result<Self, ApiError> {
-        let Some(header) = headers.get("x-registry-config") else { return Ok(Self::default()) };
-        let invalid = || ApiError::invalid("invalid X-Registry-Config header");
-        let text = header.to_str().map_err(|_| invalid())?.trim_end_matches('=');
+    /// Reads `X-Registry-Config`. What cannot be read is as good as absent, as in Docker.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        Self::read(headers).unwrap_or_default()
+    }
+
+    fn read(headers: &HeaderMap) -> Option<Self> {
+        let header = headers.get("x-registry-config")?;
+        let text = header.to_str().ok()?.trim_end_matches('=');
         let padded = format!("{text}{}", &"==="[..(4 - text.len() % 4) % 4]);
-        let bytes = URL_SAFE.decode(&padded).or_else(|_| STANDARD.decode(&padded));
-        let bytes = bytes.map_err(|_| invalid())?;
-        let known: Option<HashMap<String, AuthConfig>> =
-            serde_json::from_slice(&bytes).map_err(|_| invalid())?;
-        let known = known.unwrap_or_default().into_iter();
+        let bytes = URL_SAFE.decode(&padded).or_else(|_| STANDARD.decode(&padded)).ok()?;
+        let known: HashMap<String, AuthConfig> = serde_json::from_slice(&bytes).ok()?;
+        let known = known.into_iter();
         let known = known.map(|(registry, auth)| (domain(&registry), auth.into_credentials()));
-        Ok(Self(known.filter(|(_, credentials)| !credentials.is_empty()).collect()))
+        Some(Self(known.filter(|(_, credentials)| !credentials.is_empty()).collect()))
     }
 }
 
@@ -74,13 +74,13 @@ mod tests {
         for text in [URL_SAFE.encode(json), STANDARD.encode(json).replace('=', "")] {
             let value = HeaderValue::from_str(&text).unwrap();
             let headers = HeaderMap::from_iter([("x-registry-config".parse().unwrap(), value)]);
-            let secrets = RegistrySecrets::of(&headers).unwrap();
+            let secrets = RegistrySecrets::of(&headers);
             assert_eq!(secrets.0["docker.io"].username, "a");
             assert_eq!(secrets.0["host:5000"].username, "c");
             assert_eq!(secrets.0.len(), 2);
         }
         let value = HeaderValue::from_static("!");
         let headers = HeaderMap::from_iter([("x-registry-config".parse().unwrap(), value)]);
-        RegistrySecrets::of(&headers).unwrap_err();
+        assert!(RegistrySecrets::of(&headers).0.is_empty());
     }
 }
