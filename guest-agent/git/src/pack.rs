@@ -324,16 +324,16 @@ pub(crate) mod tests {
     fn objects_are_found_by_what_they_are() {
         let mut packer = Packer::new();
         let base = packer.add(Kind::Blob, b"hello world");
-        // "lo wor!", by where it lies, and of that "lo", by its id, which comes first.
-        let second = ObjectId::of(Kind::Blob, b"lo wor!").unwrap();
-        packer.add_delta(Err(second), &[7, 2, 0b1001_0000, 2]);
-        packer.add_delta(Ok(2), &[11, 7, 0b1001_0001, 3, 6, 1, b'!']);
+        // "lo w!", by where it lies, and of that "lo", by its id, which comes first.
+        let second = ObjectId::of(Kind::Blob, b"lo w!").unwrap();
+        packer.add_delta(Err(second), &[5, 2, 0b1001_0000, 2]);
+        packer.add_delta(Ok(2), &[11, 5, 0b1001_0001, 3, 4, 1, b'!']);
         let large = vec![7; 300_000];
         let large_id = packer.add(Kind::Blob, &large);
         let mut room = ROOM;
         let pack = packer.receive(&mut room).unwrap();
         assert_eq!(pack.content(base, 100).unwrap(), b"hello world");
-        assert_eq!(pack.content(second, 100).unwrap(), b"lo wor!");
+        assert_eq!(pack.content(second, 100).unwrap(), b"lo w!");
         let third = ObjectId::of(Kind::Blob, b"lo").unwrap();
         assert_eq!(pack.content(third, 100).unwrap(), b"lo");
         assert_eq!(pack.content(large_id, 1 << 20).unwrap(), large);
@@ -372,5 +372,27 @@ pub(crate) mod tests {
         packer.receive(&mut ROOM.clone()).unwrap_err();
         let none = Room { bytes: 10, files: 1 };
         assert!(matches!(packer.receive(&mut none.clone()), Err(GitError::NoRoom)));
+    }
+
+    #[test]
+    fn a_pack_with_other_bytes_in_it_is_read_or_refused() {
+        let mut packer = Packer::new();
+        packer.add(Kind::Blob, b"hello world");
+        packer.add_delta(Ok(1), &[11, 5, 0b1001_0001, 3, 4, 1, b'!']);
+        packer.add(Kind::Tree, b"100644 a\0aaaaaaaaaaaaaaaaaaaa");
+        let whole = packer.finish();
+        let directory = tempfile::tempdir().unwrap();
+        let mut refused = 0;
+        for at in 0..whole.len() {
+            for change in [1, 0x10, 0x80, 0xff] {
+                let mut changed = whole.clone();
+                changed[at] ^= change;
+                let received =
+                    Pack::receive(changed.as_slice(), directory.path(), &mut ROOM.clone());
+                refused += usize::from(received.is_err());
+            }
+        }
+        // Those of the sum at the end, which nobody asks for, change nothing.
+        assert!(refused >= 3 * (whole.len() - 20), "{refused} of {}", 4 * whole.len());
     }
 }

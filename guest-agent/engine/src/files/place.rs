@@ -92,6 +92,10 @@ pub(super) fn special(
         Kind::BlockDevice => (FileType::BlockDevice, NodeKind::BlockDevice),
         _ => (FileType::Fifo, NodeKind::Fifo),
     };
+    if member.kind == Kind::CharDevice && member.device == (0, 0) {
+        // To an overlay it is that something is not there; to a container it is nothing.
+        return Err(Errno::PERM.into());
+    }
     let device = makedev(member.device.0, member.device.1);
     mknodat(parent, name, kind, Mode::from_raw_mode(0o600), device)?;
     let node = Node::at(parent, name)?;

@@ -150,15 +150,20 @@ fn a_device_of_an_archive_gives_no_device() -> anyhow::Result<()> {
 }
 
 #[test]
-fn what_would_hide_a_file_from_an_overlay_is_not_copied() -> anyhow::Result<()> {
+fn what_would_hide_a_file_from_an_overlay_is_not_taken() -> anyhow::Result<()> {
     let engine = Engine::with_busybox()?;
+    let mut hiding = LayerWriter::new();
+    hiding.directory("bin", 0o755)?;
+    hiding.character_device("bin/sh", 0, 0)?;
+    let hiding = hiding.into_tar();
     for flag in ["", "--link "] {
-        let mut context = context(&format!("FROM busybox\nCOPY {flag}bin /bin/\n"))?;
-        context.directory("bin", 0o755)?;
-        context.character_device("bin/sh", 0, 0)?;
+        let mut context = context(&format!("FROM busybox\nADD {flag}a.tar /\n"))?;
+        context.file("a.tar", 0o644, &hiding)?;
         let said = build(&engine, context.into_tar())?;
         ensure!(said.contains("Operation not permitted"), "{said}");
     }
+    let said = build(&engine, hiding)?;
+    ensure!(said.contains("Operation not permitted"), "{said}");
     Ok(())
 }
 
