@@ -2,6 +2,7 @@
 //! fingerprint is known before anything is done with it.
 
 use std::fs::{File, Permissions};
+use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -10,8 +11,9 @@ use futures::TryStreamExt as _;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use naru_dockerfile::Fingerprint;
-use naru_image_store::{Digest, ImageStore, WebUrl};
+use naru_image_store::{Digest, ImageStore, WebFile, WebUrl};
 use rustix::fs::{Timespec, Timestamps, futimens};
+use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 use tokio::fs;
 use tokio::io::AsyncWriteExt as _;
@@ -19,7 +21,7 @@ use tokio::io::AsyncWriteExt as _;
 use super::super::context::{Context, clone_git};
 use super::error::{CopyError, Tried as _};
 use super::plan::{CopyPlan, Source};
-use crate::files::Tree;
+use crate::files::{Room, Tree};
 
 /// As Docker has it: nobody else's to read.
 const MODE: u32 = 0o600;
@@ -81,24 +83,33 @@ async fn fetch_file(
 ) -> Result<(), CopyError> {
     let web = images.fetch(url).await?;
     let modified = web.last_modified().and_then(moment);
-    let mut file =
-        fs::File::create_new(path).await.tried("download", url.to_string().as_bytes())?;
-    let mut stream = web.into_stream();
-    let mut hasher = Sha256::new();
-    while let Some(chunk) = stream.try_next().await.tried("download", url.to_string().as_bytes())? {
-        hasher.update(&chunk);
-        file.write_all(&chunk).await.tried("download", url.to_string().as_bytes())?;
-    }
-    file.flush().await.tried("download", url.to_string().as_bytes())?;
-    let found = format!("sha256:{}", Fingerprint::from_sha256(hasher.finalize().into()));
+    let shown = url.to_string();
+    let (file, found) = download(web, path).await.tried("download", shown.as_bytes())?;
     if let Some(expected) = checksum.filter(|expected| expected.as_str() != found) {
         return Err(CopyError::Mismatch { found, expected: expected.to_string() });
     }
-    finish(&file.into_std().await, modified).tried("download", url.to_string().as_bytes())
+    finish(&file, modified).tried("download", shown.as_bytes())
+}
+
+/// Writes what comes, and gives its digest. It takes what room there is, and leaves some for
+/// others: nobody says how much it will be.
+async fn download(web: WebFile, path: &Path) -> io::Result<(File, String)> {
+    let mut file = fs::File::create_new(path).await?;
+    let mut left = Room::of(&file)?.bytes;
+    let mut stream = web.into_stream();
+    let mut hasher = Sha256::new();
+    while let Some(chunk) = stream.try_next().await? {
+        left = left.checked_sub(chunk.len() as u64).ok_or(Errno::NOSPC)?;
+        hasher.update(&chunk);
+        file.write_all(&chunk).await?;
+    }
+    file.flush().await?;
+    let digest = format!("sha256:{}", Fingerprint::from_sha256(hasher.finalize().into()));
+    Ok((file.into_std().await, digest))
 }
 
 /// A file whose server does not say how old it is is as old as can be.
-fn finish(file: &File, modified: Option<Timestamp>) -> std::io::Result<()> {
+fn finish(file: &File, modified: Option<Timestamp>) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(MODE))?;
     let time = Timespec { tv_sec: modified.map_or(0, Timestamp::as_second), tv_nsec: 0 };
     Ok(futimens(file, &Timestamps { last_access: time, last_modification: time })?)
