@@ -443,3 +443,23 @@ fn without_a_context_only_documents_can_be_copied() {
     let plan = Case::plan("COPY a /").unwrap();
     assert!(matches!(plan.find(Sources::default(), &token), Err(CopyError::NoContext)));
 }
+
+#[test]
+fn what_is_said_twice_of_a_repository_is_the_same() {
+    for (instruction, message) in [
+        (
+            "ADD --keep-git-dir=true https://a.b/c.git?keep-git-dir=false /x",
+            "inconsistent keep-git-dir configuration",
+        ),
+        ("ADD --checksum=00 https://a.b/c.git?checksum=01 /x", "digest mismatch 01: 00"),
+        (
+            "ADD --checksum=00 https://a.b/c.git a /x/",
+            "checksum can't be specified for multiple sources",
+        ),
+    ] {
+        let error = Case::plan(instruction).unwrap_err().to_string();
+        assert_eq!(error, message, "{instruction}");
+    }
+    let plan = Case::plan("ADD --checksum=00 https://a.b/c.git?checksum=00 /x").unwrap();
+    assert!(plan.needs_fetching() && !plan.needs_tree());
+}
