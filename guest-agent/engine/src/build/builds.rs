@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::building::Building;
-use super::cache::{BuildCache, PruneWanted, Pruned, UsageRecord};
+use super::cache::{BuildCache, Contexts, PruneWanted, Pruned, UsageRecord};
 use super::context;
 use super::error::BuildError;
 use super::progress::Progress;
@@ -35,6 +35,11 @@ impl Builds {
         let cache = Arc::new(BuildCache::open(&directory, images)?);
         let steps = available_parallelism().map_or(STEPS_MIN, |count| count.get().max(STEPS_MIN));
         Ok(Self { cache, permits: Semaphore::new(steps) })
+    }
+
+    /// The directories of clients that are kept.
+    pub(crate) fn contexts(&self) -> &Contexts {
+        self.cache.contexts()
     }
 
     pub(super) fn cache(&self) -> &Arc<BuildCache> {

@@ -17,7 +17,6 @@ use naru_error::ErrorKind;
 use naru_image_store::Platform;
 use tokio::sync::mpsc;
 
-use super::contexts::Contexts;
 use super::solution::{Read, Solution};
 use super::uploads::Uploads;
 use super::{export, questions, usage};
@@ -38,14 +37,12 @@ pub(crate) struct EngineBuilder(Arc<Shared>);
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) engine: Engine,
-    pub(super) contexts: Contexts,
     pub(super) uploads: Uploads,
 }
 
 impl EngineBuilder {
     pub(crate) fn new(engine: Engine) -> Self {
-        let contexts = Contexts::new(&engine.paths().root.join("contexts"));
-        Self(Arc::new(Shared { engine, contexts, uploads: Uploads::default() }))
+        Self(Arc::new(Shared { engine, uploads: Uploads::default() }))
     }
 
     /// The archives that requests bring.
@@ -143,7 +140,7 @@ impl Builder for EngineBuilder {
     }
 
     async fn disk_usage(&self, request: DiskUsageRequest) -> Result<Vec<UsageRecord>, BuildError> {
-        usage::disk_usage(&self.0, &request).await
+        usage::disk_usage(&self.0.engine, &request).await
     }
 
     async fn prune(
@@ -151,7 +148,7 @@ impl Builder for EngineBuilder {
         request: PruneRequest,
         removed: mpsc::Sender<UsageRecord>,
     ) -> Result<(), BuildError> {
-        usage::prune(&self.0, &request, &removed).await
+        usage::prune(&self.0.engine, &request, &removed).await
     }
 }
 

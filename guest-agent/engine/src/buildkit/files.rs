@@ -21,13 +21,12 @@ use tokio_util::io::SyncIoBridge;
 use tokio_util::sync::CancellationToken;
 
 use super::builder::Shared;
-use super::contexts::Kept;
 use super::drawing::OwnStep;
 use super::receive::Filling;
 use super::secrets::of_client;
 use super::uploads::Uploads;
 use crate::build::{
-    BuildError, BuildFiles, Context, ContextError, Directory, DockerfileText, ReceivedContext,
+    BuildError, BuildFiles, Context, ContextError, Directory, DockerfileText, Kept, ReceivedContext,
     WantedFiles,
 };
 use crate::error::EngineError;
@@ -294,7 +293,7 @@ impl SessionFiles {
     }
 
     async fn kept(&self, name: &str, shared_key: &str) -> Result<Option<Kept>, BuildError> {
-        let contexts = self.shared.contexts.clone();
+        let contexts = self.shared.engine.builds().contexts().clone();
         let (name, shared_key) = (name.to_owned(), shared_key.to_owned());
         let place = self.shared.engine.paths().root.clone();
         let take = move || {

@@ -11,7 +11,6 @@
 
 mod attributes;
 mod builder;
-mod contexts;
 mod drawing;
 mod export;
 mod failure;

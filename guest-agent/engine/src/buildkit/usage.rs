@@ -8,32 +8,26 @@ use naru_buildkit::wire::google::Timestamp;
 use naru_error::ErrorKind;
 use tokio::sync::mpsc;
 
-use super::builder::Shared;
-use super::contexts::Usage;
 use super::failure::of_engine;
 use crate::build::{self, PruneWanted};
-use crate::error::EngineError;
-
-/// BuildKit's word for a client's directory.
-const CONTEXT: &str = "source.local";
+use crate::engine::Engine;
 
 /// Everything, what was used last first.
 pub(super) async fn disk_usage(
-    builder: &Shared,
+    engine: &Engine,
     request: &DiskUsageRequest,
 ) -> Result<Vec<UsageRecord>, BuildError> {
     let filter = Filter::parse(&request.filter)?;
     let before = before(request.age_limit);
-    let steps = builder.engine.build_usage().await.map_err(of_engine)?;
-    let mut records: Vec<UsageRecord> = steps.iter().map(of_step).collect();
-    records.extend(contexts(builder).await?.iter().map(of_context));
-    records.retain(|record| filter.fits(record) && is_unused_since(record, before));
-    Ok(records)
+    let records = engine.build_usage().await.map_err(of_engine)?;
+    let records = records.iter().map(wire);
+    let records = records.filter(|it| filter.fits(it) && is_unused_since(it, before));
+    Ok(records.collect())
 }
 
 /// Removes what the request names, and tells of it.
 pub(super) async fn prune(
-    builder: &Shared,
+    engine: &Engine,
     request: &PruneRequest,
     removed: &mpsc::Sender<UsageRecord>,
 ) -> Result<(), BuildError> {
@@ -43,45 +37,21 @@ pub(super) async fn prune(
     }
     let filter = Filter::parse(&request.filter)?;
     let before = before(request.keep_duration);
-    for context in contexts(builder).await? {
-        let record = of_context(&context);
-        if !context.is_in_use
-            && filter.fits(&record)
-            && is_unused_since(&record, before)
-            && remove(builder, context.key).await?
-        {
-            // Who is gone does not need to know.
-            drop(removed.send(record).await);
-        }
-    }
     let keep = request.reserved_space.max(request.max_used_space);
     let wanted = PruneWanted {
         all: request.all,
         keep_bytes: u64::try_from(keep).unwrap_or(0),
-        fits: Box::new(move |step| {
-            let record = of_step(step);
+        fits: Box::new(move |record| {
+            let record = wire(record);
             filter.fits(&record) && is_unused_since(&record, before)
         }),
     };
-    let pruned = builder.engine.prune_builds(wanted).await.map_err(of_engine)?;
-    for step in &pruned.records {
-        drop(removed.send(of_step(step)).await);
+    let pruned = engine.prune_builds(wanted).await.map_err(of_engine)?;
+    for record in &pruned.records {
+        // Who is gone does not need to know.
+        drop(removed.send(wire(record)).await);
     }
     Ok(())
-}
-
-async fn contexts(builder: &Shared) -> Result<Vec<Usage>, BuildError> {
-    let (contexts, place) = (builder.contexts.clone(), builder.engine.paths().root.clone());
-    let usage =
-        move || contexts.usage().map_err(EngineError::io("counting the contexts in", place));
-    builder.engine.run_blocking(usage).await.map_err(of_engine)
-}
-
-async fn remove(builder: &Shared, key: String) -> Result<bool, BuildError> {
-    let (contexts, place) = (builder.contexts.clone(), builder.engine.paths().root.clone());
-    let remove =
-        move || contexts.remove(&key).map_err(EngineError::io("removing a context in", place));
-    builder.engine.run_blocking(remove).await.map_err(of_engine)
 }
 
 /// The moment that lies so many nanoseconds back.
@@ -96,32 +66,18 @@ fn is_unused_since(record: &UsageRecord, before: Option<SystemTime>) -> bool {
     used.is_none_or(|used| (used.seconds, used.nanos) < (before.seconds, before.nanos))
 }
 
-fn of_step(step: &build::UsageRecord) -> UsageRecord {
+fn wire(record: &build::UsageRecord) -> UsageRecord {
     UsageRecord {
-        id: step.id.clone(),
-        mutable: step.kind == build::UsageKind::Mount,
-        in_use: step.in_use,
-        size: i64::try_from(step.size).unwrap_or(i64::MAX),
-        created_at: Some(SystemTime::from(step.created).into()),
-        last_used_at: Some(SystemTime::from(step.last_used).into()),
-        usage_count: i64::try_from(step.uses).unwrap_or(i64::MAX),
-        description: step.description.clone(),
-        record_type: step.kind.as_str().to_owned(),
-        shared: step.shared,
-        ..UsageRecord::default()
-    }
-}
-
-fn of_context(context: &Usage) -> UsageRecord {
-    UsageRecord {
-        id: context.key.get(..25).unwrap_or(&context.key).to_owned(),
-        mutable: true,
-        in_use: context.is_in_use,
-        size: i64::try_from(context.bytes).unwrap_or(i64::MAX),
-        created_at: context.made.map(Timestamp::from),
-        last_used_at: context.used.map(Timestamp::from),
-        description: "local source for context".to_owned(),
-        record_type: CONTEXT.to_owned(),
+        id: record.id.clone(),
+        mutable: record.kind != build::UsageKind::Step,
+        in_use: record.in_use,
+        size: i64::try_from(record.size).unwrap_or(i64::MAX),
+        created_at: Some(SystemTime::from(record.created).into()),
+        last_used_at: Some(SystemTime::from(record.last_used).into()),
+        usage_count: i64::try_from(record.uses).unwrap_or(i64::MAX),
+        description: record.description.clone(),
+        record_type: record.kind.as_str().to_owned(),
+        shared: record.shared,
         ..UsageRecord::default()
     }
 }

@@ -5,6 +5,7 @@
 //!   cache.db       which step came to which layer; which caches there are
 //!   caches/<n>/    the directories of `RUN --mount=type=cache`
 //!   contexts/<n>/  what clients have sent, while it is built; swept at start
+//!   kept/<key>/    clients' directories as they last came, so that only changes come again
 //!   <id>/          a step that is being done; swept at start
 //! ```
 //!
@@ -12,6 +13,7 @@
 //! row is there. A crash between the two leaves a layer that the next collection takes. All of it
 //! may be thrown away at any time: what is in use is held by who uses it.
 
+mod contexts;
 mod mounts;
 mod prune;
 mod steps;
@@ -28,6 +30,7 @@ use rusqlite::Connection;
 
 use crate::error::{EngineError, Result};
 
+pub(crate) use contexts::{Contexts, Kept};
 pub(crate) use mounts::{CacheMount, MountClaim};
 pub(crate) use prune::{PruneWanted, Pruned, UsageKind, UsageRecord};
 pub(crate) use steps::CachedStep;
@@ -71,6 +74,7 @@ pub(crate) struct BuildCache {
     /// One lock for each step that is being done, so that it is done once.
     doing: Mutex<HashMap<Fingerprint, Weak<tokio::sync::Mutex<()>>>>,
     mounts: mounts::InUse,
+    contexts: Contexts,
 }
 
 impl BuildCache {
@@ -93,6 +97,7 @@ impl BuildCache {
             held: Mutex::default(),
             doing: Mutex::default(),
             mounts: mounts::InUse::default(),
+            contexts: Contexts::new(&directory.join("kept")),
         };
         cache.hold_layers(images)?;
         cache.sweep_mounts()?;
@@ -109,6 +114,11 @@ impl BuildCache {
         let lock = Arc::default();
         doing.insert(key, Arc::downgrade(&lock));
         lock
+    }
+
+    /// The directories of clients that are kept.
+    pub(crate) fn contexts(&self) -> &Contexts {
+        &self.contexts
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {

@@ -37,12 +37,15 @@ pub(crate) struct UsageRecord {
 pub(crate) enum UsageKind {
     Step,
     Mount,
+    /// A client's directory.
+    Context,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     Step(Fingerprint, Option<Digest>),
     Mount(i64),
+    Context(String),
 }
 
 impl UsageKind {
@@ -51,6 +54,7 @@ impl UsageKind {
         match self {
             Self::Step => "regular",
             Self::Mount => "exec.cachemount",
+            Self::Context => "source.local",
         }
     }
 }
@@ -81,6 +85,7 @@ impl BuildCache {
             record.size = size(&path).unwrap_or_default();
             records.push(record);
         }
+        records.extend(self.context_records()?);
         records.sort_by(|a, b| b.last_used.cmp(&a.last_used).then_with(|| a.id.cmp(&b.id)));
         Ok(records)
     }
@@ -116,6 +121,13 @@ impl BuildCache {
                     remove_or_tell(&path);
                     pruned.reclaimed += record.size;
                 }
+                Place::Context(key) => {
+                    // A build may have taken it just now.
+                    if !self.contexts.remove(key).map_err(self.failed("removing"))? {
+                        continue;
+                    }
+                    pruned.reclaimed += record.size;
+                }
             }
             pruned.records.push(record);
         }
@@ -124,6 +136,31 @@ impl BuildCache {
             self.connection().execute("DELETE FROM known", [])?;
         }
         Ok(pruned)
+    }
+
+    fn context_records(&self) -> Result<Vec<UsageRecord>> {
+        let usages = self.contexts.usage().map_err(self.failed("counting"))?;
+        let time = |time| Timestamp::try_from(time).unwrap_or_default();
+        let records = usages.into_iter().map(|usage| UsageRecord {
+            id: usage.key.get(..ID_LEN).unwrap_or_default().to_owned(),
+            kind: UsageKind::Context,
+            description: "local source for context".to_owned(),
+            in_use: usage.is_in_use,
+            shared: false,
+            size: usage.bytes,
+            created: time(usage.made),
+            last_used: time(usage.used),
+            uses: 0,
+            place: Place::Context(usage.key),
+        });
+        Ok(records.collect())
+    }
+
+    fn failed(
+        &self,
+        operation: &'static str,
+    ) -> impl FnOnce(std::io::Error) -> EngineError + use<> {
+        EngineError::io(operation, self.directory.join("kept"))
     }
 
     fn step_records(&self, of_images: &HashSet<Digest>) -> Result<Vec<UsageRecord>> {

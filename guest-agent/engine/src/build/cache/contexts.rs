@@ -1,9 +1,9 @@
 //! The directories of clients, kept between builds so that only what has changed comes again.
 //!
 //! ```text
-//! contexts/boot           the machine's present life
-//! contexts/<key>/files    a directory as it last came; the key is the client's word for it
-//! contexts/<key>/incoming contents that are not whole yet
+//! kept/boot           the machine's present life
+//! kept/<key>/files    a directory as it last came; the key is the client's word for it
+//! kept/<key>/incoming contents that are not whole yet
 //! ```
 //!
 //! A directory is one build's alone while that lasts; another build that wants it meanwhile gets
@@ -46,7 +46,7 @@ struct State {
 
 /// A directory that is a build's alone.
 #[derive(Debug)]
-pub(super) struct Kept {
+pub(crate) struct Kept {
     directory: PathBuf,
     _alone: OwnedMutexGuard<()>,
 }
@@ -56,17 +56,17 @@ pub(super) struct Kept {
 pub(super) struct Usage {
     pub(super) key: String,
     pub(super) bytes: u64,
-    pub(super) made: Option<SystemTime>,
-    pub(super) used: Option<SystemTime>,
+    pub(super) made: SystemTime,
+    pub(super) used: SystemTime,
     pub(super) is_in_use: bool,
 }
 
 impl Kept {
-    pub(super) fn files(&self) -> PathBuf {
+    pub(crate) fn files(&self) -> PathBuf {
         self.directory.join("files")
     }
 
-    pub(super) fn incoming(&self) -> PathBuf {
+    pub(crate) fn incoming(&self) -> PathBuf {
         self.directory.join("incoming")
     }
 }
@@ -79,7 +79,7 @@ impl Contexts {
 
     /// The directory of the client's `name`, which it knows by `shared_key` in all its sessions;
     /// none while another build has it.
-    pub(super) fn take(&self, name: &str, shared_key: &str) -> io::Result<Option<Kept>> {
+    pub(crate) fn take(&self, name: &str, shared_key: &str) -> io::Result<Option<Kept>> {
         let digest = Digest::of(format!("{name}\0{shared_key}").as_bytes());
         let Some(kept) = self.take_key(digest.hex())? else { return Ok(None) };
         // What of it is mounted for a `RUN` must be open to whoever that is executed by.
@@ -106,7 +106,9 @@ impl Contexts {
         for (key, used) in self.keys()? {
             let alone = self.take_key(&key)?;
             let directory = self.0.root.join(&key);
-            let made = fs::metadata(&directory).and_then(|metadata| metadata.created()).ok();
+            // Some file systems do not know.
+            let made = fs::metadata(&directory).and_then(|metadata| metadata.created());
+            let made = made.unwrap_or(used);
             // One that is being filled changes while it is counted.
             let bytes = size(&directory.join("files")).unwrap_or(0);
             usages.push(Usage { key, bytes, made, used, is_in_use: alone.is_none() });
@@ -132,7 +134,7 @@ impl Contexts {
     }
 
     /// With when they were last used.
-    fn keys(&self) -> io::Result<Vec<(String, Option<SystemTime>)>> {
+    fn keys(&self) -> io::Result<Vec<(String, SystemTime)>> {
         self.make_ready(&mut self.0.state.lock().unwrap_or_else(PoisonError::into_inner))?;
         let mut keys = Vec::new();
         for entry in fs::read_dir(&self.0.root)? {
@@ -140,7 +142,7 @@ impl Contexts {
             if entry.file_type()?.is_dir()
                 && let Ok(key) = entry.file_name().into_string()
             {
-                keys.push((key, entry.metadata()?.modified().ok()));
+                keys.push((key, entry.metadata()?.modified()?));
             }
         }
         Ok(keys)
@@ -172,7 +174,7 @@ mod tests {
     #[test]
     fn a_directory_is_one_builds_alone_and_stays_for_the_next() {
         let root = tempfile::tempdir().unwrap();
-        let contexts = Contexts::new(&root.path().join("contexts"));
+        let contexts = Contexts::new(&root.path().join("kept"));
         let kept = contexts.take("context", "a").unwrap().unwrap();
         fs::write(kept.files().join("file"), "abc").unwrap();
         assert!(contexts.take("context", "a").unwrap().is_none());
@@ -182,7 +184,7 @@ mod tests {
         assert_eq!(used.bytes, 3);
         assert!(!contexts.remove(&used.key).unwrap());
         drop(kept);
-        let next = Contexts::new(&root.path().join("contexts"));
+        let next = Contexts::new(&root.path().join("kept"));
         let kept = next.take("context", "a").unwrap().unwrap();
         assert_eq!(fs::read(kept.files().join("file")).unwrap(), b"abc");
         drop(kept);
@@ -193,7 +195,7 @@ mod tests {
     #[test]
     fn nothing_is_kept_over_a_start_of_the_machine() {
         let root = tempfile::tempdir().unwrap();
-        let place = root.path().join("contexts");
+        let place = root.path().join("kept");
         let contexts = Contexts::new(&place);
         let kept = contexts.take("context", "a").unwrap().unwrap();
         fs::write(kept.files().join("file"), "abc").unwrap();
@@ -206,7 +208,7 @@ mod tests {
     #[test]
     fn the_oldest_goes_when_there_are_too_many() {
         let root = tempfile::tempdir().unwrap();
-        let contexts = Contexts::new(&root.path().join("contexts"));
+        let contexts = Contexts::new(&root.path().join("kept"));
         for number in 0..KEPT + 3 {
             contexts.take("context", &number.to_string()).unwrap().unwrap();
         }
