@@ -11,7 +11,7 @@
 
 mod documents;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, BufReader, Read, Write};
 
 use tar::{Builder, EntryType, Header};
@@ -71,25 +71,48 @@ impl ImageStore {
                 names.extend(tag.filter(|tag| !names.contains(tag)));
             }
         }
-        self.written(chosen)
+        self.written(&chosen, Documents::of)
     }
 
-    /// An image that was made here and is not in the store; its layers are. They must be held
-    /// until this has given what holds them then.
+    /// Images that were made here, by their configurations: one by itself, several as those of
+    /// different platforms behind one index, which is OCI's alone. Their layers must be held until
+    /// this has given what holds them then.
     pub async fn save_made(
         &self,
-        config: Vec<u8>,
+        configs: Vec<Vec<u8>>,
         names: Vec<ImageReference>,
     ) -> Result<SavedImages, ImageError> {
         let store = self.clone();
         let chosen = move || {
-            let image = store.described(config)?;
-            store.written(vec![Chosen { image, names }])
+            let images = configs.into_iter().map(|config| store.described(config));
+            let images: Vec<Image> = images.collect::<Result<_, _>>()?;
+            store.written_made(images, names)
         };
-        self.door().run("choosing an image", chosen).await
+        self.door().run("choosing images", chosen).await
     }
 
-    fn written(&self, chosen: Vec<Chosen>) -> Result<SavedImages, ImageError> {
+    fn written_made(
+        &self,
+        images: Vec<Image>,
+        names: Vec<ImageReference>,
+    ) -> Result<SavedImages, ImageError> {
+        match <[Image; 1]>::try_from(images) {
+            Ok([image]) => self.written(&[Chosen { image, names }], Documents::of),
+            Err(images) => {
+                let chosen: Vec<Chosen> = images
+                    .into_iter()
+                    .map(|image| Chosen { image, names: names.clone() })
+                    .collect();
+                self.written(&chosen, Documents::of_platforms)
+            }
+        }
+    }
+
+    fn written(
+        &self,
+        chosen: &[Chosen],
+        documents: impl FnOnce(&[Chosen], &HashMap<Digest, u64>) -> Documents,
+    ) -> Result<SavedImages, ImageError> {
         let mut known = HashSet::new();
         let (mut layers, mut pins) = (Vec::new(), Vec::new());
         for layer in chosen.iter().flat_map(|chosen| &chosen.image.layers) {
@@ -101,8 +124,8 @@ impl ImageStore {
         }
         Ok(SavedImages {
             store: self.clone(),
-            documents: Documents::of(&chosen, &layers.iter().cloned().collect()),
-            images: chosen.into_iter().map(|chosen| chosen.image.id).collect(),
+            documents: documents(chosen, &layers.iter().cloned().collect()),
+            images: chosen.iter().map(|chosen| chosen.image.id.clone()).collect(),
             layers,
             _pins: pins,
         })

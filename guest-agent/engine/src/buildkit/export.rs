@@ -70,15 +70,20 @@ pub(super) async fn all(
 ) -> Result<Told, BuildError> {
     let mut told = Told::new();
     for (number, exporter) in request.exporters.iter().enumerate() {
-        // A client takes what it gets first for the whole.
-        let [built] = built else {
-            let what = format!("the exporter {} for several platforms", exporter.r#type);
-            return Err(unsupported(&what));
-        };
         let exported = match exporter.r#type.as_str() {
-            "moby" | "image" => image::export(engine, context, built, exporter).await?,
-            "docker" | "oci" => archive::image(engine, context, built, exporter, number).await?,
-            "tar" => archive::files(engine, context, built, number).await?,
+            "image" if image::is_pushed(exporter) => {
+                image::export_and_push(engine, context, built, exporter).await?
+            }
+            "moby" | "image" => {
+                let built = only(built, exporter)?;
+                image::export(engine, context, built, exporter).await?
+            }
+            "oci" => archive::image(engine, context, built, exporter, number).await?,
+            "docker" => {
+                only(built, exporter)?;
+                archive::image(engine, context, built, exporter, number).await?
+            }
+            "tar" => archive::files(engine, context, only(built, exporter)?, number).await?,
             _ => tree::export(engine, context, built, number).await?,
         };
         told.extend(exported);
@@ -90,6 +95,14 @@ pub(super) async fn all(
         }
     }
     Ok(told)
+}
+
+/// The result for the one platform that there is.
+fn only<'a>(built: &'a [Arc<Built>], exporter: &Exporter) -> Result<&'a Built, BuildError> {
+    match built {
+        [built] => Ok(built),
+        _ => Err(unsupported(&format!("the exporter {} for several platforms", exporter.r#type))),
+    }
 }
 
 /// The names that an image is to have.

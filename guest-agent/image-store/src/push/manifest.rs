@@ -1,12 +1,16 @@
 //! The manifest that a pushed image gets.
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::digest::Digest;
 use crate::error::ImageError;
 use crate::image::{Image, LayerBlob};
+use crate::platform::Platform;
 use crate::reference::ImageReference;
-use crate::registry::{DOCKER_MANIFEST, ManifestDocument, OCI_MANIFEST, Parsed};
+use crate::registry::{
+    DOCKER_LIST, DOCKER_MANIFEST, ManifestDocument, OCI_INDEX, OCI_MANIFEST, Parsed,
+};
 
 const OCI: &str = "application/vnd.oci.";
 const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
@@ -68,6 +72,29 @@ pub(super) fn manifest_of(
     })?;
     let digest = Digest::of(&content);
     Ok(ManifestDocument { digest, media_type: manifest.media_type.to_owned(), content })
+}
+
+/// The index of the manifests of several platforms; for the same ones it is always the same.
+pub(super) fn index_of(manifests: &[(Platform, ManifestDocument)]) -> ManifestDocument {
+    let are_dockers = manifests.iter().all(|(_, manifest)| manifest.media_type == DOCKER_MANIFEST);
+    let media_type = if are_dockers { DOCKER_LIST } else { OCI_INDEX };
+    let entries = manifests.iter().map(|(platform, manifest)| {
+        let mut entry = json!({
+            "mediaType": manifest.media_type,
+            "size": manifest.content.len(),
+            "digest": manifest.digest,
+            "platform": { "architecture": platform.architecture, "os": platform.os },
+        });
+        if let Some(variant) = &platform.variant {
+            entry["platform"]["variant"] = json!(variant);
+        }
+        entry
+    });
+    let entries: Vec<Value> = entries.collect();
+    let index = json!({ "schemaVersion": 2, "mediaType": media_type, "manifests": entries });
+    let content = index.to_string().into_bytes();
+    let digest = Digest::of(&content);
+    ManifestDocument { digest, media_type: media_type.to_owned(), content }
 }
 
 fn oci_layer(media_type: &str) -> &str {

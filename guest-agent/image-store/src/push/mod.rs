@@ -9,6 +9,7 @@
 //! bytes, so that a broken upload goes on without anything having been stored here.
 
 mod layer;
+mod made;
 mod manifest;
 mod pack;
 
@@ -24,7 +25,7 @@ use crate::layers::Pin;
 use crate::platform::Platform;
 use crate::progress::{PushEvent, PushProgress, PushState};
 use crate::reference::ImageReference;
-use crate::registry::{Credentials, Origin, Purpose, Session};
+use crate::registry::{Credentials, ManifestDocument, Origin, Purpose, Session};
 use crate::store::ImageStore;
 
 use self::manifest::manifest_of;
@@ -45,6 +46,15 @@ pub struct PushRequest<'a> {
     pub platform: Option<&'a Platform>,
     /// Who pushes.
     pub credentials: Option<&'a Credentials>,
+}
+
+/// An image whose parts are in a repository.
+struct Put {
+    /// With leave to write there.
+    session: Session,
+    manifest: ManifestDocument,
+    /// What its layers are there, bottom first.
+    blobs: Vec<LayerBlob>,
 }
 
 impl ImageStore {
@@ -86,6 +96,26 @@ impl ImageStore {
         credentials: Option<&Credentials>,
         progress: PushProgress<'_>,
     ) -> Result<(), ImageError> {
+        let put = self.put_image(tag, image, credentials, progress).await?;
+        put.session.put_manifest(tag.tag().unwrap_or_default(), &put.manifest).await?;
+        self.note(tag, image, &put)?;
+        progress(PushEvent::Pushed {
+            tag: tag.tag().unwrap_or_default().to_owned(),
+            size: put.manifest.content.len() as u64,
+            digest: put.manifest.digest,
+        });
+        Ok(())
+    }
+
+    /// Sees to it that the repository has all that an image is made of, and gives the manifest,
+    /// which is not there yet.
+    async fn put_image(
+        &self,
+        tag: &ImageReference,
+        image: &Image,
+        credentials: Option<&Credentials>,
+        progress: PushProgress<'_>,
+    ) -> Result<Put, ImageError> {
         // Whatever is removed meanwhile, its layers stay until they were read.
         let _pins: Vec<Pin> =
             image.layers.iter().map(|layer| self.layer_store().pin(&layer.diff_id)).collect();
@@ -118,17 +148,15 @@ impl ImageStore {
             Some(digest) => self.index().manifest(digest)?,
             None => None,
         };
-        let document = manifest_of(image, &blobs, stored, tag)?;
-        session.put_manifest(tag.tag().unwrap_or_default(), &document).await?;
+        let manifest = manifest_of(image, &blobs, stored, tag)?;
+        Ok(Put { session, manifest, blobs })
+    }
+
+    /// Writes down what the repository has now.
+    fn note(&self, tag: &ImageReference, image: &Image, put: &Put) -> Result<(), ImageError> {
         let diff_ids = image.layers.iter().map(|layer| &layer.diff_id);
-        let noted: Vec<(&Digest, &LayerBlob)> = diff_ids.zip(&blobs).collect();
-        self.index().note_push(&image.id, &tag.name(), &document.digest, &noted)?;
-        progress(PushEvent::Pushed {
-            tag: tag.tag().unwrap_or_default().to_owned(),
-            digest: document.digest,
-            size: document.content.len() as u64,
-        });
-        Ok(())
+        let noted: Vec<(&Digest, &LayerBlob)> = diff_ids.zip(&put.blobs).collect();
+        self.index().note_push(&image.id, &tag.name(), &put.manifest.digest, &noted)
     }
 
     /// The token is to permit to write here, and to read where layers may be taken over from.

@@ -30,7 +30,8 @@ pub use config::{ClientIdentity, Credentials, HostConfig, Proxies, RegistryConfi
 pub(crate) use connect::Connector;
 pub use error::RegistryError;
 pub(crate) use manifest::{
-    DOCKER_MANIFEST, Descriptor, ImageManifest, ManifestDocument, OCI_MANIFEST, Parsed, choose,
+    DOCKER_LIST, DOCKER_MANIFEST, Descriptor, ImageManifest, ManifestDocument, OCI_INDEX,
+    OCI_MANIFEST, Parsed, choose,
 };
 pub(crate) use origin::Origin;
 pub(crate) use purpose::Purpose;

@@ -31,19 +31,8 @@ impl Documents {
         let (mut entries, mut rows) = (Vec::new(), Vec::new());
         let mut repositories = Map::new();
         for chosen in images {
-            let config = &chosen.image.raw_config;
-            let layers: Vec<&Digest> =
-                chosen.image.layers.iter().map(|layer| &layer.diff_id).collect();
-            let descriptors: Vec<Value> = layers
-                .iter()
-                .map(|layer| descriptor(OCI_LAYER, layer, sizes.get(*layer).copied().unwrap_or(0)))
-                .collect();
-            let manifest = document(&json!({
-                "schemaVersion": 2,
-                "mediaType": OCI_MANIFEST,
-                "config": descriptor(OCI_CONFIG, &chosen.image.id, config.len() as u64),
-                "layers": descriptors,
-            }));
+            let (layers, descriptors) = layers_of(chosen, sizes);
+            let manifest = manifest_of(chosen, &descriptors);
             let digest = Digest::of(&manifest);
             let entry = descriptor(OCI_MANIFEST, &digest, manifest.len() as u64);
             entries.extend(index_entries(&entry, chosen));
@@ -61,7 +50,7 @@ impl Documents {
                         top.hex().into();
                 }
             }
-            blobs.push((chosen.image.id.clone(), config.clone()));
+            blobs.push((chosen.image.id.clone(), chosen.image.raw_config.clone()));
             blobs.push((digest, manifest));
         }
         let index = json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries });
@@ -76,6 +65,66 @@ impl Documents {
         }
         Self { files, blobs }
     }
+
+    /// Of one image for several platforms: its names stand for an index of these. Docker's own
+    /// language has no word for that.
+    pub(super) fn of_platforms(images: &[Chosen], sizes: &HashMap<Digest, u64>) -> Self {
+        let (mut blobs, mut platforms) = (Vec::new(), Vec::new());
+        for chosen in images {
+            let (_, descriptors) = layers_of(chosen, sizes);
+            let manifest = manifest_of(chosen, &descriptors);
+            let digest = Digest::of(&manifest);
+            let mut entry = descriptor(OCI_MANIFEST, &digest, manifest.len() as u64);
+            let config = &chosen.image.config;
+            entry["platform"] = json!({
+                "architecture": config.architecture().to_string(),
+                "os": config.os().to_string(),
+            });
+            if let Some(variant) = config.variant() {
+                entry["platform"]["variant"] = json!(variant);
+            }
+            platforms.push(entry);
+            blobs.push((chosen.image.id.clone(), chosen.image.raw_config.clone()));
+            blobs.push((digest, manifest));
+        }
+        let inner = document(
+            &json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": platforms }),
+        );
+        let digest = Digest::of(&inner);
+        let entry = descriptor(OCI_INDEX, &digest, inner.len() as u64);
+        blobs.push((digest, inner));
+        let entries = images.first().map(|chosen| index_entries(&entry, chosen));
+        let index = json!({
+            "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries.unwrap_or_default(),
+        });
+        let files = vec![
+            ("oci-layout", document(&json!({ "imageLayoutVersion": "1.0.0" }))),
+            ("index.json", document(&index)),
+        ];
+        Self { files, blobs }
+    }
+}
+
+/// An image's layers, and what they are in the archive.
+fn layers_of<'a>(
+    chosen: &'a Chosen,
+    sizes: &HashMap<Digest, u64>,
+) -> (Vec<&'a Digest>, Vec<Value>) {
+    let layers: Vec<&Digest> = chosen.image.layers.iter().map(|layer| &layer.diff_id).collect();
+    let descriptors = layers
+        .iter()
+        .map(|layer| descriptor(OCI_LAYER, layer, sizes.get(*layer).copied().unwrap_or(0)))
+        .collect();
+    (layers, descriptors)
+}
+
+fn manifest_of(chosen: &Chosen, layers: &[Value]) -> Vec<u8> {
+    document(&json!({
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "config": descriptor(OCI_CONFIG, &chosen.image.id, chosen.image.raw_config.len() as u64),
+        "layers": layers,
+    }))
 }
 
 /// One entry for each name; an image without a name has one that names nothing.

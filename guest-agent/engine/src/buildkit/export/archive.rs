@@ -1,6 +1,7 @@
 //! Archives: of an image, or of the files in it.
 
 use std::io;
+use std::sync::Arc;
 
 use futures::StreamExt as _;
 use naru_buildkit::wire::control::Exporter;
@@ -16,25 +17,29 @@ use crate::engine::Engine;
 use crate::files::pack_content;
 use crate::written::written;
 
-/// An image as `docker load` and OCI's tools take it: one archive is both.
+/// An image as `docker load` and OCI's tools take it: one archive is both, but for one of several
+/// platforms, which is OCI's alone.
 pub(super) async fn image(
     engine: &Engine,
     context: &BuildContext,
-    built: &Built,
+    built: &[Arc<Built>],
     exporter: &Exporter,
     number: usize,
 ) -> Result<Told, BuildError> {
     let step = OwnStep::begin(context, &format!("exporting to {} image format", exporter.r#type));
     let names = names(exporter)?;
-    let mut told = Told::from([
-        ("containerimage.config.digest".to_owned(), id(built).to_string()),
-        ("containerimage.digest".to_owned(), id(built).to_string()),
-    ]);
+    let mut told = Told::new();
+    if let [built] = built {
+        for key in ["containerimage.config.digest", "containerimage.digest"] {
+            told.insert(key.to_owned(), id(built).to_string());
+        }
+    }
     if !names.is_empty() {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         told.insert("image.name".to_owned(), names.join(","));
     }
-    let saved = engine.images().save_made(built.config.clone(), names).await;
+    let configs = built.iter().map(|built| built.config.clone()).collect();
+    let saved = engine.images().save_made(configs, names).await;
     let sent = match saved {
         Ok(saved) => send(context, number, &told, move |out| saved.write(out)).await,
         Err(error) => Err(of_engine(error)),

@@ -1,11 +1,11 @@
 //! An image in the store, and from there at its registry.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use naru_buildkit::wire::control::{CacheOptionsEntry, Exporter};
 use naru_buildkit::{BuildContext, BuildError};
 use naru_error::ErrorKind;
-use naru_image_store::{ImageReference, PushEvent, PushRequest};
+use naru_image_store::{ImageReference, PushEvent};
 
 use super::{Told, id, names, reference};
 use crate::build::{BuildSecrets as _, Built, DockerfileText};
@@ -15,6 +15,13 @@ use crate::buildkit::failure::of_engine;
 use crate::buildkit::secrets::SessionSecrets;
 use crate::engine::Engine;
 
+/// Whether it goes to its registry when it is done. Of the other kind of images the client has
+/// the engine push them when the build is over.
+pub(super) fn is_pushed(exporter: &Exporter) -> bool {
+    exporter.r#type == "image" && exporter.attrs.get("push").is_some_and(|push| push == "true")
+}
+
+/// An image in the store.
 pub(super) async fn export(
     engine: &Engine,
     context: &BuildContext,
@@ -31,50 +38,55 @@ pub(super) async fn export(
             step.part(&format!("naming to {name}"), 0);
         }
     }
-    let kept = kept.map_err(|error| failure::told(&error.into(), &DockerfileText::default()));
-    step.end(kept)?;
+    step.end(kept.map_err(of_engine))?;
     let mut told = Told::from([
         ("containerimage.config.digest".to_owned(), id(built).to_string()),
         ("containerimage.digest".to_owned(), id(built).to_string()),
     ]);
     if !names.is_empty() {
-        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-        told.insert("image.name".to_owned(), names.join(","));
-    }
-    // Of the other kind the client has the engine push them when the build is over.
-    let is_pushed =
-        exporter.r#type == "image" && exporter.attrs.get("push").is_some_and(|push| push == "true");
-    if is_pushed {
-        for name in &names {
-            let digest = push(engine, context, name).await?;
-            told.insert("containerimage.digest".to_owned(), digest);
-        }
+        told.insert("image.name".to_owned(), joined(&names));
     }
     Ok(told)
 }
 
-/// The result as a cache for builds elsewhere, which is an image under another name.
+/// An image at its registry; one for a single platform is in the store as well.
+pub(super) async fn export_and_push(
+    engine: &Engine,
+    context: &BuildContext,
+    built: &[Arc<Built>],
+    exporter: &Exporter,
+) -> Result<Told, BuildError> {
+    let mut told = match built {
+        [built] => export(engine, context, built, exporter).await?,
+        _ => Told::new(),
+    };
+    let names = names(exporter)?;
+    for name in &names {
+        let digest = push(engine, context, built, name).await?;
+        told.insert("containerimage.digest".to_owned(), digest);
+    }
+    told.insert("image.name".to_owned(), joined(&names));
+    Ok(told)
+}
+
+/// The result as a cache for builds elsewhere, which is an image that is only at its registry.
 pub(super) async fn export_cache(
     engine: &Engine,
     context: &BuildContext,
     built: &[Arc<Built>],
     cache: &CacheOptionsEntry,
 ) -> Result<(), BuildError> {
-    let [built] = built else {
-        return Err(super::unsupported("the cache export registry for several platforms"));
-    };
     let missing =
         || BuildError::new(ErrorKind::InvalidArgument, "registry cache exporter requires ref");
     let name = reference(cache.attrs.get("ref").ok_or_else(missing)?)?;
-    let kept = engine.keep_built(built, std::slice::from_ref(&name)).await;
-    kept.map_err(|error| failure::told(&error.into(), &DockerfileText::default()))?;
-    push(engine, context, &name).await.map(drop)
+    push(engine, context, built, &name).await.map(drop)
 }
 
-/// Pushes a tag; the digest of what the registry has then.
+/// Pushes the result; the digest of what the registry has then.
 async fn push(
     engine: &Engine,
     context: &BuildContext,
+    built: &[Arc<Built>],
     name: &ImageReference,
 ) -> Result<String, BuildError> {
     let step = OwnStep::begin(context, &format!("pushing {name}"));
@@ -82,23 +94,19 @@ async fn push(
         let credentials = SessionSecrets::new(context.clone()).credentials(name.domain()).await;
         let credentials =
             credentials.map_err(|error| failure::told(&error, &DockerfileText::default()))?;
-        let digest = Mutex::new(String::new());
-        let progress = |event: PushEvent| {
-            if let PushEvent::Pushed { digest: pushed, .. } = event {
-                *digest.lock().unwrap_or_else(PoisonError::into_inner) = pushed.to_string();
-            }
-        };
-        let request = PushRequest {
-            reference: name,
-            all_tags: false,
-            platform: None,
-            credentials: credentials.as_ref(),
-        };
-        engine.images().push(request, &progress).await.map_err(of_engine)?;
+        let configs = built.iter().map(|built| built.config.clone()).collect();
+        let progress = |_: PushEvent| {};
+        let pushing = engine.images().push_made(name, configs, credentials.as_ref(), &progress);
+        let digest = pushing.await.map_err(of_engine)?;
         let familiar = name.familiar();
         engine.image_event("push", &familiar, &familiar);
-        Ok(digest.into_inner().unwrap_or_else(PoisonError::into_inner))
+        Ok(digest.to_string())
     };
     let pushed = pushed.await;
     step.end(pushed)
+}
+
+fn joined(names: &[ImageReference]) -> String {
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    names.join(",")
 }

@@ -1,12 +1,13 @@
 //! All files of a result, into a directory of the client's.
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use naru_buildkit::fsutil::{self, Entry, Kind};
@@ -29,14 +30,11 @@ use crate::spec::outside;
 pub(super) async fn export(
     engine: &Engine,
     context: &BuildContext,
-    built: &Built,
+    built: &[Arc<Built>],
     number: usize,
 ) -> Result<Told, BuildError> {
     let step = OwnStep::begin(context, "exporting to client directory");
-    let sent = match files_of(engine, built).await {
-        Ok(files) => send(engine, context, files, number).await,
-        Err(error) => Err(error),
-    };
+    let sent = send(engine, context, built, number).await;
     step.end(sent)?;
     Ok(Told::new())
 }
@@ -45,15 +43,24 @@ pub(super) async fn export(
 async fn send(
     engine: &Engine,
     context: &BuildContext,
-    files: Files,
+    built: &[Arc<Built>],
     number: usize,
 ) -> Result<(), BuildError> {
     let session = context.session().await?;
+    let mut parts = Vec::with_capacity(built.len());
+    for part in built {
+        // As BuildKit names them.
+        let name = (built.len() > 1).then(|| part.platform.to_string().replace('/', "_"));
+        parts.push((name, files_of(engine, part).await?));
+    }
+    // In the order of a walk.
+    parts.sort_by(|(one, _), (other, _)| one.cmp(other));
     let (runtime, cancelled) = (Handle::current(), context.cancelled().clone());
     let sent = engine.run_blocking(move || {
-        let opened = files.tree.root().and_then(SortedWalk::new);
-        let walk = opened.map_err(EngineError::io("reading", "what was built"))?;
-        let mut tree = SentTree { files, walk };
+        let opened = parts.into_iter().map(|(name, files)| Part::new(name, files));
+        let parts: io::Result<Vec<Part>> = opened.collect();
+        let parts = parts.map_err(EngineError::io("reading", "what was built"))?;
+        let mut tree = SentTree { parts, current: 0 };
         let sending = session.send_tree(number, &mut tree);
         Ok(runtime.block_on(cancelled.run_until_cancelled_owned(sending)))
     });
@@ -96,9 +103,41 @@ pub(super) async fn files_of(engine: &Engine, built: &Built) -> Result<Files, Bu
     made.await.map_err(of_engine)
 }
 
+/// The files of each platform, one after the other.
 struct SentTree {
+    parts: Vec<Part>,
+    current: usize,
+}
+
+/// The files of one platform, which have a directory of their own if there are several.
+struct Part {
+    name: Option<String>,
     files: Files,
     walk: SortedWalk,
+    is_told: bool,
+}
+
+impl Part {
+    fn new(name: Option<String>, files: Files) -> io::Result<Self> {
+        let walk = SortedWalk::new(files.tree.root()?)?;
+        let is_told = name.is_none();
+        Ok(Self { name, files, walk, is_told })
+    }
+
+    fn next(&mut self) -> io::Result<Option<Entry>> {
+        let name = self.name.clone().unwrap_or_default();
+        if !self.is_told {
+            self.is_told = true;
+            return Ok(Some(entry(name.into(), Kind::Directory, &self.files.tree.root()?)));
+        }
+        while let Some((path, node)) = self.walk.step()? {
+            if let Some(kind) = kind(&node)? {
+                let path = Path::new(&name).join(OsString::from_vec(path));
+                return Ok(Some(entry(path, kind, &node)));
+            }
+        }
+        Ok(None)
+    }
 }
 
 #[async_trait]
@@ -106,16 +145,23 @@ impl fsutil::Tree for SentTree {
     type File = File;
 
     async fn next(&mut self) -> io::Result<Option<Entry>> {
-        while let Some((path, node)) = self.walk.step()? {
-            if let Some(kind) = kind(&node)? {
-                return Ok(Some(entry(OsString::from_vec(path), kind, &node)));
+        while let Some(part) = self.parts.get_mut(self.current) {
+            if let Some(entry) = part.next()? {
+                return Ok(Some(entry));
             }
+            self.current += 1;
         }
         Ok(None)
     }
 
     async fn open(&mut self, path: &Path) -> io::Result<File> {
-        let node = self.files.tree.look(OsStr::as_bytes(path.as_os_str()))?;
+        let inside = |part: &Part| match &part.name {
+            Some(name) => path.strip_prefix(name).ok().map(Path::to_owned),
+            None => Some(path.to_owned()),
+        };
+        let found = self.parts.iter().find_map(|part| Some((part, inside(part)?)));
+        let (part, path) = found.ok_or(io::ErrorKind::NotFound)?;
+        let node = part.files.tree.look(path.as_os_str().as_bytes())?;
         Ok(File::from_std(node.open_file()?))
     }
 }
@@ -135,12 +181,12 @@ fn kind(node: &Node) -> io::Result<Option<Kind>> {
     }))
 }
 
-fn entry(path: OsString, kind: Kind, node: &Node) -> Entry {
+fn entry(path: PathBuf, kind: Kind, node: &Node) -> Entry {
     const NS: i64 = 1_000_000_000;
     let metadata = node.metadata();
     let size = if kind == Kind::File { metadata.size() } else { 0 };
     Entry {
-        path: path.into(),
+        path,
         kind,
         mode: metadata.mode() & 0o7777,
         uid: metadata.uid(),
