@@ -4,42 +4,24 @@
 //! known only as far as it is needed. It comes into a directory that an earlier build may have
 //! left, so that only what has changed is sent.
 
-use std::fmt::Debug;
-use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use naru_buildkit::fsutil::Received;
-use naru_buildkit::{BuildContext, ContextRequest, Session};
-use naru_dockerfile::{Ignore, Place, ignore_files, ignore_patterns};
-use naru_image_store::WebUrl;
-use tokio::io::AsyncRead;
-use tokio::runtime::Handle;
-use tokio::sync::oneshot;
-use tokio_util::io::SyncIoBridge;
-use tokio_util::sync::CancellationToken;
+use naru_buildkit::{BuildContext, ContextRequest};
+use naru_dockerfile::{Ignore, ignore_files, ignore_patterns};
 
 use super::builder::Shared;
+use super::client::Client;
 use super::drawing::OwnStep;
-use super::receive::Filling;
-use super::secrets::of_client;
-use super::uploads::Uploads;
 use crate::build::{
-    BuildError, BuildFiles, Context, ContextError, Directory, DockerfileText, Kept, ReceivedContext,
+    BuildError, BuildFiles, Context, ContextError, Directory, DockerfileText, ReceivedContext,
     WantedFiles,
 };
-use crate::error::EngineError;
-use crate::written::start_thread;
-
-/// How much of an upload may wait.
-const UPLOAD: usize = 256 << 10;
 
 /// Where a build's directories come from.
 #[derive(Debug)]
 pub(super) struct SessionFiles {
-    shared: Arc<Shared>,
-    context: BuildContext,
+    client: Client,
     /// The client's name of the build's own directory.
     name: String,
     /// Of the other contexts, by the build's names for them.
@@ -74,8 +56,7 @@ impl SessionFiles {
         places: Places<'_>,
     ) -> Result<Begin, BuildError> {
         let mut files = Self {
-            shared: Arc::clone(shared),
-            context: context.clone(),
+            client: Client::new(shared, context),
             name: places.files_name.to_owned(),
             names: Vec::new(),
             ignored: None,
@@ -111,12 +92,12 @@ impl SessionFiles {
                     follow,
                     ..ContextRequest::default()
                 };
-                let (folder, received) = self.fresh(request).await?;
+                let (folder, received) = self.client.fresh(request).await?;
                 step.part("transferring dockerfile:", received.bytes);
                 (Arc::new(folder), None)
             }
             Some(address) => {
-                let (folder, received) = self.uploaded(address, step).await?;
+                let (folder, received) = self.client.uploaded(address, step).await?;
                 let folder = Arc::new(folder);
                 self.upload = Some(Arc::clone(&folder));
                 match received {
@@ -129,7 +110,7 @@ impl SessionFiles {
             return Ok(DockerfileText { name, text });
         }
         let wanted = name.clone();
-        let read = self.shared.engine.run_blocking(move || {
+        let read = self.client.engine().run_blocking(move || {
             let mut text = folder.text(&wanted);
             if matches!(text, Ok(None)) && wanted == "Dockerfile" {
                 text = folder.text(&wanted.to_lowercase());
@@ -146,104 +127,6 @@ impl SessionFiles {
         Ok(DockerfileText { text: text?.ok_or_else(missing)?, name })
     }
 
-    /// Whatever it has of these files, in a directory of their own.
-    async fn fresh(&self, request: ContextRequest) -> Result<(Context, Received), BuildError> {
-        let session = self.context.session().await.map_err(of_client)?;
-        let folder = self.folder().await?;
-        let root = folder.path().to_owned();
-        let received = self.receive(session, request, root.clone(), incoming(&root)).await?;
-        Ok((folder, received))
-    }
-
-    async fn folder(&self) -> Result<Context, BuildError> {
-        let place = self.place();
-        Ok(self.shared.engine.run_blocking(move || Ok(Context::new(&place))).await??)
-    }
-
-    /// An archive that the client sends by an address of its own, or that is in the web.
-    async fn uploaded(
-        &self,
-        address: &str,
-        step: &OwnStep,
-    ) -> Result<(Context, ReceivedContext), BuildError> {
-        if let Some(id) = Uploads::id(address) {
-            let upload = self.shared.uploads.take(id).await;
-            let gone = || BuildError::Client("the context was not uploaded".to_owned());
-            return self.unpacked(upload.ok_or_else(gone)?).await;
-        }
-        let Some(path) = Session::upload_path(address) else {
-            let unsupported = || {
-                BuildError::Unsupported(format!(
-                    "the context {address} is not supported by this builder, but directories and \
-                     archives are"
-                ))
-            };
-            let Ok(Place::Http) = Place::of_context(address) else { return Err(unsupported()) };
-            let url: WebUrl = address.parse().map_err(|_| unsupported())?;
-            let images = self.shared.engine.images();
-            return Ok(Context::fetch(images, &url, &self.place()).await?);
-        };
-        let session = self.context.session().await.map_err(of_client)?;
-        let (near, far) = tokio::io::duplex(UPLOAD);
-        let unpacked = self.unpacked(far);
-        let (received, unpacked) = tokio::join!(session.receive_upload(path, near), unpacked);
-        // What could not be unpacked was not read to its end, either.
-        let unpacked = unpacked?;
-        step.part("transferring context:", received.map_err(of_client)?);
-        Ok(unpacked)
-    }
-
-    /// Takes what the client sends as slowly as it pleases.
-    async fn unpacked(
-        &self,
-        archive: impl AsyncRead + Send + Unpin + 'static,
-    ) -> Result<(Context, ReceivedContext), BuildError> {
-        let (archive, place) = (SyncIoBridge::new(archive), self.place());
-        let (sender, unpacked) = oneshot::channel();
-        start_thread(move || {
-            let unpack = || {
-                let folder = Context::new(&place)?;
-                let received = folder.receive_any(archive)?;
-                Ok((folder, received))
-            };
-            // Who gave the build up does not wait any more.
-            drop(sender.send(unpack()));
-        })?;
-        let lost = |_| BuildError::Client("the context could not be unpacked".to_owned());
-        Ok(unpacked.await.map_err(lost)?.map_err(|error: ContextError| error)?)
-    }
-
-    fn place(&self) -> PathBuf {
-        self.shared.engine.paths().builds().join("contexts")
-    }
-
-    /// Receives on a thread that may block. Giving this up ends that, too.
-    async fn receive(
-        &self,
-        session: Arc<Session>,
-        request: ContextRequest,
-        root: PathBuf,
-        incoming: PathBuf,
-    ) -> Result<Received, BuildError> {
-        let (runtime, given_up) = (Handle::current(), CancellationToken::new());
-        let _guard = given_up.clone().drop_guard();
-        let receive = move || {
-            let failed = |path: &Path| EngineError::io("filling", path.to_owned());
-            let mut filling = Filling::new(&root, &incoming).map_err(failed(&root))?;
-            let receiving = session.receive_context(&request, &mut filling);
-            let received = runtime.block_on(given_up.run_until_cancelled_owned(receiving));
-            Ok(match received {
-                None => Err(BuildError::Cancelled),
-                Some(Err(error)) => Err(of_client(error)),
-                Some(Ok(received)) => {
-                    filling.finish().map_err(failed(&root))?;
-                    Ok(received)
-                }
-            })
-        };
-        self.shared.engine.run_blocking(receive).await?
-    }
-
     /// What of a directory is none of the build's.
     async fn excluded(&self, name: &str, own: Option<&str>) -> Result<Vec<String>, BuildError> {
         let text = if let Some(own) = own {
@@ -255,8 +138,8 @@ impl SessionFiles {
                 follow: vec![file.clone()],
                 ..ContextRequest::default()
             };
-            let (folder, _) = self.fresh(request).await?;
-            let read = self.shared.engine.run_blocking(move || Ok(folder.text(&file)));
+            let (folder, _) = self.client.fresh(request).await?;
+            let read = self.client.engine().run_blocking(move || Ok(folder.text(&file)));
             read.await??.unwrap_or_default()
         };
         Ignore::parse(&text).map_err(ContextError::Ignore)?;
@@ -276,31 +159,9 @@ impl SessionFiles {
             follow: wanted.paths,
             ..ContextRequest::default()
         };
-        let session = self.context.session().await.map_err(of_client)?;
-        let taken = match session.shared_key() {
-            "" => None,
-            key => self.kept(name, key).await?,
-        };
-        let Some(kept) = taken else {
-            let (folder, received) = self.fresh(request).await?;
-            step.part("transferring context:", received.bytes);
-            return Ok(directory(folder.path().to_owned(), folder));
-        };
-        let (root, incoming) = (kept.files(), kept.incoming());
-        let received = self.receive(session, request, root.clone(), incoming).await?;
+        let (directory, received) = self.client.directory(request).await?;
         step.part("transferring context:", received.bytes);
-        Ok(directory(root, kept))
-    }
-
-    async fn kept(&self, name: &str, shared_key: &str) -> Result<Option<Kept>, BuildError> {
-        let contexts = self.shared.engine.builds().contexts().clone();
-        let (name, shared_key) = (name.to_owned(), shared_key.to_owned());
-        let place = self.shared.engine.paths().root.clone();
-        let take = move || {
-            let taken: io::Result<_> = contexts.take(&name, &shared_key);
-            taken.map_err(EngineError::io("looking for a kept context in", place))
-        };
-        Ok(self.shared.engine.run_blocking(take).await?)
+        Ok(directory)
     }
 }
 
@@ -310,7 +171,8 @@ impl BuildFiles for SessionFiles {
         let name = match &wanted.context {
             None => {
                 if let Some(upload) = &self.upload {
-                    return Ok(directory(upload.path().to_owned(), Arc::clone(upload)));
+                    let (path, keeper) = (upload.path().to_owned(), Box::new(Arc::clone(upload)));
+                    return Ok(Arc::new(Directory { path, _keeper: keeper }));
                 }
                 &self.name
             }
@@ -324,19 +186,8 @@ impl BuildFiles for SessionFiles {
             None => "[internal] load build context".to_owned(),
             Some(context) => format!("[context {context}] load from client"),
         };
-        let step = OwnStep::begin(&self.context, &title);
+        let step = OwnStep::begin(self.client.context(), &title);
         let fetched = self.directory(name, wanted, &step).await;
         step.end(fetched)
     }
-}
-
-/// Where contents are gathered for a directory that is thrown away.
-fn incoming(root: &Path) -> PathBuf {
-    let mut path = root.as_os_str().to_owned();
-    path.push(".incoming");
-    path.into()
-}
-
-fn directory(path: PathBuf, keeper: impl Debug + Send + Sync + 'static) -> Arc<Directory> {
-    Arc::new(Directory { path, identity: None, _keeper: Box::new(keeper) })
 }
