@@ -117,6 +117,7 @@ mod tests {
             "GET /_ping HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
             "GET /_ping HTTP/1.1\r\nno colon\r\n\r\n",
             "\x16\x03\x01\x02\x00",
+            "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         ] {
             assert_eq!(understand(head.as_bytes()), Some(Asked::Other), "{head:?}");
         }

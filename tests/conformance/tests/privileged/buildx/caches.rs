@@ -1,6 +1,6 @@
 //! Caches, elsewhere and here.
 
-use naru_test_framework::Registry;
+use naru_test_framework::{Registry, Running};
 
 use super::Buildx;
 
@@ -29,7 +29,9 @@ fn a_cache_comes_from_a_registry() -> anyhow::Result<()> {
     let to = format!("--cache-to=type=registry,ref={name}");
     buildx.build(&[&to, "-t", "app", "context"])?;
     let first = buildx.app(&[])?;
-    buildx.engine.docker(&["rmi", "app", &name])?.success()?;
+    // It is at its registry alone.
+    buildx.engine.docker(&["image", "inspect", &name])?.failure(1)?;
+    buildx.engine.docker(&["rmi", "app"])?.success()?;
     buildx.run(&["prune", "--all", "--force"])?.success()?;
     let from = format!("--cache-from=type=registry,ref={name}");
     buildx.build(&[&from, "-t", "app", "context"])?;
@@ -58,6 +60,24 @@ fn what_builds_leave_is_listed_and_pruned() -> anyhow::Result<()> {
     buildx.run(&["prune", "--all", "--force"])?.success()?;
     let listed = buildx.run(&["du"])?;
     assert!(listed.success()?.contains("Total:\t\t0B"), "{listed:?}");
+    Ok(())
+}
+
+#[test]
+fn every_door_prunes_all_of_it() -> anyhow::Result<()> {
+    let buildx = Buildx::with("FROM busybox\nCOPY . /files\n")?;
+    buildx.write("context/a", &"x".repeat(100_000))?;
+    buildx.build(&["context"])?;
+    let listed = || -> anyhow::Result<String> {
+        let listed = buildx.engine.docker(&["system", "df", "-v"])?;
+        Ok(listed.success()?.to_owned())
+    };
+    assert!(listed()?.contains("source.local"), "{}", listed()?);
+    // Not buildx's own.
+    let mut prune = buildx.engine.command(&["builder", "prune", "--all", "--force"]);
+    prune.env("DOCKER_BUILDKIT", "0");
+    Running::start(prune)?.finish()?.success()?;
+    assert!(!listed()?.contains("source.local"), "{}", listed()?);
     Ok(())
 }
 

@@ -101,3 +101,48 @@ fn what_no_exporter_does_is_refused_by_name() -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+const BOTH: &str = "--platform=linux/amd64,linux/arm64";
+
+#[test]
+fn two_platforms_come_side_by_side() -> anyhow::Result<()> {
+    let buildx = Buildx::with("FROM scratch\nARG TARGETARCH\nCOPY $TARGETARCH /file\n")?;
+    buildx.write("context/amd64", "one")?;
+    buildx.write("context/arm64", "other")?;
+    buildx.build(&[BOTH, "--output=tree", "context"])?;
+    assert_eq!(fs::read_to_string(buildx.path("tree/linux_amd64/file"))?, "one");
+    assert_eq!(fs::read_to_string(buildx.path("tree/linux_arm64/file"))?, "other");
+    buildx.build(&[BOTH, "-tapp", "--output=type=oci,dest=both.tar", "context"])?;
+    let path = format!("oci-archive:{}", buildx.path("both.tar").display());
+    for architecture in ["amd64", "arm64"] {
+        let mut inspect = Command::new("skopeo");
+        let chosen = format!("--override-arch={architecture}");
+        let found = inspect.args([&chosen, "inspect", "--config", &path]).output()?;
+        ensure!(found.status.success(), "{}", String::from_utf8_lossy(&found.stderr));
+        let config = String::from_utf8(found.stdout)?;
+        assert!(config.contains(&format!("\"architecture\":\"{architecture}\"")), "{config}");
+    }
+    let refused = buildx.failure(&[BOTH, "-tapp", "context"])?;
+    assert!(refused.contains("several platforms"), "{refused}");
+    Ok(())
+}
+
+#[test]
+fn two_platforms_are_pushed_behind_one_name() -> anyhow::Result<()> {
+    let registry = Registry::start()?;
+    let buildx = Buildx::with("FROM scratch\nARG TARGETARCH\nCOPY $TARGETARCH /file\n")?;
+    buildx.write("context/amd64", "one")?;
+    buildx.write("context/arm64", "other")?;
+    let host = buildx.engine.host();
+    buildx.run(&["create", "--name=far", "--driver=remote", &host])?.success()?;
+    let name = registry.reference("app", "1");
+    buildx.build(&["--builder=far", "--push", BOTH, "-t", &name, "context"])?;
+    let shown = buildx.run(&["imagetools", "inspect", &name])?;
+    let shown = shown.success()?;
+    assert!(shown.contains("linux/amd64") && shown.contains("linux/arm64"), "{shown}");
+    let pulled = buildx.engine.docker(&["pull", "--platform=linux/arm64", &name])?;
+    pulled.success()?;
+    let shown = buildx.engine.docker(&["inspect", "-f", "{{.Architecture}}", &name])?;
+    assert_eq!(shown.success()?, "arm64");
+    Ok(())
+}
