@@ -7,10 +7,12 @@ use bollard_stubs::models::ResourcesUlimits;
 use jiff::Timestamp;
 use naru_buildkit::wire::control::CacheOptionsEntry;
 use naru_buildkit::{BuildError, Target};
+use naru_dockerfile::Place;
 use naru_error::{ErrorKind, chain};
 use naru_image_store::Platform;
 use serde::Deserialize;
 
+use super::files::Other;
 use super::solution::Solution;
 use crate::build::{BuildOptions, NoCache, RunNetwork};
 
@@ -44,8 +46,8 @@ pub(super) struct Asked {
 #[derive(Debug)]
 pub(super) enum Named {
     Image(String),
-    /// A directory, by the client's name for it.
-    Files(String),
+    /// Files of the client's, or from elsewhere.
+    Files(Other),
     Solution(Arc<Solution>),
 }
 
@@ -184,12 +186,15 @@ fn named(
     };
     match scheme {
         "docker-image" => Ok(Named::Image(rest.trim_start_matches("//").to_owned())),
-        "local" => Ok(Named::Files(rest.to_owned())),
+        "local" => Ok(Named::Files(Other::Directory(rest.to_owned()))),
         "input" => match inputs.get(rest) {
             Some(solution) => Ok(Named::Solution(Arc::clone(solution))),
             None => Err(invalid(format!("invalid input {rest} for {name}"))),
         },
-        _ => Err(unsupported(&format!("the context {value} for {name}"))),
+        _ => match Place::of_context(value) {
+            Ok(Place::Http | Place::Git(_)) => Ok(Named::Files(Other::Address(value.to_owned()))),
+            _ => Err(unsupported(&format!("the context {value} for {name}"))),
+        },
     }
 }
 
@@ -326,7 +331,9 @@ mod tests {
         assert!(
             matches!(&asked.contexts["base"], Named::Image(name) if name == "busybox@sha256:0")
         );
-        assert!(matches!(&asked.contexts["files"], Named::Files(name) if name == "files"));
+        assert!(
+            matches!(&asked.contexts["files"], Named::Files(Other::Directory(name)) if name == "files")
+        );
         assert_eq!((&options.no_cache, options.pull), (&NoCache::All, true));
         assert_eq!(options.extra_hosts, ["a:1.2.3.4", "b:::1"]);
         assert_eq!(options.limits.shm_bytes, Some(1024));
@@ -340,7 +347,7 @@ mod tests {
     fn what_is_not_done_is_refused_by_name() {
         for (name, value, word) in [
             ("hostname", "x", "hostname"),
-            ("context:a", "https://host/repository.git", "https://host"),
+            ("context:a", "oci-layout://a", "oci-layout"),
             ("context:a", "input:a", "invalid input a"),
             ("cache-imports", r#"[{"Type":"gha"}]"#, "gha"),
             ("attest:sbom", "", "sbom"),

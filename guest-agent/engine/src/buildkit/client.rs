@@ -6,6 +6,7 @@ use std::sync::Arc;
 use naru_buildkit::fsutil::Received;
 use naru_buildkit::{BuildContext, ContextRequest, Session};
 use naru_dockerfile::Place;
+use naru_error::chain;
 use naru_image_store::WebUrl;
 use tokio::io::AsyncRead;
 use tokio::runtime::Handle;
@@ -86,7 +87,7 @@ impl Client {
         Ok(self.engine().run_blocking(move || Ok(Context::new(&place))).await??)
     }
 
-    /// An archive that the client sends by an address of its own, or that is in the web.
+    /// What is at an address: one of the client's own, or elsewhere.
     pub(super) async fn uploaded(
         &self,
         address: &str,
@@ -98,16 +99,7 @@ impl Client {
             return self.unpacked(upload.ok_or_else(gone)?).await;
         }
         let Some(path) = Session::upload_path(address) else {
-            let unsupported = || {
-                BuildError::Unsupported(format!(
-                    "the context {address} is not supported by this builder, but directories and \
-                     archives are"
-                ))
-            };
-            let Ok(Place::Http) = Place::of_context(address) else { return Err(unsupported()) };
-            let url: WebUrl = address.parse().map_err(|_| unsupported())?;
-            let images = self.engine().images();
-            return Ok(Context::fetch(images, &url, &self.place()).await?);
+            return self.fetched(address).await;
         };
         let session = self.context.session().await.map_err(of_client)?;
         let (near, far) = tokio::io::duplex(UPLOAD);
@@ -117,6 +109,27 @@ impl Client {
         let unpacked = unpacked?;
         step.part("transferring context:", received.map_err(of_client)?);
         Ok(unpacked)
+    }
+
+    /// An archive or a lone Dockerfile of the web, or a repository.
+    async fn fetched(&self, address: &str) -> Result<(Context, ReceivedContext), BuildError> {
+        let (images, place) = (self.engine().images(), self.place());
+        let known = Place::of_context(address);
+        match known.map_err(|problem| BuildError::Invalid(problem.to_string()))? {
+            Place::Http => {
+                let url: Result<WebUrl, _> = address.parse();
+                let url = url.map_err(|error| BuildError::Invalid(chain(&error)))?;
+                Ok(Context::fetch(images, &url, &place).await?)
+            }
+            Place::Git(source) => {
+                let context = Context::fetch_git(images, &source, &place).await?;
+                Ok((context, ReceivedContext::Archive))
+            }
+            Place::Path => {
+                let message = format!("the context {address} is no address");
+                Err(BuildError::Invalid(message))
+            }
+        }
     }
 
     /// Takes what the client sends as slowly as it pleases.

@@ -4,6 +4,7 @@
 //! known only as far as it is needed. It comes into a directory that an earlier build may have
 //! left, so that only what has changed is sent.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -24,12 +25,21 @@ pub(super) struct SessionFiles {
     client: Client,
     /// The client's name of the build's own directory.
     name: String,
-    /// Of the other contexts, by the build's names for them.
-    names: Vec<(String, String)>,
+    /// Where the other contexts come from, by the build's names for them.
+    others: BTreeMap<String, Other>,
     /// What the Dockerfile has beside it for itself alone.
     ignored: Option<String>,
     /// Instead of a directory of the client's.
     upload: Option<Arc<Context>>,
+}
+
+/// Where another context comes from.
+#[derive(Debug)]
+pub(super) enum Other {
+    /// A directory, by the client's name for it.
+    Directory(String),
+    /// The web, or a repository.
+    Address(String),
 }
 
 /// What is read before anything is built.
@@ -58,7 +68,7 @@ impl SessionFiles {
         let mut files = Self {
             client: Client::new(shared, context),
             name: places.files_name.to_owned(),
-            names: Vec::new(),
+            others: BTreeMap::new(),
             ignored: None,
             upload: None,
         };
@@ -69,9 +79,9 @@ impl SessionFiles {
         Ok(Begin { dockerfile, files })
     }
 
-    /// Knows the client's name of another context.
-    pub(super) fn add(&mut self, context: &str, name: &str) {
-        self.names.push((context.to_owned(), name.to_owned()));
+    /// Knows where another context comes from.
+    pub(super) fn add(&mut self, context: String, from: Other) {
+        self.others.insert(context, from);
     }
 
     async fn dockerfile(
@@ -168,26 +178,32 @@ impl SessionFiles {
 #[async_trait]
 impl BuildFiles for SessionFiles {
     async fn fetch(&self, wanted: WantedFiles) -> Result<Arc<Directory>, BuildError> {
-        let name = match &wanted.context {
-            None => {
-                if let Some(upload) = &self.upload {
-                    let (path, keeper) = (upload.path().to_owned(), Box::new(Arc::clone(upload)));
-                    return Ok(Arc::new(Directory { path, _keeper: keeper }));
-                }
-                &self.name
+        let Some(context) = &wanted.context else {
+            if let Some(upload) = &self.upload {
+                return Ok(kept_by(Arc::clone(upload)));
             }
-            Some(context) => {
-                let known = self.names.iter().find(|(known, _)| known == context);
-                let unknown = || BuildError::NotFound(format!("there is no context {context}"));
-                &known.ok_or_else(unknown)?.1
-            }
+            let step = OwnStep::begin(self.client.context(), "[internal] load build context");
+            let fetched = self.directory(&self.name, wanted, &step).await;
+            return step.end(fetched);
         };
-        let title = match &wanted.context {
-            None => "[internal] load build context".to_owned(),
-            Some(context) => format!("[context {context}] load from client"),
+        let unknown = || BuildError::NotFound(format!("there is no context {context}"));
+        let other = self.others.get(context).ok_or_else(unknown)?;
+        let title = match other {
+            Other::Directory(_) => format!("[context {context}] load from client"),
+            Other::Address(address) => format!("[context {context}] {address}"),
         };
         let step = OwnStep::begin(self.client.context(), &title);
-        let fetched = self.directory(name, wanted, &step).await;
+        let fetched = match other {
+            Other::Directory(name) => self.directory(name, wanted, &step).await,
+            Other::Address(address) => {
+                let fetched = self.client.uploaded(address, &step).await;
+                fetched.map(|(folder, _)| kept_by(Arc::new(folder)))
+            }
+        };
         step.end(fetched)
     }
+}
+
+fn kept_by(folder: Arc<Context>) -> Arc<Directory> {
+    Arc::new(Directory { path: folder.path().to_owned(), identity: None, _keeper: Box::new(folder) })
 }

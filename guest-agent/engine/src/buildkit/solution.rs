@@ -84,8 +84,8 @@ impl Read {
                 Named::Image(image) => {
                     options.contexts.insert(name, NamedContext::Image(image));
                 }
-                Named::Files(directory) => {
-                    files.add(&name, &directory);
+                Named::Files(from) => {
+                    files.add(name.clone(), from);
                     options.contexts.insert(name, NamedContext::Files);
                 }
                 Named::Solution(solution) => {

@@ -15,14 +15,14 @@ use crate::build::{build, context};
 use crate::raw::ask;
 
 /// A server of the repositories in a directory.
-struct GitServer {
+pub(crate) struct GitServer {
     address: SocketAddr,
     root: PathBuf,
 }
 
 impl GitServer {
     /// Its thread waits for connections until the tests' process ends.
-    fn start(root: PathBuf) -> anyhow::Result<Self> {
+    pub(crate) fn start(root: PathBuf) -> anyhow::Result<Self> {
         fs::create_dir_all(&root)?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
@@ -36,7 +36,7 @@ impl GitServer {
         Ok(Self { address, root })
     }
 
-    fn url(&self, repository: &str) -> String {
+    pub(crate) fn url(&self, repository: &str) -> String {
         format!("http://{}/{repository}", self.address)
     }
 
@@ -54,7 +54,11 @@ impl GitServer {
     }
 
     /// Makes a repository of these files, or goes on with one.
-    fn commit(&self, repository: &str, files: &[(&str, &str)]) -> anyhow::Result<String> {
+    pub(crate) fn commit(
+        &self,
+        repository: &str,
+        files: &[(&str, &str)],
+    ) -> anyhow::Result<String> {
         let directory = self.root.join(repository);
         if !directory.exists() {
             fs::create_dir_all(&directory)?;

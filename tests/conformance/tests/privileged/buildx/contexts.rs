@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use naru_test_framework::Running;
 
 use super::Buildx;
+use crate::build_git::GitServer;
 
 /// How many bytes of the context were sent; none are not shown.
 fn sent(said: &str) -> Option<&str> {
@@ -87,9 +88,20 @@ fn named_contexts_take_the_places_of_images_and_stages() -> anyhow::Result<()> {
     let files = ["--build-context", "files=files", "-t", "app", "context"];
     buildx.build(&[&base[..], &files].concat())?;
     assert_eq!(buildx.app(&[])?, "from a directory");
-    let git = "files=https://localhost/repository.git";
-    let refused = buildx.failure(&["--build-context", git, "context"])?;
-    assert!(refused.contains("repository.git"), "{refused}");
+    Ok(())
+}
+
+#[test]
+fn repositories_are_built_and_copied_from() -> anyhow::Result<()> {
+    let buildx = Buildx::with("FROM scratch\n")?;
+    let server = GitServer::start(buildx.path("repositories"))?;
+    let dockerfile =
+        "FROM busybox\nCOPY a /a\nCOPY --from=other b /b\nCMD [\"cat\", \"/a\", \"/b\"]\n";
+    server.commit("app.git", &[("Dockerfile", dockerfile), ("a", "of the repository, ")])?;
+    server.commit("other.git", &[("b", "of another")])?;
+    let other = format!("other={}", server.url("other.git"));
+    buildx.build(&["--build-context", &other, "-t", "app", &server.url("app.git")])?;
+    assert_eq!(buildx.app(&[])?, "of the repository, of another");
     Ok(())
 }
 
