@@ -110,14 +110,19 @@ pub(super) async fn build(
     lines::answer(&engine, |lines| async move {
         let _named = uploads.named(&id, cancelled.clone());
         let (told, end) = door.build(request).map_err(failure)?;
-        let upload = async {
+        let over = CancellationToken::new();
+        let end = async {
+            let ended = cancelled.run_until_cancelled(end).await;
+            over.cancel();
+            ended
+        };
+        // A build that does not want it says why.
+        let upload = over.run_until_cancelled(async {
             if let Some((id, archive)) = own {
-                // A build that does not want it says why.
                 uploads.offer(&id, archive).await;
             }
-        };
-        let end = cancelled.run_until_cancelled(end);
-        let (ended, (), ()) = tokio::join!(end, tell(told, &lines), upload);
+        });
+        let (ended, (), _) = tokio::join!(end, tell(told, &lines), upload);
         let Some(ended) = ended else { return Err(EngineError::Build(BuildError::Cancelled)) };
         let SolveResponse { exporter_response } = ended.map_err(failure)?;
         if let Some(id) = exporter_response.get("containerimage.config.digest").filter(|_| is_image)

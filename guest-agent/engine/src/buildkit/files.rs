@@ -5,13 +5,14 @@
 //! left, so that only what has changed is sent.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use async_trait::async_trait;
 use naru_buildkit::{BuildContext, ContextRequest};
 use naru_dockerfile::{Ignore, ignore_files, ignore_patterns};
+use tokio::sync::Mutex as AsyncMutex;
 
-use super::builder::Shared;
+use super::builder;
 use super::client::Client;
 use super::drawing::OwnStep;
 use crate::build::{
@@ -31,7 +32,12 @@ pub(super) struct SessionFiles {
     ignored: Option<String>,
     /// Instead of a directory of the client's.
     upload: Option<Arc<Context>>,
+    /// What was fetched, for as long as somebody has it: builds for several platforms share it.
+    fetched: Mutex<Vec<(WantedFiles, Shared)>>,
 }
+
+/// A directory, while somebody has it. Who fetches it has the lock.
+type Shared = Arc<AsyncMutex<Weak<Directory>>>;
 
 /// Where another context comes from.
 #[derive(Debug)]
@@ -61,7 +67,7 @@ pub(super) struct Places<'a> {
 impl SessionFiles {
     /// Reads the Dockerfile.
     pub(super) async fn begin(
-        shared: &Arc<Shared>,
+        shared: &Arc<builder::Shared>,
         context: &BuildContext,
         places: Places<'_>,
     ) -> Result<Begin, BuildError> {
@@ -71,6 +77,7 @@ impl SessionFiles {
             others: BTreeMap::new(),
             ignored: None,
             upload: None,
+            fetched: Mutex::default(),
         };
         let title = format!("[internal] load build definition from {}", places.filename);
         let step = OwnStep::begin(context, &title);
@@ -178,6 +185,29 @@ impl SessionFiles {
 #[async_trait]
 impl BuildFiles for SessionFiles {
     async fn fetch(&self, wanted: WantedFiles) -> Result<Arc<Directory>, BuildError> {
+        let shared = self.shared(&wanted);
+        let mut known = shared.lock().await;
+        if let Some(directory) = known.upgrade() {
+            return Ok(directory);
+        }
+        let directory = self.fetch_anew(wanted).await?;
+        *known = Arc::downgrade(&directory);
+        Ok(directory)
+    }
+}
+
+impl SessionFiles {
+    fn shared(&self, wanted: &WantedFiles) -> Shared {
+        let mut fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, shared)) = fetched.iter().find(|(known, _)| known == wanted) {
+            return Arc::clone(shared);
+        }
+        let shared = Shared::default();
+        fetched.push((wanted.clone(), Arc::clone(&shared)));
+        shared
+    }
+
+    async fn fetch_anew(&self, wanted: WantedFiles) -> Result<Arc<Directory>, BuildError> {
         let Some(context) = &wanted.context else {
             if let Some(upload) = &self.upload {
                 return Ok(kept_by(Arc::clone(upload)));
@@ -205,5 +235,9 @@ impl BuildFiles for SessionFiles {
 }
 
 fn kept_by(folder: Arc<Context>) -> Arc<Directory> {
-    Arc::new(Directory { path: folder.path().to_owned(), identity: None, _keeper: Box::new(folder) })
+    Arc::new(Directory {
+        path: folder.path().to_owned(),
+        identity: None,
+        _keeper: Box::new(folder),
+    })
 }

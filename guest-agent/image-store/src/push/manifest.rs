@@ -106,3 +106,31 @@ fn oci_layer(media_type: &str) -> &str {
         other => other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest(media_type: &str, content: &str) -> ManifestDocument {
+        ManifestDocument {
+            digest: Digest::of(content.as_bytes()),
+            media_type: media_type.to_owned(),
+            content: content.as_bytes().to_vec(),
+        }
+    }
+
+    #[test]
+    fn an_index_is_of_the_family_of_its_manifests() {
+        let platform = |text: &str| text.parse::<Platform>().unwrap();
+        let one = (platform("linux/amd64"), manifest(DOCKER_MANIFEST, "{}"));
+        let other = (platform("linux/arm/v6"), manifest(DOCKER_MANIFEST, "{ }"));
+        let list = index_of(&[one.clone(), other]);
+        assert_eq!(list.media_type, DOCKER_LIST);
+        let Ok(Parsed::Index(_)) = list.parse("a") else { panic!("not an index: {list:?}") };
+        let text: Value = serde_json::from_slice(&list.content).unwrap();
+        assert_eq!(text["manifests"][1]["platform"]["variant"], "v6");
+        assert_eq!(text["manifests"][0]["size"], 2);
+        let oci = (platform("linux/arm64"), manifest(OCI_MANIFEST, "{}"));
+        assert_eq!(index_of(&[one, oci]).media_type, OCI_INDEX);
+    }
+}
