@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use naru_buildkit::fsutil::Received;
 use naru_buildkit::{BuildContext, ContextRequest, Session};
-use naru_dockerfile::Place;
+use naru_dockerfile::Place as Address;
 use naru_error::chain;
 use naru_image_store::WebUrl;
 use tokio::io::AsyncRead;
@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::builder::Shared;
 use super::drawing::OwnStep;
-use super::receive::Filling;
+use super::receive::{Filling, Place};
 use super::secrets::of_client;
 use super::uploads::Uploads;
 use crate::build::{BuildError, Context, Directory, Kept, ReceivedContext};
@@ -62,12 +62,17 @@ impl Client {
         let Some(kept) = taken else {
             let (folder, received) = self.fresh(request).await?;
             let (path, keeper) = (folder.path().to_owned(), Box::new(folder));
-            return Ok((Arc::new(Directory { path, _keeper: keeper }), received));
+            return Ok((Arc::new(Directory { path, identity: None, _keeper: keeper }), received));
         };
-        let (path, incoming) = (kept.files(), kept.incoming());
-        let filling = receive(session, request, path.clone(), incoming, kept);
-        let (kept, received) = filling.await?;
-        Ok((Arc::new(Directory { path, _keeper: Box::new(kept) }), received))
+        let (path, place) = (kept.files(), Place::kept(&kept));
+        let (kept, received) = receive(session, request, place, kept).await?;
+        let identity = self.engine().run_blocking(move || {
+            let failed = EngineError::io("reading the identity of", kept.files());
+            Ok((kept.identity().map_err(failed)?, kept))
+        });
+        let (identity, kept) = identity.await?;
+        let identity = Some(identity);
+        Ok((Arc::new(Directory { path, identity, _keeper: Box::new(kept) }), received))
     }
 
     /// Whatever it has of these files, in a directory of their own.
@@ -78,8 +83,7 @@ impl Client {
         let session = self.context.session().await.map_err(of_client)?;
         let folder = self.folder().await?;
         let root = folder.path().to_owned();
-        let incoming = incoming(&root);
-        receive(session, request, root, incoming, folder).await
+        receive(session, request, Place::fresh(root), folder).await
     }
 
     async fn folder(&self) -> Result<Context, BuildError> {
@@ -114,18 +118,18 @@ impl Client {
     /// An archive or a lone Dockerfile of the web, or a repository.
     async fn fetched(&self, address: &str) -> Result<(Context, ReceivedContext), BuildError> {
         let (images, place) = (self.engine().images(), self.place());
-        let known = Place::of_context(address);
+        let known = Address::of_context(address);
         match known.map_err(|problem| BuildError::Invalid(problem.to_string()))? {
-            Place::Http => {
+            Address::Http => {
                 let url: Result<WebUrl, _> = address.parse();
                 let url = url.map_err(|error| BuildError::Invalid(chain(&error)))?;
                 Ok(Context::fetch(images, &url, &place).await?)
             }
-            Place::Git(source) => {
+            Address::Git(source) => {
                 let context = Context::fetch_git(images, &source, &place).await?;
                 Ok((context, ReceivedContext::Archive))
             }
-            Place::Path => {
+            Address::Path => {
                 let message = format!("the context {address} is no address");
                 Err(BuildError::Invalid(message))
             }
@@ -167,15 +171,15 @@ impl Client {
 async fn receive<K: Send + 'static>(
     session: Arc<Session>,
     request: ContextRequest,
-    root: PathBuf,
-    incoming: PathBuf,
+    place: Place,
     keeper: K,
 ) -> Result<(K, Received), BuildError> {
     let (runtime, given_up) = (Handle::current(), CancellationToken::new());
     let _guard = given_up.clone().drop_guard();
     on_own_thread(move || {
         let failed = |path: &Path| EngineError::io("filling", path.to_owned());
-        let mut filling = Filling::new(&root, &incoming).map_err(failed(&root))?;
+        let root = place.root.clone();
+        let mut filling = Filling::new(place).map_err(failed(&root))?;
         let receiving = session.receive_context(&request, &mut filling);
         match runtime.block_on(given_up.run_until_cancelled_owned(receiving)) {
             None => Err(BuildError::Cancelled),
@@ -198,11 +202,4 @@ async fn on_own_thread<T: Send + 'static>(
     // Who has given the build up does not wait any more.
     start_thread(move || drop(sender.send(work())))?;
     done.await.map_err(|_| EngineError::Defect("receiving files panicked".to_owned()))?
-}
-
-/// Where contents are gathered for a directory that is thrown away.
-fn incoming(root: &Path) -> PathBuf {
-    let mut path = root.as_os_str().to_owned();
-    path.push(".incoming");
-    path.into()
 }

@@ -25,16 +25,40 @@ use rustix::fs::{
     setxattr, utimensat,
 };
 
+use crate::build::Kept;
 use crate::files::remove_all;
 
 const NS: i64 = 1_000_000_000;
 
+/// A directory to be filled, which is there.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) root: PathBuf,
+    /// Where contents are gathered; on the same file system, and made for that.
+    incoming: PathBuf,
+    /// A file that goes when something in the directory changes.
+    stamp: Option<PathBuf>,
+}
+
+impl Place {
+    /// A directory that is thrown away.
+    pub(super) fn fresh(root: PathBuf) -> Self {
+        let mut incoming = root.clone().into_os_string();
+        incoming.push(".incoming");
+        Self { root, incoming: incoming.into(), stamp: None }
+    }
+
+    /// One that is kept.
+    pub(super) fn kept(kept: &Kept) -> Self {
+        let stamp = Some(kept.stamp());
+        Self { root: kept.files(), incoming: kept.incoming(), stamp }
+    }
+}
+
 /// A directory that is being filled.
 #[derive(Debug)]
 pub(super) struct Filling {
-    root: PathBuf,
-    /// Where contents are gathered; on the same file system.
-    incoming: PathBuf,
+    place: Place,
     /// The directories that the walk is in, the root first.
     open: Vec<Frame>,
     /// Files whose contents are on their way.
@@ -44,6 +68,7 @@ pub(super) struct Filling {
     /// The times of directories, which are set when nothing is put into them any more.
     directories: Vec<(PathBuf, i64)>,
     gathered: u64,
+    has_changed: bool,
 }
 
 /// A directory that the walk is in.
@@ -63,22 +88,34 @@ pub(super) struct Gathered {
 }
 
 impl Filling {
-    /// `root` is there; `incoming` is made.
-    pub(super) fn new(root: &Path, incoming: &Path) -> io::Result<Self> {
-        if fs::symlink_metadata(incoming).is_ok() {
-            remove_all(incoming)?;
+    pub(super) fn new(place: Place) -> io::Result<Self> {
+        if fs::symlink_metadata(&place.incoming).is_ok() {
+            remove_all(&place.incoming)?;
         }
-        DirBuilder::new().mode(0o700).create(incoming)?;
-        let open = vec![Frame { path: PathBuf::new(), left: names(root)? }];
+        DirBuilder::new().mode(0o700).create(&place.incoming)?;
+        let open = vec![Frame { path: PathBuf::new(), left: names(&place.root)? }];
         Ok(Self {
-            root: root.to_owned(),
-            incoming: incoming.to_owned(),
+            place,
             open,
             wanted: HashMap::new(),
             links: Vec::new(),
             directories: Vec::new(),
             gathered: 0,
+            has_changed: false,
         })
+    }
+
+    /// Something is about to change: nothing that knows the directory knows it any more.
+    fn change(&mut self) -> io::Result<()> {
+        if !self.has_changed
+            && let Some(stamp) = &self.place.stamp
+            && let Err(error) = fs::remove_file(stamp)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            return Err(error);
+        }
+        self.has_changed = true;
+        Ok(())
     }
 
     /// All has come: what was not told is removed.
@@ -88,7 +125,7 @@ impl Filling {
             self.link(&path, &first)?;
         }
         for (path, modified_ns) in self.directories.iter().rev() {
-            set_time(&self.root.join(path), *modified_ns)?;
+            set_time(&self.place.root.join(path), *modified_ns)?;
         }
         Ok(())
     }
@@ -100,7 +137,8 @@ impl Filling {
             && let Some(frame) = self.open.pop()
         {
             for name in frame.left {
-                remove_all(&self.root.join(&frame.path).join(name))?;
+                self.change()?;
+                remove_all(&self.place.root.join(&frame.path).join(name))?;
             }
         }
         Ok(())
@@ -115,12 +153,15 @@ impl Filling {
         };
         self.leave(depth + 1)?;
         let was_there = self.open.last_mut().is_some_and(|frame| frame.left.remove(name));
-        was_there.then(|| fs::symlink_metadata(self.root.join(path))).transpose()
+        was_there.then(|| fs::symlink_metadata(self.place.root.join(path))).transpose()
     }
 
     fn directory(&mut self, entry: &Entry, found: Option<Metadata>) -> io::Result<()> {
-        let place = self.root.join(&entry.path);
+        let place = self.place.root.join(&entry.path);
         let is_there = found.as_ref().is_some_and(Metadata::is_dir);
+        if found.as_ref().is_none_or(|found| found.mode() & 0o7777 != entry.mode) || !is_there {
+            self.change()?;
+        }
         if !is_there {
             clear(&place, found)?;
             DirBuilder::new().mode(0o700).create(&place)?;
@@ -132,8 +173,13 @@ impl Filling {
         Ok(())
     }
 
-    fn symlink(&self, entry: &Entry, target: &OsStr, found: Option<Metadata>) -> io::Result<()> {
-        let place = self.root.join(&entry.path);
+    fn symlink(
+        &mut self,
+        entry: &Entry,
+        target: &OsStr,
+        found: Option<Metadata>,
+    ) -> io::Result<()> {
+        let place = self.place.root.join(&entry.path);
         if let Some(found) = &found
             && found.is_symlink()
             && modified_ns(found) == entry.modified_ns
@@ -141,13 +187,16 @@ impl Filling {
         {
             return Ok(());
         }
+        self.change()?;
         clear(&place, found)?;
         symlink(target, &place)?;
         set_time(&place, entry.modified_ns)
     }
 
-    fn special(&self, entry: &Entry, found: Option<Metadata>) -> io::Result<()> {
-        let place = self.root.join(&entry.path);
+    fn special(&mut self, entry: &Entry, found: Option<Metadata>) -> io::Result<()> {
+        // They are made anew each time.
+        self.change()?;
+        let place = self.place.root.join(&entry.path);
         let (kind, device) = match entry.kind {
             Kind::Fifo => (FileType::Fifo, 0),
             Kind::CharacterDevice { major, minor } => {
@@ -163,16 +212,16 @@ impl Filling {
         set_time(&place, entry.modified_ns)
     }
 
-    fn link(&self, path: &Path, first: &Path) -> io::Result<()> {
+    fn link(&mut self, path: &Path, first: &Path) -> io::Result<()> {
         // Through nothing but directories of our own.
-        let mut way = self.root.clone();
+        let mut way = self.place.root.clone();
         for part in first.components() {
             if !fs::symlink_metadata(&way)?.is_dir() {
                 return Err(io::Error::other("a link to a file that was not told before it"));
             }
             way.push(part);
         }
-        let place = self.root.join(path);
+        let place = self.place.root.join(path);
         let (target, found) = (fs::symlink_metadata(&way)?, fs::symlink_metadata(&place).ok());
         if !target.is_file() {
             return Err(io::Error::other("a link to what is no file"));
@@ -180,6 +229,7 @@ impl Filling {
         if found.as_ref().is_some_and(|found| found.ino() == target.ino()) {
             return Ok(());
         }
+        self.change()?;
         clear(&place, found)?;
         fs::hard_link(way, place)
     }
@@ -188,8 +238,8 @@ impl Filling {
 impl Drop for Filling {
     fn drop(&mut self) {
         // What is left now is not whole, and the next one would remove it.
-        if let Err(error) = remove_all(&self.incoming) {
-            tracing::warn!(path = %self.incoming.display(), %error, "left behind");
+        if let Err(error) = remove_all(&self.place.incoming) {
+            tracing::warn!(path = %self.place.incoming.display(), %error, "left behind");
         }
     }
 }
@@ -206,8 +256,9 @@ impl Sink for Filling {
                 if found.as_ref().is_some_and(|found| self.is_same(entry, found)) {
                     return Ok(false);
                 }
+                self.change()?;
                 if !found.as_ref().is_some_and(Metadata::is_file) {
-                    clear(&self.root.join(&entry.path), found)?;
+                    clear(&self.place.root.join(&entry.path), found)?;
                 }
                 self.wanted.insert(entry.path.clone(), entry.clone());
                 return Ok(true);
@@ -222,7 +273,7 @@ impl Sink for Filling {
     }
 
     async fn open(&mut self, path: &Path) -> io::Result<Gathered> {
-        let at = self.incoming.join(self.gathered.to_string());
+        let at = self.place.incoming.join(self.gathered.to_string());
         self.gathered += 1;
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&at)?;
         Ok(Gathered { file, at, path: path.to_owned() })
@@ -242,7 +293,7 @@ impl Sink for Filling {
         file.set_permissions(Permissions::from_mode(entry.mode))?;
         drop(file);
         set_time(&at, entry.modified_ns)?;
-        fs::rename(at, self.root.join(path))
+        fs::rename(at, self.place.root.join(path))
     }
 }
 
@@ -250,7 +301,8 @@ impl Filling {
     /// As BuildKit has it: same length, mode and time are the same contents.
     fn is_same(&self, entry: &Entry, found: &Metadata) -> bool {
         let has_attributes = || {
-            llistxattr(self.root.join(&entry.path), &mut [0_u8; 0]).map_or(true, |size| size > 0)
+            llistxattr(self.place.root.join(&entry.path), &mut [0_u8; 0])
+                .map_or(true, |size| size > 0)
         };
         found.is_file()
             && found.len() == entry.size
@@ -293,7 +345,7 @@ mod tests {
 
     use super::*;
 
-    struct Place {
+    struct Ours {
         folder: TempDir,
     }
 
@@ -310,11 +362,15 @@ mod tests {
         }
     }
 
-    impl Place {
+    impl Ours {
         fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
             fs::create_dir(folder.path().join("files")).unwrap();
             Self { folder }
+        }
+
+        fn stamp(&self) -> PathBuf {
+            self.folder.path().join("stamp")
         }
 
         fn root(&self) -> PathBuf {
@@ -323,7 +379,11 @@ mod tests {
 
         /// Fills it as a client would, and gives what was asked for.
         async fn fill(&self, entries: &[Entry], contents: &str) -> io::Result<Vec<String>> {
-            let mut filling = Filling::new(&self.root(), &self.folder.path().join("incoming"))?;
+            let mut filling = Filling::new(Place {
+                root: self.root(),
+                incoming: self.folder.path().join("incoming"),
+                stamp: Some(self.stamp()),
+            })?;
             let mut asked = Vec::new();
             for entry in entries {
                 if filling.entry(entry).await? {
@@ -342,7 +402,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_the_same_is_not_asked_for_again_and_what_is_gone_goes() {
-        let place = Place::new();
+        let place = Ours::new();
         let mut entries = vec![
             entry("a", Kind::File),
             entry("d", Kind::Directory),
@@ -350,8 +410,12 @@ mod tests {
             entry("d/c", Kind::HardLink("a".into())),
             entry("l", Kind::Symlink("../../etc".into())),
         ];
+        fs::write(place.stamp(), "").unwrap();
         assert_eq!(place.fill(&entries, "abc").await.unwrap(), ["a", "d/b"]);
+        assert!(!place.stamp().exists());
+        fs::write(place.stamp(), "").unwrap();
         assert_eq!(place.fill(&entries, "xyz").await.unwrap(), [""; 0]);
+        assert!(place.stamp().exists(), "nothing has changed");
         assert_eq!(fs::read(place.root().join("d/b")).unwrap(), b"abc");
         assert_eq!(fs::read(place.root().join("d/c")).unwrap(), b"abc");
         assert_eq!(fs::read_link(place.root().join("l")).unwrap(), Path::new("../../etc"));
@@ -369,7 +433,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_link_of_an_earlier_build_leads_nothing_away() {
-        let place = Place::new();
+        let place = Ours::new();
         let outside = tempfile::tempdir().unwrap();
         let target = outside.path().as_os_str().to_owned();
         place.fill(&[entry("x", Kind::Symlink(target.clone()))], "").await.unwrap();

@@ -4,6 +4,7 @@
 //! kept/boot           the machine's present life
 //! kept/<key>/files    a directory as it last came; the key is the client's word for it
 //! kept/<key>/incoming contents that are not whole yet
+//! kept/<key>/stamp    an id that goes when something in it changes
 //! ```
 //!
 //! A directory is one build's alone while that lasts; another build that wants it meanwhile gets
@@ -18,9 +19,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
+use naru_dockerfile::Fingerprint;
 use naru_image_store::Digest;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
+use crate::container::random_id;
 use crate::files::{remove_all, size};
 
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
@@ -64,6 +67,30 @@ pub(super) struct Usage {
 impl Kept {
     pub(crate) fn files(&self) -> PathBuf {
         self.directory.join("files")
+    }
+
+    /// The file that says what the directory is.
+    pub(crate) fn stamp(&self) -> PathBuf {
+        self.directory.join("stamp")
+    }
+
+    /// What the directory is: the same for as long as nothing in it changes. Blocks.
+    pub(crate) fn identity(&self) -> io::Result<Fingerprint> {
+        let stamp = self.stamp();
+        let id = match fs::read(&stamp) {
+            Ok(id) if !id.is_empty() => id,
+            Ok(_) => self.new_identity()?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.new_identity()?,
+            Err(error) => return Err(error),
+        };
+        Ok(Fingerprint::of_bytes(&id))
+    }
+
+    fn new_identity(&self) -> io::Result<Vec<u8>> {
+        let (id, new) = (random_id().into_bytes(), self.directory.join("stamp.new"));
+        fs::write(&new, &id)?;
+        fs::rename(new, self.stamp())?;
+        Ok(id)
     }
 
     pub(crate) fn incoming(&self) -> PathBuf {
