@@ -1,9 +1,11 @@
 //! Images from a registry on the host's loopback, which the machine reaches as `localhost`.
 
+use std::fs;
+
 use anyhow::{Context, Result};
 use naru_test_framework::images::{busybox, hostile_layers, layered, of_layers, two_architectures};
 use naru_test_framework::oci::{Compression, Layer, LayerWriter, OciImage};
-use naru_test_framework::{Registry, Vm};
+use naru_test_framework::{Certificates, Guard, Registry, Vm};
 use serde_json::{Value, json};
 
 use crate::interference::{Fault, Interference};
@@ -113,6 +115,32 @@ fn a_registry_that_is_not_on_the_loopback_is_spoken_to_over_tls_unless_settings_
     vm.naru(&["start"])?.success()?;
     for host in &hosts {
         vm.docker_ok(&["pull", &format!("{host}/busybox:1")])?;
+    }
+    Ok(())
+}
+
+/// The machine dials another address for it, which is in no certificate.
+#[test]
+fn a_loopback_registry_with_an_authority_of_its_own_is_known_by_its_name() -> Result<()> {
+    let certificates = Certificates::new()?;
+    let registry = Registry::start_guarded(&Guard::Tls(&certificates))?;
+    let hosts = ["localhost", "127.0.0.1"].map(|name| format!("{name}:{}", registry.port()));
+    let own = json!({ "ca": certificates.pem("ca.crt")? });
+    let vm = Vm::new()?;
+    vm.configure(&json!({
+        "memory_mib": 1024, "disk_gib": 4,
+        "registries": { "hosts": { (hosts[0].as_str()): own, (hosts[1].as_str()): own } },
+    }))?;
+    vm.naru(&["start"])?.success().with_context(|| vm.console())?;
+    let archive = vm.home().join("busybox.tar");
+    fs::write(&archive, busybox()?.archive("docker.io/library/busybox:1")?)?;
+    vm.docker_ok(&["load", "-q", "-i", archive.to_str().context("a path that is text")?])?;
+    for host in hosts {
+        let image = format!("{host}/busybox:1");
+        vm.docker_ok(&["tag", "busybox:1", &image])?;
+        vm.docker_ok(&["push", "-q", &image])?;
+        vm.docker_ok(&["rmi", &image])?;
+        vm.docker_ok(&["pull", "-q", &image])?;
     }
     Ok(())
 }
