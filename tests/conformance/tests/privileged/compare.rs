@@ -5,20 +5,23 @@
 //! test, and so does what is listed and does not differ any more. Docker is Debian's, or the one
 //! at `NARU_PEER_HOST` (`unix:///…`, which must see this machine's `/tmp`).
 
-mod differences;
+pub(crate) mod differences;
 mod errors;
 mod normal;
 mod scenario;
 mod side;
 
 use std::env::var_os;
+use std::slice;
 use std::thread;
 
 use anyhow::{Context, bail, ensure};
 use naru_test_framework::{Dockerd, NativeEngine};
 
-use differences::{Difference, Peer, Table};
-use side::{Answers, Side};
+use differences::{Answers, Difference, Peer, Table};
+use side::Side;
+
+const DIFFERENCES: &str = include_str!("../../differences.toml");
 
 /// Those that clients pin, and those at which shapes changed.
 const VERSIONS: [&str; 6] = ["1.24", "1.32", "1.40", "1.44", "1.47", "1.51"];
@@ -40,7 +43,7 @@ fn answers_differ_from_dockers_only_where_it_is_written_down() -> anyhow::Result
     let spoken: Vec<&str> = VERSIONS.into_iter().filter(|version| docker.speaks(version)).collect();
     ensure!(!spoken.is_empty(), "Docker {} speaks none of {VERSIONS:?}", peer.version);
 
-    let mut table = Table::read()?;
+    let mut table = Table::read(DIFFERENCES).context("differences.toml")?;
     let mut unlisted = Vec::new();
     for version in &spoken {
         for difference in compare(&naru, &docker, version)? {
@@ -49,7 +52,7 @@ fn answers_differ_from_dockers_only_where_it_is_written_down() -> anyhow::Result
             }
         }
     }
-    let stale = table.stale(&peer, &spoken);
+    let stale = table.stale(slice::from_ref(&peer), &spoken);
     if unlisted.is_empty() && stale.is_empty() {
         return Ok(());
     }

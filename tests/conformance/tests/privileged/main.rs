@@ -29,6 +29,7 @@ mod copy_hostile;
 mod devcontainers;
 mod devices;
 mod disk_usage;
+mod dockerfiles;
 mod escape_files;
 mod escape_program;
 mod escapes;

@@ -3,17 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::side::Answers;
-
-const TABLE: &str = include_str!("../../../differences.toml");
+/// Each answer by the name of its case.
+pub(crate) type Answers = BTreeMap<String, Value>;
 
 /// A place at which the answers are not alike.
 #[derive(Debug, PartialEq)]
-pub(super) struct Difference {
+pub(crate) struct Difference {
     /// The case, and the way through its answer: `inspect/running:body/State/Pid`.
     path: String,
     docker: Option<Value>,
@@ -30,13 +29,13 @@ impl fmt::Display for Difference {
 }
 
 /// Docker, as far as it matters for what may differ.
-pub(super) struct Peer {
-    pub(super) version: String,
-    pub(super) has_old_cgroups: bool,
+pub(crate) struct Peer {
+    pub(crate) version: String,
+    pub(crate) has_old_cgroups: bool,
 }
 
 /// All that differs between the answers of two engines.
-pub(super) fn between(docker: &Answers, naru: &Answers) -> Vec<Difference> {
+pub(crate) fn between(docker: &Answers, naru: &Answers) -> Vec<Difference> {
     let mut found = Vec::new();
     let cases: BTreeSet<&String> = docker.keys().chain(naru.keys()).collect();
     for case in cases {
@@ -69,7 +68,8 @@ fn walk(path: String, docker: Option<&Value>, naru: Option<&Value>, found: &mut 
 /// `differences.toml`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Table {
+pub(crate) struct Table {
+    #[serde(default)]
     difference: Vec<Entry>,
     /// The places of entries that were found to differ.
     #[serde(skip)]
@@ -102,8 +102,8 @@ impl Entry {
 }
 
 impl Table {
-    pub(super) fn read() -> anyhow::Result<Self> {
-        let table: Self = toml::from_str(TABLE).context("differences.toml")?;
+    pub(crate) fn read(text: &str) -> anyhow::Result<Self> {
+        let table: Self = toml::from_str(text)?;
         for entry in &table.difference {
             ensure!(!entry.reason.is_empty() && !entry.at.is_empty(), "{entry:?} says too little");
         }
@@ -111,7 +111,7 @@ impl Table {
     }
 
     /// Whether a difference is one that may be.
-    pub(super) fn covers(&mut self, found: &Difference, peer: &Peer, api: &str) -> bool {
+    pub(crate) fn covers(&mut self, found: &Difference, peer: &Peer, api: &str) -> bool {
         let mut covered = false;
         for (number, entry) in self.difference.iter().enumerate() {
             if !entry.concerns(peer, api) {
@@ -127,11 +127,12 @@ impl Table {
         covered
     }
 
-    /// The places that concern this Docker and at which nothing differed.
-    pub(super) fn stale(&self, peer: &Peer, apis: &[&str]) -> Vec<String> {
+    /// The places that concern these Dockers and at which nothing differed.
+    pub(crate) fn stale(&self, peers: &[Peer], apis: &[&str]) -> Vec<String> {
         let mut stale = Vec::new();
         for (number, entry) in self.difference.iter().enumerate() {
-            if apis.iter().any(|api| entry.concerns(peer, api)) {
+            let concerns = |peer| apis.iter().any(|api| entry.concerns(peer, api));
+            if peers.iter().any(concerns) {
                 let seen = self.seen.get(&number);
                 let places = entry.at.iter().enumerate();
                 let unseen =
@@ -184,8 +185,8 @@ mod tests {
             Difference { path: "case:a/b".to_owned(), docker: None, naru: Some(Value::Null) };
         assert!(!table.covers(&found, &peer("28.5"), "1.40"));
         assert!(table.covers(&found, &peer("20.10"), "1.40"));
-        assert_eq!(table.stale(&peer("20.10"), &["1.40"]), ["case:z"]);
-        assert_eq!(table.stale(&peer("28.5"), &["1.40"]), [""; 0]);
+        assert_eq!(table.stale(&[peer("20.10")], &["1.40"]), ["case:z"]);
+        assert_eq!(table.stale(&[peer("28.5")], &["1.40"]), [""; 0]);
         Ok(())
     }
 

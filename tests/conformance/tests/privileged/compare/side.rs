@@ -1,19 +1,16 @@
 //! One of the two engines, and what it answered.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
 use naru_test_framework::images;
 use serde_json::{Value, json};
 
+use super::differences::Answers;
 use super::normal::Names;
 use crate::raw::{Connection, request_at};
 
 const JSON: [&str; 2] = ["Connection: close", "Content-Type: application/json"];
-
-/// Each answer by the name of its case.
-pub(super) type Answers = BTreeMap<String, Value>;
 
 /// One of the two engines.
 pub(super) struct Side {

@@ -1,0 +1,197 @@
+//! Dockerfiles, each built by the engine under test and by Docker's two builders: what comes out
+//! is the same, but for what `dockerfile-differences.toml` lists with its reason.
+//!
+//! The cases are in `dockerfiles/*.toml`. Each is built by Naru through `POST /build`, by the
+//! classic builder and by the BuildKit of Debian's docker.io, unless it says why not. Compared are
+//! the files with all that they have, the configuration, the history, and for cases that build
+//! more than once which steps were done before. By hand, `NARU_DOCKERFILES=WORD` picks cases by
+//! name, and `NARU_DOCKERFILES_PEERS=1` compares Docker's two builders with each other.
+
+mod bases;
+mod case;
+mod context;
+mod image;
+mod outcome;
+mod side;
+
+use std::collections::VecDeque;
+use std::env::var_os;
+use std::fs;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Instant;
+
+use anyhow::{Context as _, bail, ensure};
+use naru_test_framework::{DockerHost, Dockerd, NativeEngine};
+
+use crate::compare::differences::{self, Answers, Difference, Table};
+use case::Case;
+use outcome::{check, shown};
+use side::{Builder, Files, Side};
+
+const DIFFERENCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/dockerfile-differences.toml");
+/// As many as are worth it on two processors: builds wait most of the time.
+const WORKERS: usize = 4;
+
+#[test]
+#[expect(clippy::print_stdout, reason = "how long it took is worth knowing")]
+fn every_dockerfile_holds_against_docker() -> anyhow::Result<()> {
+    let picked = var_os("NARU_DOCKERFILES").map(|word| word.to_string_lossy().into_owned());
+    let mut cases = case::all()?;
+    ensure!(cases.len() >= 150, "only {} Dockerfiles are compared", cases.len());
+    cases.retain(|case| picked.as_ref().is_none_or(|word| case.name.contains(word)));
+    let (naru, docker) = (NativeEngine::start()?, Dockerd::start()?);
+    let address = format!("unix://{}", docker.socket().display());
+    load_bases(&naru, &address)?;
+    let served = Files::serve(&docker, naru.scratch())?;
+    let (first, others) = match var_os("NARU_DOCKERFILES_PEERS") {
+        None => (Builder::Naru, &[Builder::Classic, Builder::BuildKit][..]),
+        Some(_) => (Builder::Classic, &[Builder::BuildKit][..]),
+    };
+    let suite = Suite { naru: &naru, address: &address, url: served.url(), first, others };
+    let begun = Instant::now();
+    let compared = suite.run(&cases);
+    println!("{} Dockerfiles in {} s", cases.len(), begun.elapsed().as_secs());
+
+    let table = fs::read_to_string(DIFFERENCES)?;
+    let mut table = Table::read(&table).context("dockerfile-differences.toml")?;
+    let (mut failed, mut unlisted) = (Vec::new(), Vec::new());
+    for (case, compared) in compared {
+        let of_this = match compared {
+            Ok(found) => found,
+            Err(error) if case.not_yet.is_empty() => {
+                failed.push(format!("{}: {error:#}", case.name));
+                continue;
+            }
+            Err(_) => continue,
+        };
+        let mut new = Vec::new();
+        for (builder, difference) in &of_this {
+            if !table.covers(difference, &builder.as_peer(), "") {
+                new.push(format!("{builder:?} {difference}"));
+            }
+        }
+        if case.not_yet.is_empty() {
+            unlisted.extend(new);
+        } else if new.is_empty() {
+            failed.push(format!("{} works now: it is \"not yet\" no more", case.name));
+        }
+    }
+    let peers = others.iter().map(|builder| builder.as_peer());
+    let stale: Vec<String> = match picked {
+        None => table.stale(&peers.collect::<Vec<_>>(), &[""]),
+        Some(_) => Vec::new(),
+    };
+    if unlisted.is_empty() && stale.is_empty() && failed.is_empty() {
+        return Ok(());
+    }
+    bail!(
+        "failed:\n{}\n\nunlike Docker and not listed:\n{}\n\nlisted and not so:\n{}",
+        failed.join("\n"),
+        unlisted.join("\n"),
+        stale.join("\n")
+    )
+}
+
+/// Both have the same images, by the same names.
+fn load_bases(naru: &DockerHost, docker: &str) -> anyhow::Result<()> {
+    for (image, names) in bases::all()? {
+        let archive = image.docker_archive(names[0])?;
+        naru.docker_with_input(&["load"], &archive)?.success()?;
+        naru.docker_with_input(&["--host", docker, "load"], &archive)?.success()?;
+        for name in &names[1..] {
+            naru.docker(&["tag", names[0], name])?.success()?;
+            naru.docker(&["--host", docker, "tag", names[0], name])?.success()?;
+        }
+    }
+    Ok(())
+}
+
+/// What all cases share.
+struct Suite<'a> {
+    naru: &'a DockerHost,
+    /// Of Docker.
+    address: &'a str,
+    /// Of files that `ADD` fetches.
+    url: &'a str,
+    first: Builder,
+    others: &'a [Builder],
+}
+
+type Found = Vec<(Builder, Difference)>;
+
+impl Suite<'_> {
+    /// All cases, side by side: what differs, or what fails.
+    fn run<'c>(&self, cases: &'c [Case]) -> Vec<(&'c Case, anyhow::Result<Found>)> {
+        let waiting: Mutex<VecDeque<&Case>> = Mutex::new(cases.iter().collect());
+        let done = Mutex::new(Vec::new());
+        thread::scope(|scope| {
+            for _ in 0..WORKERS {
+                scope.spawn(|| {
+                    loop {
+                        let next =
+                            waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                        let Some(case) = next else { return };
+                        let compared = self.compare(case);
+                        let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+                        done.push((case, compared));
+                    }
+                });
+            }
+        });
+        let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+        done.sort_by_key(|(case, _)| case.name.as_str());
+        done
+    }
+
+    fn compare(&self, case: &Case) -> anyhow::Result<Found> {
+        let case = &case.at(self.url);
+        let first = self.answers(case, self.first)?;
+        let mut found = Vec::new();
+        for builder in self.others.iter().copied().filter(|builder| case.is_compared_with(*builder))
+        {
+            let mut other = self.answers(case, builder)?;
+            if first.is_empty() {
+                continue;
+            }
+            let mut first = first.clone();
+            if case.docker.is_some() {
+                for answer in first.values_mut().chain(other.values_mut()) {
+                    answer.as_object_mut().map(|answer| answer.remove("history"));
+                }
+            }
+            let differences = differences::between(&other, &first);
+            found.extend(differences.into_iter().map(|difference| (builder, difference)));
+        }
+        Ok(found)
+    }
+
+    /// What comes of a case with one builder, build by build: `name`, `name/2`, …
+    fn answers(&self, case: &Case, builder: Builder) -> anyhow::Result<Answers> {
+        if !case.is_compared_with(builder) {
+            return Ok(Answers::new());
+        }
+        let folder = self.naru.scratch().join(format!("{builder:?}")).join(&case.name);
+        fs::create_dir_all(&folder)?;
+        context::write(&folder, case, builder != Builder::Naru)?;
+        let mut answers = Answers::new();
+        let side = Side { builder, naru: self.naru, docker: self.address, folder };
+        let mut options = &case.options;
+        for number in 0..=case.then.len() {
+            if let Some(change) = number.checked_sub(1).and_then(|number| case.then.get(number)) {
+                context::change(&side.folder, case, change)?;
+                options = change.options.as_ref().unwrap_or(options);
+            }
+            let built = side.build(&case.name, options);
+            let built = built.with_context(|| format!("{builder:?}"))?;
+            check(case, builder, &built, number == case.then.len())?;
+            let name = if number == 0 {
+                case.name.clone()
+            } else {
+                format!("{}/{}", case.name, number + 1)
+            };
+            answers.insert(name, shown(built, !case.then.is_empty()));
+        }
+        Ok(answers)
+    }
+}
