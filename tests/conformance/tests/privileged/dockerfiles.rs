@@ -17,6 +17,7 @@ mod side;
 use std::collections::VecDeque;
 use std::env::var_os;
 use std::fs;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
@@ -41,14 +42,14 @@ fn every_dockerfile_holds_against_docker() -> anyhow::Result<()> {
     ensure!(cases.len() >= 150, "only {} Dockerfiles are compared", cases.len());
     cases.retain(|case| picked.as_ref().is_none_or(|word| case.name.contains(word)));
     let (naru, docker) = (NativeEngine::start()?, Dockerd::start()?);
-    let address = format!("unix://{}", docker.socket().display());
-    load_bases(&naru, &address)?;
+    let socket = docker.socket();
+    load_bases(&naru, &format!("unix://{}", socket.display()))?;
     let served = Files::serve(&docker, naru.scratch())?;
     let (first, others) = match var_os("NARU_DOCKERFILES_PEERS") {
         None => (Builder::Naru, &[Builder::Classic, Builder::BuildKit][..]),
         Some(_) => (Builder::Classic, &[Builder::BuildKit][..]),
     };
-    let suite = Suite { naru: &naru, address: &address, url: served.url(), first, others };
+    let suite = Suite { naru: &naru, docker: &socket, url: served.url(), first, others };
     let begun = Instant::now();
     let compared = suite.run(&cases);
     println!("{} Dockerfiles in {} s", cases.len(), begun.elapsed().as_secs());
@@ -110,8 +111,8 @@ fn load_bases(naru: &DockerHost, docker: &str) -> anyhow::Result<()> {
 /// What all cases share.
 struct Suite<'a> {
     naru: &'a DockerHost,
-    /// Of Docker.
-    address: &'a str,
+    /// Where Docker listens.
+    docker: &'a Path,
     /// Of files that `ADD` fetches.
     url: &'a str,
     first: Builder,
@@ -175,7 +176,7 @@ impl Suite<'_> {
         fs::create_dir_all(&folder)?;
         context::write(&folder, case, builder != Builder::Naru)?;
         let mut answers = Answers::new();
-        let side = Side { builder, naru: self.naru, docker: self.address, folder };
+        let side = Side { builder, naru: self.naru, docker: self.docker, folder };
         let mut options = &case.options;
         for number in 0..=case.then.len() {
             if let Some(change) = number.checked_sub(1).and_then(|number| case.then.get(number)) {
