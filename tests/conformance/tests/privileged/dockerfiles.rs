@@ -1,8 +1,8 @@
 //! Dockerfiles, each built by the engine under test and by Docker's two builders: what comes out
 //! is the same, but for what `dockerfile-differences.toml` lists with its reason.
 //!
-//! The cases are in `dockerfiles/*.toml`. Each is built by Naru through `POST /build`, by the
-//! classic builder and by the BuildKit of Debian's docker.io, unless it says why not. Compared are
+//! The cases are in `dockerfiles/*.toml`. Each is built by Naru through `POST /build` and by buildx,
+//! by the classic builder and by the BuildKit of Debian's docker.io, unless it says why not. Compared are
 //! the files with all that they have, the configuration, the history, and for cases that build
 //! more than once which steps were done before. By hand, `NARU_DOCKERFILES=WORD` picks cases by
 //! name, and `NARU_DOCKERFILES_PEERS=1` compares Docker's two builders with each other.
@@ -23,7 +23,7 @@ use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context as _, bail, ensure};
-use naru_test_framework::{DockerHost, Dockerd, NativeEngine};
+use naru_test_framework::{DockerHost, Dockerd, NativeEngine, clients};
 
 use crate::compare::differences::{self, Answers, Difference, Table};
 use case::Case;
@@ -44,12 +44,14 @@ fn every_dockerfile_holds_against_docker() -> anyhow::Result<()> {
     let (naru, docker) = (NativeEngine::start()?, Dockerd::start()?);
     let socket = docker.socket();
     load_bases(&naru, &format!("unix://{}", socket.display()))?;
+    let buildx = clients::buildx()?;
     let served = Files::serve(&docker, naru.scratch())?;
     let (first, others) = match var_os("NARU_DOCKERFILES_PEERS") {
-        None => (Builder::Naru, &[Builder::Classic, Builder::BuildKit][..]),
+        None => (Builder::Naru, &[Builder::Buildx, Builder::Classic, Builder::BuildKit][..]),
         Some(_) => (Builder::Classic, &[Builder::BuildKit][..]),
     };
-    let suite = Suite { naru: &naru, docker: &socket, url: served.url(), first, others };
+    let suite =
+        Suite { naru: &naru, docker: &socket, buildx: &buildx, url: served.url(), first, others };
     let begun = Instant::now();
     let compared = suite.run(&cases);
     println!("{} Dockerfiles in {} s", cases.len(), begun.elapsed().as_secs());
@@ -113,6 +115,8 @@ struct Suite<'a> {
     naru: &'a DockerHost,
     /// Where Docker listens.
     docker: &'a Path,
+    /// The program.
+    buildx: &'a Path,
     /// Of files that `ADD` fetches.
     url: &'a str,
     first: Builder,
@@ -147,16 +151,18 @@ impl Suite<'_> {
 
     fn compare(&self, case: &Case) -> anyhow::Result<Found> {
         let case = &case.at(self.url);
-        let first = self.answers(case, self.first)?;
+        let mut first = self.answers(case, self.first)?;
         let mut found = Vec::new();
         for builder in self.others.iter().copied().filter(|builder| case.is_compared_with(*builder))
         {
             let mut other = self.answers(case, builder)?;
             if first.is_empty() {
+                // It is of those that the first cannot build: the next is what others are beside.
+                first = other;
                 continue;
             }
             let mut first = first.clone();
-            if case.docker.is_some() {
+            if case.docker.is_some() && !builder.is_naru() {
                 for answer in first.values_mut().chain(other.values_mut()) {
                     answer.as_object_mut().map(|answer| answer.remove("history"));
                 }
@@ -174,9 +180,10 @@ impl Suite<'_> {
         }
         let folder = self.naru.scratch().join(format!("{builder:?}")).join(&case.name);
         fs::create_dir_all(&folder)?;
-        context::write(&folder, case, builder != Builder::Naru)?;
+        context::write(&folder, case, !builder.is_naru())?;
         let mut answers = Answers::new();
-        let side = Side { builder, naru: self.naru, docker: self.docker, folder };
+        let side =
+            Side { builder, naru: self.naru, docker: self.docker, buildx: self.buildx, folder };
         let mut options = &case.options;
         for number in 0..=case.then.len() {
             if let Some(change) = number.checked_sub(1).and_then(|number| case.then.get(number)) {

@@ -29,6 +29,9 @@ pub(super) struct Case {
     /// Of `docker build`.
     #[serde(default)]
     pub(super) options: Vec<String>,
+    /// Its options are for a session, which the classic way does not have.
+    #[serde(default)]
+    pub(super) session: bool,
     /// The builders of Docker that it is not compared with.
     #[serde(default)]
     pub(super) without: Vec<Builder>,
@@ -114,6 +117,12 @@ impl Case {
     }
 
     pub(super) fn is_compared_with(&self, builder: Builder) -> bool {
+        if builder.is_naru() {
+            // What needs a session is asked for by buildx alone. Else buildx asks for what is made
+            // already: it must be the same, but says nothing of how often steps are done.
+            return (builder == Builder::Buildx) == self.session
+                || (builder == Builder::Buildx && self.then.is_empty());
+        }
         // One of Docker's is enough to say what files come of another Dockerfile.
         let is_enough = builder == Builder::Classic && self.docker.is_some();
         !is_enough && !self.without.contains(&builder)
@@ -125,7 +134,11 @@ impl Case {
             self.without.is_empty() == self.because.is_empty(),
             "what it is not compared with, and why, come together"
         );
-        ensure!(!self.without.contains(&Builder::Naru), "Naru is what is tested");
+        ensure!(!self.without.iter().any(|builder| builder.is_naru()), "Naru is what is tested");
+        ensure!(
+            !self.session || self.without.contains(&Builder::Classic),
+            "the classic builder has no sessions"
+        );
         let compared =
             self.is_compared_with(Builder::Classic) || self.is_compared_with(Builder::BuildKit);
         ensure!(

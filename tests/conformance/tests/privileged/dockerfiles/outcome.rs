@@ -16,7 +16,7 @@ pub(super) fn check(
     let fails = !case.fails.is_empty() || !case.naru_says.is_empty();
     let Built { code, said, outcome, .. } = built;
     ensure!(fails == (*code != 0), "{builder:?} ends with {code}:\n{said}");
-    let own = case.naru_says.iter().filter(|_| builder == Builder::Naru);
+    let own = case.naru_says.iter().filter(|_| builder.is_naru());
     for words in case.fails.iter().filter(|_| fails).chain(own) {
         ensure!(said.contains(words), "{builder:?} does not say {words:?}:\n{said}");
     }

@@ -27,6 +27,8 @@ const START_DEADLINE: Duration = Duration::from_secs(30);
 pub(super) enum Builder {
     /// The engine under test, asked as the classic builder is.
     Naru,
+    /// The engine under test, asked as BuildKit is: by buildx.
+    Buildx,
     /// Docker's first.
     Classic,
     /// Docker's second.
@@ -39,9 +41,14 @@ impl Builder {
         Peer { version: self.name().to_owned(), has_old_cgroups: false }
     }
 
+    pub(super) fn is_naru(self) -> bool {
+        matches!(self, Self::Naru | Self::Buildx)
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Naru => "naru",
+            Self::Buildx => "buildx",
             Self::Classic => "classic",
             Self::BuildKit => "buildkit",
         }
@@ -55,6 +62,8 @@ pub(super) struct Side<'a> {
     pub(super) naru: &'a DockerHost,
     /// Where Docker listens.
     pub(super) docker: &'a Path,
+    /// The program.
+    pub(super) buildx: &'a Path,
     pub(super) folder: PathBuf,
 }
 
@@ -71,6 +80,11 @@ impl Side<'_> {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = match self.builder {
             Builder::Naru => self.naru.command(arguments),
+            Builder::Buildx => {
+                let mut command = self.naru.client(self.buildx);
+                command.args(arguments);
+                command
+            }
             Builder::Classic | Builder::BuildKit => {
                 let mut command = self.naru.client(DOCKERS);
                 let host = format!("unix://{}", self.docker.display());
@@ -87,8 +101,10 @@ impl Side<'_> {
     pub(super) fn build(&self, name: &str, options: &[String]) -> anyhow::Result<Built> {
         let tag = format!("{}/{name}", self.builder.name());
         let mut arguments = vec!["build", "-t", &tag];
-        if self.builder == Builder::BuildKit {
-            arguments.push("--progress=plain");
+        match self.builder {
+            Builder::Naru | Builder::Classic => {}
+            Builder::BuildKit => arguments.push("--progress=plain"),
+            Builder::Buildx => arguments.extend(["--progress=plain", "--provenance=false"]),
         }
         arguments.extend(options.iter().map(String::as_str));
         // BuildKit takes files of the same name, time and size for the same, unless the whole name
@@ -111,7 +127,7 @@ impl Side<'_> {
     /// Asks by hand what `docker` would ask: hundreds of its starts are worth saving.
     fn ask(&self, path: &str) -> anyhow::Result<Connection> {
         let socket = match self.builder {
-            Builder::Naru => self.naru.socket(),
+            Builder::Naru | Builder::Buildx => self.naru.socket(),
             Builder::Classic | Builder::BuildKit => self.docker,
         };
         request_at(socket, "GET", path, &["Connection: close"], "")
