@@ -1,12 +1,14 @@
 //! A person's ways to press and to type: with the mouse, or with the keyboard alone.
 
-use anyhow::bail;
+use anyhow::{bail, ensure};
 use thirtyfour::Key;
 
 use crate::Page;
 
 /// More things than any screen has.
 const MOST_TABS: usize = 80;
+/// More items than any menu has.
+const MOST_ITEMS: usize = 20;
 
 /// How the person works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +51,62 @@ impl Hands {
                 page.find("tab", name).await?;
                 tab_to(page, "tab", from).await?;
                 page.key(Key::Right).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Presses the thing of this role and name in a row of a list; a list is one stop of the
+    /// Tab key, and the arrows go from row to row.
+    pub async fn press_in_row(
+        self,
+        page: &Page,
+        row: &str,
+        role: &str,
+        name: &str,
+    ) -> anyhow::Result<()> {
+        page.find(role, name).await?;
+        if self == Self::Keyboard {
+            // Any row: it is the one that was left last.
+            tab_to(page, "row", "").await?;
+            page.key(Key::Home).await?;
+            let mut rows = 0;
+            while !page.has_focus("row", row).await? {
+                rows += 1;
+                ensure!(rows < MOST_TABS, "the arrow keys never reach the row {row:?}");
+                page.key(Key::Down).await?;
+            }
+        }
+        self.press(page, role, name).await
+    }
+
+    /// Opens the menu of this name and picks an item of it.
+    pub async fn pick(self, page: &Page, menu: &str, item: &str) -> anyhow::Result<()> {
+        self.press(page, "button", menu).await?;
+        let element = page.find("menuitem", item).await?;
+        match self {
+            Self::Mouse => element.click().await?,
+            Self::Keyboard => {
+                for _ in 0..MOST_ITEMS {
+                    if page.has_focus("menuitem", item).await? {
+                        return page.key(Key::Enter).await;
+                    }
+                    page.key(Key::Down).await?;
+                }
+                bail!("the arrow keys never reach {item:?}");
+            }
+        }
+        Ok(())
+    }
+
+    /// Chooses the radio button of this name; by keyboard with an arrow from the one before.
+    pub async fn choose_radio(self, page: &Page, from: &str, name: &str) -> anyhow::Result<()> {
+        let element = page.find("radio", name).await?;
+        match self {
+            Self::Mouse => element.click().await?,
+            Self::Keyboard => {
+                tab_to(page, "radio", from).await?;
+                page.key(Key::Down).await?;
             }
         }
         Ok(())
