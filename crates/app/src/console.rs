@@ -1,6 +1,7 @@
 //! What the guest's console said: a file that QEMU writes.
 
 use std::io::{self, SeekFrom};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::fs::File;
@@ -12,6 +13,9 @@ use crate::{AppError, Directories};
 /// How often a followed log is looked at. QEMU writes the file, and not every platform
 /// tells of a file's growth.
 const POLL: Duration = Duration::from_millis(200);
+
+/// How much of the log's end a person begins with.
+const SHOWN: u64 = 256 * 1024;
 
 /// How much of the log's end is kept for an explanation.
 const TAIL: u64 = 8 * 1024;
@@ -38,26 +42,65 @@ pub async fn print_log(
     follow: bool,
     mut print: impl FnMut(&[u8]),
 ) -> Result<(), AppError> {
-    let path = directories.console_log();
-    let failed = |source| AppError::File { action: "read", path: path.clone(), source };
-    let mut file = File::open(&path).await.map_err(failed)?;
-    let mut buffer = vec![0; 64 * 1024];
-    let mut offset = 0;
-    let mut ticks = interval(POLL);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        let read = file.read(&mut buffer).await.map_err(failed)?;
-        if read > 0 {
-            print(&buffer[..read]);
-            offset += read as u64;
-            continue;
-        }
-        if !follow {
-            return Ok(());
-        }
-        ticks.tick().await;
-        if file.metadata().await.map_err(failed)?.len() < offset {
-            offset = file.seek(SeekFrom::Start(0)).await.map_err(failed)?;
+    let log = ConsoleLog::open(directories).await?;
+    log.read(0, follow, &mut print).await
+}
+
+/// An open log.
+#[derive(Debug)]
+pub(crate) struct ConsoleLog {
+    path: PathBuf,
+    file: File,
+}
+
+impl ConsoleLog {
+    /// Opens the log; there is none before the machine's first start.
+    pub(crate) async fn open(directories: &Directories) -> Result<Self, AppError> {
+        let path = directories.console_log();
+        let opened = File::open(&path).await;
+        let file = opened.map_err(|source| file_error(&path, source))?;
+        Ok(Self { path, file })
+    }
+
+    /// Gives `print` the end of the log, then what comes. Ends only with an error.
+    pub(crate) async fn print_end(mut self, mut print: impl FnMut(&[u8])) -> Result<(), AppError> {
+        let metadata = self.file.metadata().await;
+        let length = metadata.map_err(|source| file_error(&self.path, source))?.len();
+        let begin = length.saturating_sub(SHOWN);
+        let sought = self.file.seek(SeekFrom::Start(begin)).await;
+        sought.map_err(|source| file_error(&self.path, source))?;
+        self.read(begin, true, &mut print).await
+    }
+
+    async fn read(
+        self,
+        mut offset: u64,
+        follow: bool,
+        print: &mut impl FnMut(&[u8]),
+    ) -> Result<(), AppError> {
+        let Self { path, mut file } = self;
+        let failed = |source| file_error(&path, source);
+        let mut buffer = vec![0; 64 * 1024];
+        let mut ticks = interval(POLL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let read = file.read(&mut buffer).await.map_err(failed)?;
+            if read > 0 {
+                print(&buffer[..read]);
+                offset += read as u64;
+                continue;
+            }
+            if !follow {
+                return Ok(());
+            }
+            ticks.tick().await;
+            if file.metadata().await.map_err(failed)?.len() < offset {
+                offset = file.seek(SeekFrom::Start(0)).await.map_err(failed)?;
+            }
         }
     }
+}
+
+fn file_error(path: &Path, source: io::Error) -> AppError {
+    AppError::File { action: "read", path: path.to_owned(), source }
 }

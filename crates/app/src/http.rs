@@ -20,7 +20,7 @@ use crate::AppError;
 /// How long the engine may take to begin its answer to a request of ours.
 pub(crate) const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
 /// The largest answer that is read whole.
-const MAX_BODY: usize = 1 << 20;
+const MAX_BODY: usize = 16 << 20;
 
 /// A connection that has become a raw byte stream.
 pub(crate) type RawStream = TokioIo<Upgraded>;

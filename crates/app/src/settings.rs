@@ -6,6 +6,7 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use naru_ipc::{RegistrySettings, Settings};
@@ -18,6 +19,8 @@ use crate::{AppError, private_file};
 const MIN_MEMORY_MIB: u32 = 256;
 /// Below this the data disk's template itself does not fit.
 const MIN_DISK_GIB: u32 = 1;
+/// What a window can be read at and still shows something.
+const TEXT_PERCENT: RangeInclusive<u32> = 50..=300;
 const GIB: u64 = 1 << 30;
 
 /// The settings of one Naru.
@@ -107,6 +110,10 @@ impl SettingsFile {
 /// Refuses what no machine can be started with.
 fn check(new: &Settings, least_disk_gib: u32) -> Result<(), AppError> {
     let refuse = |setting, reason: String| Err(AppError::InvalidSetting { setting, reason });
+    if !TEXT_PERCENT.contains(&new.text_percent) {
+        let (least, most) = (TEXT_PERCENT.start(), TEXT_PERCENT.end());
+        return refuse("text_percent", format!("it goes from {least} to {most}"));
+    }
     if new.cpus == 0 {
         return refuse("cpus", "at least 1 is needed".to_owned());
     }

@@ -88,6 +88,8 @@ fn index_ts(config: &Config, rows: &[Row]) -> Result<String, std::fmt::Error> {
         ContainerSummary::dependencies(config),
         ContainerDetails::dependencies(config),
         FolderListing::dependencies(config),
+        DiskUsage::dependencies(config),
+        DiskPart::dependencies(config),
         VolumeSummary::dependencies(config),
         NetworkSummary::dependencies(config),
         ImageSummary::dependencies(config),

@@ -170,6 +170,31 @@ pub struct ContainerProcesses {
     pub rows: Vec<Vec<String>>,
 }
 
+/// `container.usage`: what these containers use now, those of a list that are in sight.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct ContainerUsageOf {
+    /// Their ids.
+    pub ids: Vec<String>,
+}
+
+/// What a container has used. Processor time is a sum: two looks make a share.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct ContainerUsage {
+    /// 64 hex digits.
+    pub id: String,
+    /// When the engine looked, in Unix milliseconds.
+    #[ts(type = "number")]
+    pub time_ms: i64,
+    /// Milliseconds of one processor since the container's start.
+    #[ts(type = "number")]
+    pub cpu_ms: u64,
+    /// Bytes that it needs, caches that can be dropped left out.
+    #[ts(type = "number")]
+    pub memory_bytes: u64,
+}
+
 /// `container.stats`: one sample a second until `stream.close`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[ts(export)]

@@ -17,6 +17,7 @@
 mod bindings;
 mod container;
 mod details;
+mod disk;
 mod error;
 mod event;
 mod files;
@@ -33,6 +34,7 @@ mod volume;
 
 pub use container::*;
 pub use details::*;
+pub use disk::*;
 pub use error::*;
 pub use event::*;
 pub use files::*;

@@ -43,6 +43,8 @@ pub struct Settings {
     pub language: Language,
     /// The window's colours.
     pub theme: Theme,
+    /// The size of all that the window shows, in hundredths of the usual one.
+    pub text_percent: u32,
     /// The machine's processors; takes effect at its next start.
     pub cpus: u32,
     /// The machine's memory in MiB; takes effect at its next start.
@@ -66,6 +68,7 @@ impl Default for Settings {
         Self {
             language: Language::System,
             theme: Theme::System,
+            text_percent: 100,
             cpus: 2,
             memory_mib: 2048,
             disk_gib: 64,

@@ -13,6 +13,9 @@ macro_rules! commands {
             "machine.status" machine_status(()) -> MachineStatus;
             "machine.start" machine_start(()) -> ();
             "machine.stop" machine_stop(()) -> ();
+            "machine.facts" machine_facts(()) -> MachineFacts;
+            "machine.disk" machine_disk(()) -> DiskUsage;
+            "machine.console" machine_console(MachineConsole, stream OutputChunk) -> ();
             "image.list" image_list(()) -> Vec<ImageSummary>;
             "image.pull" image_pull(ImagePull, stream PullProgress) -> ();
             "image.pull_cancel" image_pull_cancel(ImagePullCancel) -> ();
@@ -43,6 +46,7 @@ macro_rules! commands {
             "container.commit" container_commit(ContainerCommit) -> ();
             "container.export" container_export(ContainerExport) -> ();
             "container.processes" container_processes(ContainerRef) -> ContainerProcesses;
+            "container.usage" container_usage(ContainerUsageOf) -> Vec<ContainerUsage>;
             "container.stats" container_stats(ContainerStats, stream StatsSample) -> ();
             "container.changes" container_changes(ContainerRef) -> Vec<FileChange>;
             "container.folder" container_folder(ContainerPath) -> FolderListing;

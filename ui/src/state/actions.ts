@@ -3,7 +3,7 @@ import { copyText } from "../lib/clipboard";
 import { docker } from "../lib/text/docker";
 import type { Shortcut } from "../lib/text/keys";
 import { views, type AppState, type View } from "./app.svelte";
-import { askToStop } from "./questions";
+import { askToRestart, askToStop } from "./questions";
 import { containerActions, imageActions, networkActions, projectActions, volumeActions } from "./thing_actions";
 
 /** What an action is about; its words are the catalogue's `palette.groups`. */
@@ -70,6 +70,15 @@ const machineActions = (app: AppState): Action[] => {
       command: "naru stop",
       blocked: state === "running" || state === "starting" ? null : app.t.palette.notRunning,
       run: () => askToStop(app),
+    },
+    {
+      id: "machine-restart",
+      title: t.restart,
+      group: "machine",
+      shortcut: null,
+      command: "naru stop && naru start",
+      blocked: state === "running" ? null : app.t.palette.notRunning,
+      run: () => askToRestart(app),
     },
   ];
 };

@@ -38,6 +38,12 @@ export class Machine {
     await this.#ask("machine.stop");
   }
 
+  /** Stops it and, when that worked, starts it again. */
+  async restart(): Promise<void> {
+    await this.stop();
+    if (this.failure === null) await this.start();
+  }
+
   async #ask(command: "machine.start" | "machine.stop"): Promise<void> {
     this.failure = null;
     try {

@@ -32,10 +32,20 @@ export class Output {
     this.#host = host;
   }
 
-  async open(containerId: string): Promise<void> {
+  open(containerId: string): Promise<void> {
     const request = { id: containerId, stream_id: this.#streamId, tail: TAIL };
+    return this.#follow(() => this.#host.stream("container.logs", request, (chunk) => this.#take(chunk)));
+  }
+
+  /** The machine's own console in a container's place. */
+  openConsole(): Promise<void> {
+    const request = { stream_id: this.#streamId };
+    return this.#follow(() => this.#host.stream("machine.console", request, (chunk) => this.#take(chunk)));
+  }
+
+  async #follow(begin: () => Promise<null>): Promise<void> {
     try {
-      await this.#host.stream("container.logs", request, (chunk) => this.#take(chunk));
+      await begin();
       if (this.phase === "opening") this.phase = "open";
     } catch (error) {
       this.failure = IpcFailure.from(error);

@@ -16,6 +16,16 @@ export const askToStop = (app: AppState): void => {
   };
 };
 
+export const askToRestart = (app: AppState): void => {
+  const t = app.t.machine;
+  app.question = {
+    title: t.restartTitle,
+    sentences: [t.stopText(app.containers.runningCount)],
+    confirm: t.restart,
+    onconfirm: () => void app.machine.restart(),
+  };
+};
+
 export const askToKill = (app: AppState, container: ContainerSummary): void => {
   const t = app.t.deeds;
   app.question = {

@@ -14,6 +14,7 @@ mod image_move;
 mod image_prune;
 mod image_view;
 mod logs;
+mod machine;
 mod network;
 mod stats;
 mod terminal;

@@ -1,16 +1,38 @@
 //! `container.stats`.
 
+use bollard::Docker;
 use bollard::models::{
-    ContainerBlkioStats, ContainerCpuStats, ContainerMemoryStats, ContainerStatsResponse,
+    BollardDate, ContainerBlkioStats, ContainerCpuStats, ContainerMemoryStats,
+    ContainerStatsResponse,
 };
 use bollard::query_parameters::StatsOptionsBuilder;
-use futures::StreamExt;
-use naru_ipc::{ContainerStats, IpcError, StatsSample};
+use futures::{StreamExt, stream};
+use naru_ipc::{ContainerStats, ContainerUsage, ContainerUsageOf, IpcError, StatsSample};
 
 use super::check_container;
 use crate::{App, AppError};
 
+/// How many containers are asked about at a time.
+const PARALLEL: usize = 8;
+/// More than are in sight of any list.
+const MOST: usize = 100;
+
 impl App {
+    /// `container.usage`: what does not run is left out.
+    pub async fn container_usage(
+        &self,
+        request: ContainerUsageOf,
+    ) -> Result<Vec<ContainerUsage>, IpcError> {
+        for id in &request.ids {
+            check_container(id)?;
+        }
+        let docker = &self.inner.docker()?;
+        let asked = stream::iter(request.ids.into_iter().take(MOST));
+        let looks = asked.map(|id| async move { usage(docker, &id).await });
+        let found = looks.buffer_unordered(PARALLEL).filter_map(std::future::ready);
+        Ok(found.collect().await)
+    }
+
     /// `container.stats`: returns with the first answer of the engine; the last sample has no
     /// time.
     pub async fn container_stats(
@@ -45,6 +67,27 @@ impl App {
     }
 }
 
+/// None for a container that does not run, or has gone meanwhile.
+async fn usage(docker: &Docker, id: &str) -> Option<ContainerUsage> {
+    let options = StatsOptionsBuilder::new().stream(false).one_shot(true).build();
+    let mut answers = Box::pin(docker.stats(id, Some(options)));
+    let answer = answers.next().await?.ok()?;
+    used(id, &answer)
+}
+
+fn used(id: &str, answer: &ContainerStatsResponse) -> Option<ContainerUsage> {
+    Some(ContainerUsage {
+        id: id.to_owned(),
+        time_ms: milliseconds(answer.read?)?,
+        cpu_ms: cpu_nanos(answer.cpu_stats.as_ref())? / 1_000_000,
+        memory_bytes: memory_needed(&answer.memory_stats.clone().unwrap_or_default()),
+    })
+}
+
+fn milliseconds(time: BollardDate) -> Option<i64> {
+    i64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok().filter(|time| *time > 0)
+}
+
 /// None for the very first answer, which has nothing to be compared with, and for a container
 /// that does not run.
 fn sample(answer: &ContainerStatsResponse) -> Option<StatsSample> {
@@ -62,7 +105,7 @@ fn sample(answer: &ContainerStatsResponse) -> Option<StatsSample> {
     #[expect(clippy::cast_precision_loss, reason = "a figure to look at")]
     let cpus = nanos as f64 / 1e9 / seconds;
     Some(StatsSample {
-        time_ms: i64::try_from(now.unix_timestamp_nanos() / 1_000_000).ok()?,
+        time_ms: milliseconds(now)?,
         cpus,
         memory_bytes: memory_needed(&memory),
         memory_limit: memory.limit.unwrap_or_default(),
@@ -124,6 +167,15 @@ mod tests {
         assert_eq!((sample.received, sample.sent), (11, 22));
         assert_eq!((sample.read, sample.written, sample.pids), (7, 6, 3));
         assert_eq!(sample.time_ms, 1_795_687_202_000);
+    }
+
+    #[test]
+    fn a_look_at_many_has_sums_and_leaves_out_what_does_not_run() {
+        let said = answer("2026-11-26T10:00:02Z", "0001-01-01T00:00:00Z", 4_000_000_000, 0);
+        let usage = used("ab", &said).unwrap();
+        assert_eq!((usage.cpu_ms, usage.memory_bytes), (4000, 70));
+        let stopped = answer("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z", 0, 0);
+        assert_eq!(used("ab", &stopped), None);
     }
 
     #[test]

@@ -1,5 +1,4 @@
 import type { Settings } from "../../lib/ipc/bindings";
-import { isRegistry } from "../../lib/text/reference";
 
 /** The machine's part of the settings as it is typed. */
 export interface MachineDraft {
@@ -9,16 +8,12 @@ export interface MachineDraft {
   qemu_path: string;
   accelerator: string;
   carrier: string;
-  /** One `host[:port]` a line. */
-  registries: string;
 }
 
 export interface MachineProblems {
   cpus: boolean;
   memory: boolean;
   disk: boolean;
-  /** The first line that is no `host[:port]`. */
-  registry: string | null;
 }
 
 const LEAST = { cpus: 1, memory_mib: 512, disk_gib: 8 };
@@ -30,14 +25,7 @@ export const draftOf = (settings: Settings): MachineDraft => ({
   qemu_path: settings.qemu_path,
   accelerator: settings.accelerator,
   carrier: settings.carrier,
-  registries: settings.insecure_registries.join("\n"),
 });
-
-const linesOf = (text: string): string[] =>
-  text
-    .split("\n")
-    .map((line) => line.trim())
-    .filter((line) => line !== "");
 
 const isCount = (value: number | null, least: number): value is number =>
   value !== null && Number.isInteger(value) && value >= least;
@@ -46,15 +34,13 @@ export const problemsOf = (draft: MachineDraft): MachineProblems => ({
   cpus: !isCount(draft.cpus, LEAST.cpus),
   memory: !isCount(draft.memory_mib, LEAST.memory_mib),
   disk: !isCount(draft.disk_gib, LEAST.disk_gib),
-  registry: linesOf(draft.registries).find((line) => !isRegistry(line)) ?? null,
 });
 
 /** The changes that a draft makes, or `null` while something is wrong with it. */
 export const changesOf = (draft: MachineDraft): Partial<Settings> | null => {
-  const { cpus, memory_mib, disk_gib, registries, ...rest } = draft;
+  const { cpus, memory_mib, disk_gib, ...rest } = draft;
   if (!isCount(cpus, LEAST.cpus) || !isCount(memory_mib, LEAST.memory_mib) || !isCount(disk_gib, LEAST.disk_gib)) {
     return null;
   }
-  if (problemsOf(draft).registry !== null) return null;
-  return { ...rest, qemu_path: rest.qemu_path.trim(), cpus, memory_mib, disk_gib, insecure_registries: linesOf(registries) };
+  return { ...rest, qemu_path: rest.qemu_path.trim(), cpus, memory_mib, disk_gib };
 };

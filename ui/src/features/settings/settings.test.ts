@@ -1,6 +1,7 @@
+import { within } from "@testing-library/svelte";
 import { describe, expect, it } from "vitest";
 
-import { failure, FakeHost } from "../../lib/host/fake";
+import { failure, FakeHost, fakeSettings } from "../../lib/host/fake";
 import { openWindow } from "../../test/render";
 
 describe("appearance", () => {
@@ -23,12 +24,70 @@ describe("appearance", () => {
   });
 });
 
+describe("the text size", () => {
+  it("holds for the whole window at once", async () => {
+    const host = new FakeHost();
+    const { screen, user } = openWindow(host, "settings");
+    await user.selectOptions(await screen.findByRole("combobox", { name: "Text size" }), "125%");
+    await expect.poll(() => document.documentElement.style.zoom).toBe("125%");
+    expect(host.settings.text_percent).toBe(125);
+  });
+});
+
+describe("registries and proxies", () => {
+  const form = async (host: FakeHost) => {
+    const page = openWindow(host, "settings");
+    return { ...page, form: within(await page.screen.findByRole("form", { name: "Registries and proxies" })) };
+  };
+
+  it("are saved together, what an older Naru knew of them among it", async () => {
+    const host = new FakeHost();
+    host.settings = { ...fakeSettings, insecure_registries: ["old:5000"] };
+    const { screen, user, form: fields } = await form(host);
+    await user.type(fields.getByRole("textbox", { name: "Mirrors of Docker Hub" }), "https://mirror.example.com");
+    await user.type(fields.getByRole("textbox", { name: "Registries without encryption" }), "{Enter}localhost:5000");
+    await user.type(fields.getByRole("textbox", { name: "Proxy for HTTPS" }), "http://proxy:3128");
+    await user.click(fields.getByRole("button", { name: "Save" }));
+    expect(await screen.findByText("Saved")).toBeVisible();
+    const { registries, insecure_registries } = host.settings;
+    expect(registries.hosts["docker.io"]?.mirrors).toEqual(["https://mirror.example.com"]);
+    expect(registries.insecure).toEqual(["old:5000", "localhost:5000"]);
+    expect(registries.https_proxy).toBe("http://proxy:3128");
+    expect(insecure_registries).toEqual([]);
+  });
+
+  it.each([
+    ["Mirrors of Docker Hub", "not a mirror", "“not a mirror” is neither a host[:port] nor a URL."],
+    ["Registries without encryption", "http://x", "“http://x” is neither a host[:port] nor a range of addresses."],
+    ["Proxy for plain HTTP", "proxy", "“proxy” is not a URL such as http://proxy.example.com:3128."],
+    ["Certificate authorities", "hello", "“hello” does not belong to a certificate."],
+  ])("says what is wrong with %s before anything is sent", async (name, typed, said) => {
+    const host = new FakeHost();
+    const { screen, user, form: fields } = await form(host);
+    await user.type(fields.getByRole("textbox", { name }), typed);
+    expect(screen.getByText(said)).toBeVisible();
+    await user.click(fields.getByRole("button", { name: "Save" }));
+    expect(host.requests("settings.set")).toEqual([]);
+  });
+
+  it("keep what is set for single registries", async () => {
+    const host = new FakeHost();
+    const mine = { insecure: true, ca: "", client_certificate: "c", client_key: "k", mirrors: [], proxy: null };
+    host.settings = { ...fakeSettings, registries: { ...fakeSettings.registries, hosts: { "mine:1": mine } } };
+    const { screen, user, form: fields } = await form(host);
+    await user.type(fields.getByRole("textbox", { name: "Reached without a proxy" }), "localhost");
+    await user.click(fields.getByRole("button", { name: "Save" }));
+    expect(await screen.findByText("Saved")).toBeVisible();
+    expect(host.settings.registries.hosts).toEqual({ "mine:1": mine });
+  });
+});
+
 describe("the machine's settings", () => {
   it("are saved together, and only once they are right", async () => {
     const host = new FakeHost();
     const { screen, user } = openWindow(host, "settings");
     const memory = await screen.findByRole("spinbutton", { name: "Memory (MiB)" });
-    const save = screen.getByRole("button", { name: "Save" });
+    const save = within(screen.getByRole("form", { name: "Machine" })).getByRole("button", { name: "Save" });
     expect(save).toHaveAttribute("aria-disabled", "true");
     await user.clear(memory);
     await user.type(memory, "100");
@@ -36,20 +95,9 @@ describe("the machine's settings", () => {
     expect(save).toHaveAttribute("aria-disabled", "true");
     await user.clear(memory);
     await user.type(memory, "4096");
-    await user.type(screen.getByRole("textbox", { name: "Registries without encryption" }), "localhost:5000");
     await user.click(save);
     expect(await screen.findByText("Saved")).toBeVisible();
     expect(host.settings.memory_mib).toBe(4096);
-    expect(host.settings.insecure_registries).toEqual(["localhost:5000"]);
-  });
-
-  it("name the line that is no registry", async () => {
-    const host = new FakeHost();
-    const { screen, user } = openWindow(host, "settings");
-    await user.type(await screen.findByRole("textbox", { name: "Registries without encryption" }), "http://x");
-    expect(screen.getByText("“http://x” is not a host[:port].")).toBeVisible();
-    await user.click(screen.getByRole("button", { name: "Save" }));
-    expect(host.requests("settings.set")).toHaveLength(0);
   });
 
   it("stay as typed when the app refuses them", async () => {
@@ -59,7 +107,7 @@ describe("the machine's settings", () => {
     const cpus = await screen.findByRole("spinbutton", { name: "Processors" });
     await user.clear(cpus);
     await user.type(cpus, "64");
-    await user.click(screen.getByRole("button", { name: "Save" }));
+    await user.click(within(screen.getByRole("form", { name: "Machine" })).getByRole("button", { name: "Save" }));
     expect(await screen.findByRole("alert")).toHaveTextContent("more than there are");
     expect(cpus).toHaveValue(64);
   });

@@ -3,11 +3,13 @@ import type {
   AppInfo,
   Commands,
   ContainerSummary,
+  DiskUsage,
   FoundRepository,
   ImageDetails,
   ImagePrunePlan,
   ImageStep,
   ImageSummary,
+  MachineFacts,
   MachineStatus,
   NetworkSummary,
   OutputChunk,
@@ -19,7 +21,7 @@ import type {
 import type { IpcFailure } from "../ipc/failure";
 import type { Command, Host, Item, Request, Response, StreamCommand } from "./host";
 import { FakeCloseUp, type Handlers } from "./fake_close";
-import { chunk, failure, fakeContainer, fakeDetails, fakeId, fakeImage, fakeNetwork, fakeSettings, fakeStatus, fakeVolume, HEX } from "./samples";
+import { chunk, failure, fakeContainer, fakeDetails, fakeDisk, fakeId, fakeImage, fakeNetwork, fakeSettings, fakeStatus, fakeVolume, HEX } from "./samples";
 
 export * from "./fake_close";
 export * from "./samples";
@@ -62,6 +64,9 @@ export class FakeHost implements Host {
   steps: ImageStep[] = [];
   prunePlan: ImagePrunePlan = { images: [], bytes: 0 };
 
+  facts: MachineFacts = { cpus: 2, memory_bytes: 2_079_000_000, kernel: "6.12.48", engine: "0.1.0", architecture: "x86_64", root: "/var/lib/naru" };
+  disk: DiskUsage = fakeDisk();
+  consoleLog: OutputChunk[] = [];
   readonly close = new FakeCloseUp();
 
   readonly #drops = new Set<(paths: readonly string[]) => void>();
@@ -176,6 +181,12 @@ export class FakeHost implements Host {
     },
     "machine.stop": () => {
       this.setMachine(fakeStatus("stopped"));
+      return Promise.resolve(null);
+    },
+    "machine.facts": () => Promise.resolve(this.facts),
+    "machine.disk": () => Promise.resolve(this.disk),
+    "machine.console": (_, onItem) => {
+      for (const item of this.consoleLog) onItem(item);
       return Promise.resolve(null);
     },
     "image.list": () => Promise.resolve(this.images),

@@ -1,5 +1,7 @@
 import type {
   ContainerSummary,
+  DiskPart,
+  DiskUsage,
   Hint,
   ImageDetails,
   ImageSummary,
@@ -116,6 +118,16 @@ export const fakeDetails = (image: ImageSummary, changes: Partial<ImageDetails> 
   ...changes,
 });
 
+const part = (changes: Partial<DiskPart> = {}): DiskPart => ({ bytes: 0, reclaimable: 0, count: 0, largest: [], ...changes });
+
+export const fakeDisk = (changes: Partial<DiskUsage> = {}): DiskUsage => ({
+  images: part(),
+  containers: part(),
+  volumes: part(),
+  build_cache: part(),
+  ...changes,
+});
+
 export const fakeSettings: Settings = {
   language: "en",
   theme: "system",
@@ -126,6 +138,7 @@ export const fakeSettings: Settings = {
   accelerator: "auto",
   carrier: "auto",
   insecure_registries: [],
+  text_percent: 100,
   registries: { hosts: {}, insecure: [], ca: [], http_proxy: "", https_proxy: "", no_proxy: "", index: "" },
 };
 

@@ -17,6 +17,10 @@ language: Language,
  */
 theme: Theme, 
 /**
+ * The size of all that the window shows, in hundredths of the usual one.
+ */
+text_percent: number, 
+/**
  * The machine's processors; takes effect at its next start.
  */
 cpus: number, 

@@ -1,0 +1,92 @@
+import { within } from "@testing-library/svelte";
+import { describe, expect, it } from "vitest";
+
+import { chunk, failure, fakeContainer, fakeDisk, FakeHost } from "../../lib/host/fake";
+import { openWindow } from "../../test/render";
+
+const withDisk = () => {
+  const host = new FakeHost();
+  host.disk = fakeDisk({
+    images: {
+      bytes: 3_000_000_000,
+      reclaimable: 1_000_000_000,
+      count: 2,
+      largest: [
+        { id: "sha256:3f8a1c0d9e7b5a4f", name: "", bytes: 1_000_000_000, used: false },
+        { id: "sha256:22", name: "postgres:17", bytes: 438_000_000, used: true },
+      ],
+    },
+    volumes: { bytes: 500_000_000, reclaimable: 0, count: 1, largest: [{ id: "data", name: "data", bytes: 500_000_000, used: true }] },
+  });
+  return host;
+};
+
+describe("the machine", () => {
+  it("says what it has", async () => {
+    const { screen } = openWindow(new FakeHost(), "machine");
+    expect(await screen.findByText("Linux 6.12.48, x86_64")).toBeVisible();
+    expect(screen.getByText("2.1 GB")).toBeVisible();
+  });
+
+  it("asks before it restarts, and names what stops with it", async () => {
+    const host = new FakeHost();
+    host.containers = [fakeContainer("web")];
+    const { screen, user } = openWindow(host, "machine");
+    await user.click(await screen.findByRole("button", { name: "Restart machine" }));
+    const dialog = within(await screen.findByRole("dialog", { name: "Restart the machine?" }));
+    expect(dialog.getByText(/1 running container stops with it/)).toBeVisible();
+    await user.click(dialog.getByRole("button", { name: "Restart machine" }));
+    await expect.poll(() => host.requests("machine.start")).toHaveLength(1);
+    expect(host.requests("machine.stop")).toHaveLength(1);
+  });
+
+  it("is not started anew when it could not be stopped", async () => {
+    const host = new FakeHost();
+    host.failures.set("machine.stop", failure("conflict", "it is busy"));
+    const { screen, user } = openWindow(host, "machine");
+    await user.click(await screen.findByRole("button", { name: "Restart machine" }));
+    await user.click(within(await screen.findByRole("dialog")).getByRole("button", { name: "Restart machine" }));
+    expect(await screen.findByRole("alert")).toHaveTextContent("it is busy");
+    expect(host.requests("machine.start")).toEqual([]);
+  });
+});
+
+describe("the disk", () => {
+  it("says where the bytes are and what nobody uses", async () => {
+    const { screen, user } = openWindow(withDisk(), "machine");
+    expect(await screen.findByText("3.5 GB on the data disk")).toBeVisible();
+    expect(screen.getByText("1 GB unused")).toBeVisible();
+    await user.click(screen.getByText("Images: the largest"));
+    expect(screen.getByText("3f8a1c0d9e7b")).toBeVisible();
+    expect(screen.getByText("postgres:17")).toBeVisible();
+    await user.click(screen.getByRole("button", { name: "Go to Volumes" }));
+    expect(await screen.findByRole("heading", { name: "Volumes" })).toBeVisible();
+  });
+
+  it("says what went wrong, and counts again", async () => {
+    const host = withDisk();
+    host.failures.set("machine.disk", failure("deadline", "it took too long"));
+    const { screen, user } = openWindow(host, "machine");
+    expect(await screen.findByRole("alert")).toHaveTextContent("it took too long");
+    host.failures.clear();
+    await user.click(screen.getByRole("button", { name: "Try again" }));
+    expect(await screen.findByText("3.5 GB on the data disk")).toBeVisible();
+  });
+});
+
+describe("the console", () => {
+  it("is read when it is wanted, as text, and let go of", async () => {
+    const host = new FakeHost();
+    host.consoleLog = [chunk("stdout", "[0.0] Linux\n[0.1] <b>engine</b>\n")];
+    const { screen, user } = openWindow(host, "machine");
+    expect(host.requests("machine.console")).toEqual([]);
+    const show = (await screen.findAllByRole("button", { name: "Show" })).at(-1);
+    if (show === undefined) throw new Error("there is no button");
+    await user.click(show);
+    const log = await screen.findByRole("log", { name: "Console of the machine" });
+    await expect.poll(() => log.textContent).toContain("<b>engine</b>");
+    await user.click(screen.getByRole("button", { name: "Hide" }));
+    const [opened] = host.requests("machine.console");
+    expect(host.requests("stream.close")).toContainEqual({ stream_id: opened?.stream_id });
+  });
+});
