@@ -1,4 +1,4 @@
-import { fakeContainerDetails, fakeEntry, type FakeHost, fakeSample } from "./lib/host/fake";
+import { chunk, fakeContainerDetails, fakeDisk, fakeEntry, type FakeHost, fakeSample } from "./lib/host/fake";
 
 /** A container from close by, for looking at the window in a browser. */
 export const closeUp = (host: FakeHost): void => {
@@ -32,6 +32,28 @@ export const closeUp = (host: FakeHost): void => {
       written: Math.floor(second / 20) * 4_000_000,
     }),
   );
+  const running = host.containers.filter(({ state }) => state === "running");
+  host.close.usage = Array.from({ length: 40 }, (_, at) =>
+    running.map(({ id }, which) => ({
+      id,
+      time_ms: at * 2000,
+      cpu_ms: at * 400 * (which + 1) + 300 * Math.sin(at),
+      memory_bytes: 42_000_000 * (which + 1),
+    })),
+  );
+  const item = (name: string, bytes: number, used: boolean) => ({ id: name, name, bytes, used });
+  host.close.disk = fakeDisk({
+    images: {
+      bytes: 3_412_000_000,
+      reclaimable: 1_100_000_000,
+      count: 14,
+      largest: [item("postgres:17", 438_200_000, true), item("shop-frontend:2026-11-22", 412_000_000, true), item("node:22", 398_000_000, false)],
+    },
+    containers: { bytes: 96_000_000, reclaimable: 12_000_000, count: 7, largest: [item("web", 84_000_000, true), item("nightly-import", 12_000_000, false)] },
+    volumes: { bytes: 1_658_200_000, reclaimable: 1_220_000_000, count: 3, largest: [item("npm-cache", 1_220_000_000, false), item("shop_data", 438_200_000, true)] },
+    build_cache: { bytes: 520_000_000, reclaimable: 520_000_000, count: 31, largest: [item("RUN npm ci", 310_000_000, false)] },
+  });
+  host.close.console = [chunk("stdout", "[    0.000000] Linux version 6.12.48 (debian@naru)\n[    0.412200] virtio_blk virtio2: [vda] 134217728 512-byte logical blocks\ninit: the engine is ready\n")];
   host.close.processes = {
     titles: ["UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD"],
     rows: [

@@ -92,7 +92,6 @@ const filled: Scene = (host) => {
     fakeContainer("hello", { state: "exited", status: "Exited (0) 3 days ago", created: Date.now() / 1000 - 300_000 }),
   ];
   host.log = LOG;
-  closeUp(host);
   host.containers.push(
     fakeContainer("shop-web-1", { project: "shop", service: "web", image: "shop-web:dev" }),
     fakeContainer("shop-db-1", { project: "shop", service: "db", image: "postgres:17", state: "paused", status: "Up 2 hours (Paused)" }),
@@ -103,6 +102,7 @@ const filled: Scene = (host) => {
   host.found = FOUND;
   host.repositories = [REPOSITORY];
   host.prunePlan = { images: ["9c4e9c4e9c4e", "node:20", "node:22"], bytes: 1_310_000_000 };
+  closeUp(host);
   const user = (name: string) => ({ container_id: fakeContainer(name).id, container_name: name, running: true });
   host.volumes = [
     fakeVolume("shop_data", {

@@ -6,6 +6,7 @@ mod details;
 mod images;
 mod journey;
 mod looks;
+mod machine;
 mod tray;
 mod trouble;
 mod words;

@@ -6,7 +6,7 @@ import { openWindow } from "../../test/render";
 
 const withDisk = () => {
   const host = new FakeHost();
-  host.disk = fakeDisk({
+  host.close.disk = fakeDisk({
     images: {
       bytes: 3_000_000_000,
       reclaimable: 1_000_000_000,
@@ -77,15 +77,13 @@ describe("the disk", () => {
 describe("the console", () => {
   it("is read when it is wanted, as text, and let go of", async () => {
     const host = new FakeHost();
-    host.consoleLog = [chunk("stdout", "[0.0] Linux\n[0.1] <b>engine</b>\n")];
+    host.close.console = [chunk("stdout", "[0.0] Linux\n[0.1] <b>engine</b>\n")];
     const { screen, user } = openWindow(host, "machine");
     expect(host.requests("machine.console")).toEqual([]);
-    const show = (await screen.findAllByRole("button", { name: "Show" })).at(-1);
-    if (show === undefined) throw new Error("there is no button");
-    await user.click(show);
+    await user.click(await screen.findByRole("button", { name: "Show the console" }));
     const log = await screen.findByRole("log", { name: "Console of the machine" });
     await expect.poll(() => log.textContent).toContain("<b>engine</b>");
-    await user.click(screen.getByRole("button", { name: "Hide" }));
+    await user.click(screen.getByRole("button", { name: "Hide the console" }));
     const [opened] = host.requests("machine.console");
     expect(host.requests("stream.close")).toContainEqual({ stream_id: opened?.stream_id });
   });

@@ -3,13 +3,11 @@ import type {
   AppInfo,
   Commands,
   ContainerSummary,
-  DiskUsage,
   FoundRepository,
   ImageDetails,
   ImagePrunePlan,
   ImageStep,
   ImageSummary,
-  MachineFacts,
   MachineStatus,
   NetworkSummary,
   OutputChunk,
@@ -21,7 +19,7 @@ import type {
 import type { IpcFailure } from "../ipc/failure";
 import type { Command, Host, Item, Request, Response, StreamCommand } from "./host";
 import { FakeCloseUp, type Handlers } from "./fake_close";
-import { chunk, failure, fakeContainer, fakeDetails, fakeDisk, fakeId, fakeImage, fakeNetwork, fakeSettings, fakeStatus, fakeVolume, HEX } from "./samples";
+import { chunk, failure, fakeContainer, fakeDetails, fakeId, fakeImage, fakeInfo, fakeNetwork, fakeSettings, fakeStatus, fakeVolume, HEX } from "./samples";
 
 export * from "./fake_close";
 export * from "./samples";
@@ -38,13 +36,7 @@ export class FakeHost implements Host {
   volumeSizes: VolumeSize[] = [];
   networks: NetworkSummary[] = [];
   settings = fakeSettings;
-  info: AppInfo = {
-    version: "0.1.0",
-    platform: "linux",
-    docker_context: "naru",
-    docker_host: "unix:///run/user/1000/naru/docker.sock",
-    demo_image: "naru/demo:latest",
-  };
+  info: AppInfo = fakeInfo;
   /** What `container.logs` sends. */
   log: OutputChunk[] = [];
   /** What `image.pull` sends. */
@@ -64,9 +56,6 @@ export class FakeHost implements Host {
   steps: ImageStep[] = [];
   prunePlan: ImagePrunePlan = { images: [], bytes: 0 };
 
-  facts: MachineFacts = { cpus: 2, memory_bytes: 2_079_000_000, kernel: "6.12.48", engine: "0.1.0", architecture: "x86_64", root: "/var/lib/naru" };
-  disk: DiskUsage = fakeDisk();
-  consoleLog: OutputChunk[] = [];
   readonly close = new FakeCloseUp();
 
   readonly #drops = new Set<(paths: readonly string[]) => void>();
@@ -181,12 +170,6 @@ export class FakeHost implements Host {
     },
     "machine.stop": () => {
       this.setMachine(fakeStatus("stopped"));
-      return Promise.resolve(null);
-    },
-    "machine.facts": () => Promise.resolve(this.facts),
-    "machine.disk": () => Promise.resolve(this.disk),
-    "machine.console": (_, onItem) => {
-      for (const item of this.consoleLog) onItem(item);
       return Promise.resolve(null);
     },
     "image.list": () => Promise.resolve(this.images),

@@ -1,10 +1,15 @@
 import type {
   ContainerDetails,
   ContainerProcesses,
+  ContainerUsage,
+  DiskPart,
+  DiskUsage,
   FileChange,
   FileText,
   FolderEntry,
   FolderListing,
+  MachineFacts,
+  OutputChunk,
   StatsSample,
 } from "../ipc/bindings";
 import type { Command, Item, Request, Response } from "./host";
@@ -47,6 +52,16 @@ export const fakeContainerDetails = (changes: Partial<ContainerDetails> = {}): C
   ...changes,
 });
 
+const part = (changes: Partial<DiskPart> = {}): DiskPart => ({ bytes: 0, reclaimable: 0, count: 0, largest: [], ...changes });
+
+export const fakeDisk = (changes: Partial<DiskUsage> = {}): DiskUsage => ({
+  images: part(),
+  containers: part(),
+  volumes: part(),
+  build_cache: part(),
+  ...changes,
+});
+
 export const fakeEntry = (name: string, changes: Partial<FolderEntry> = {}): FolderEntry => ({
   name,
   kind: "file",
@@ -71,20 +86,40 @@ export const fakeSample = (second: number, changes: Partial<StatsSample> = {}): 
   ...changes,
 });
 
-/** What there is to see of a container from close by; the same for each. */
+/** What there is to see from close by, of the machine and of a container, the same for each. */
 export class FakeCloseUp {
+  facts: MachineFacts = {
+    cpus: 2,
+    memory_bytes: 2_079_000_000,
+    kernel: "6.12.48",
+    engine: "0.1.0",
+    architecture: "x86_64",
+    root: "/var/lib/naru",
+  };
+  disk = fakeDisk();
+  /** What the machine's console said. */
+  console: OutputChunk[] = [];
   details = fakeContainerDetails();
   processes: ContainerProcesses = { titles: ["UID", "PID", "CMD"], rows: [["root", "41", "nginx: master process"]] };
   samples: StatsSample[] = [];
+  /** What each look at the list finds, one after the other; then nothing. */
+  usage: ContainerUsage[][] = [];
   changes: FileChange[] = [];
   /** By path. */
   readonly folders = new Map<string, FolderListing>();
   readonly texts = new Map<string, FileText>();
 
   readonly handlers = {
+    "machine.facts": () => Promise.resolve(this.facts),
+    "machine.disk": () => Promise.resolve(this.disk),
+    "machine.console": (_, onItem) => {
+      for (const item of this.console) onItem(item);
+      return Promise.resolve(null);
+    },
     "container.details": ({ id }) => Promise.resolve({ ...this.details, id }),
     "container.inspect": ({ id }) => Promise.resolve({ json: JSON.stringify({ Id: id }, null, 2) }),
     "container.processes": () => Promise.resolve(this.processes),
+    "container.usage": () => Promise.resolve(this.usage.shift() ?? []),
     "container.stats": (_, onItem) => {
       for (const sample of this.samples) onItem(sample);
       return Promise.resolve(null);

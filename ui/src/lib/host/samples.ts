@@ -1,7 +1,6 @@
 import type {
+  AppInfo,
   ContainerSummary,
-  DiskPart,
-  DiskUsage,
   Hint,
   ImageDetails,
   ImageSummary,
@@ -118,15 +117,13 @@ export const fakeDetails = (image: ImageSummary, changes: Partial<ImageDetails> 
   ...changes,
 });
 
-const part = (changes: Partial<DiskPart> = {}): DiskPart => ({ bytes: 0, reclaimable: 0, count: 0, largest: [], ...changes });
-
-export const fakeDisk = (changes: Partial<DiskUsage> = {}): DiskUsage => ({
-  images: part(),
-  containers: part(),
-  volumes: part(),
-  build_cache: part(),
-  ...changes,
-});
+export const fakeInfo: AppInfo = {
+  version: "0.1.0",
+  platform: "linux",
+  docker_context: "naru",
+  docker_host: "unix:///run/user/1000/naru/docker.sock",
+  demo_image: "naru/demo:latest",
+};
 
 export const fakeSettings: Settings = {
   language: "en",

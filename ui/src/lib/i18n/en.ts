@@ -351,6 +351,7 @@ export const en = {
     name: "Name",
     image: "Image",
     state: "State",
+    usage: "Processor and memory",
     ports: "Ports",
     created: "Created",
     states: {
@@ -684,8 +685,8 @@ export const en = {
   console: {
     title: "Console of the machine",
     text: "What Linux and the engine said, the newest at the end.",
-    show: "Show",
-    hide: "Hide",
+    show: "Show the console",
+    hide: "Hide the console",
   },
   registries: {
     title: "Registries and proxies",

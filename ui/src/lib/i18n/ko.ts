@@ -348,6 +348,7 @@ export const ko: Messages = {
     name: "이름",
     image: "이미지",
     state: "상태",
+    usage: "프로세서와 메모리",
     ports: "포트",
     created: "생성",
     states: {
@@ -681,8 +682,8 @@ export const ko: Messages = {
   console: {
     title: "가상 머신 콘솔",
     text: "리눅스와 엔진이 남긴 기록입니다. 최근 내용이 아래에 있습니다.",
-    show: "보기",
-    hide: "숨기기",
+    show: "콘솔 보기",
+    hide: "콘솔 숨기기",
   },
   registries: {
     title: "레지스트리와 프록시",
