@@ -182,6 +182,9 @@ pub enum AppError {
     /// A container's file was asked for, and it is something else.
     #[error("it is not a regular file")]
     NotAFile,
+    /// A file is not what somebody began to change.
+    #[error("the file has changed meanwhile")]
+    FileChanged,
     /// Somebody ended the pull.
     #[error("the pull was cancelled")]
     PullCancelled,
@@ -216,7 +219,9 @@ impl AppError {
             | Self::NoFile { .. }
             | Self::NotAFile => ErrorKind::InvalidArgument,
             Self::AtRegistry(error) => at_registry::kind(error),
-            Self::Busy { .. } | Self::ContainerNotRunning { .. } => ErrorKind::Conflict,
+            Self::Busy { .. } | Self::ContainerNotRunning { .. } | Self::FileChanged => {
+                ErrorKind::Conflict
+            }
             Self::StartCancelled | Self::PullCancelled | Self::TransferCancelled => {
                 ErrorKind::Cancelled
             }

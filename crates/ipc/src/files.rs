@@ -57,6 +57,20 @@ pub struct FileText {
     pub size: u64,
 }
 
+/// `container.write_file`: new content for a file that is text. Owner and rights stay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct FileWrite {
+    /// Name, id or unique id prefix.
+    pub id: String,
+    /// From the container's root; no link.
+    pub path: String,
+    /// What was in it: a file that has changed since is left as it is.
+    pub before: String,
+    /// What is to be in it.
+    pub text: String,
+}
+
 /// `container.download`: a copy on this computer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[ts(export)]

@@ -51,6 +51,7 @@ macro_rules! commands {
             "container.changes" container_changes(ContainerRef) -> Vec<FileChange>;
             "container.folder" container_folder(ContainerPath) -> FolderListing;
             "container.file" container_file(ContainerPath) -> FileText;
+            "container.write_file" container_write_file(FileWrite) -> ();
             "container.download" container_download(ContainerDownload) -> ();
             "container.upload" container_upload(ContainerUpload) -> ();
             "container.save_logs" container_save_logs(ContainerSaveLogs) -> ();

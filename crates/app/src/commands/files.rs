@@ -4,17 +4,17 @@ mod archive;
 
 use std::path::PathBuf;
 
-use bollard::body_try_stream;
 use bollard::models::ChangeType;
 use bollard::query_parameters::{
     DownloadFromContainerOptionsBuilder, UploadToContainerOptionsBuilder,
 };
+use bollard::{body_full, body_try_stream};
 use futures::{Stream, StreamExt, TryStreamExt};
 use hyper::Method;
 use hyper::body::Bytes;
 use naru_ipc::{
     ContainerDownload, ContainerPath, ContainerRef, ContainerUpload, FileChange, FileText,
-    FolderEntry, FolderListing, IpcError,
+    FileWrite, FolderEntry, FolderListing, IpcError,
 };
 use naru_protocol::folder::{self, Entry, Folder, Kind};
 use tokio::task::spawn_blocking;
@@ -50,6 +50,22 @@ impl App {
     pub async fn container_file(&self, request: ContainerPath) -> Result<FileText, IpcError> {
         let archive = SyncIoBridge::new(StreamReader::new(self.archive(&request).await?));
         Ok(blocking(move || archive::text(archive)).await?)
+    }
+
+    /// `container.write_file`: whoever reads the file sees the old or the new one as far as the
+    /// engine unpacks it so.
+    pub async fn container_write_file(&self, request: FileWrite) -> Result<(), IpcError> {
+        let FileWrite { id, path, before, text } = request;
+        let (folder, _) = path.rsplit_once('/').unwrap_or_default();
+        let folder = if folder.is_empty() { "/".to_owned() } else { folder.to_owned() };
+        let at = ContainerPath { id: id.clone(), path };
+        let archive = SyncIoBridge::new(StreamReader::new(self.archive(&at).await?));
+        let changed = blocking(move || archive::changed(archive, &before, &text)).await?;
+        let options = UploadToContainerOptionsBuilder::new().path(&folder).build();
+        let docker = self.inner.docker()?;
+        let body = body_full(changed.into());
+        let sent = docker.upload_to_container(&id, Some(options), body).await;
+        Ok(sent.map_err(AppError::from)?)
     }
 
     /// `container.download`: a file as it is, a folder as an archive.

@@ -89,6 +89,17 @@ async fn a_containers_files_are_browsed_and_copied_in_a_browser() -> anyhow::Res
     MOUSE.press(&browser, "button", "Download").await?;
     browser.sees("list was saved").await?;
     ensure!(fs::read_to_string(&list)? == "apples\n");
+    MOUSE.press(&browser, "button", "Edit").await?;
+    browser.find("textbox", "Content of list").await?;
+    browser.key(Key::End).await?;
+    browser.keys(" and plums").await?;
+    MOUSE.press(&browser, "button", "Save").await?;
+    browser.sees("list was changed").await?;
+    let changed = browser.with_engine(|engine| {
+        let cat = ["exec", "ferry", "cat", "/cargo/list"];
+        Ok(engine.docker(&cat)?.success()?.to_owned())
+    })?;
+    ensure!(changed == "apples and plums", "{changed}");
     MOUSE.press(&browser, "button", "Back to the folder").await?;
 
     let pears = folder.path().join("pears.txt");

@@ -127,6 +127,10 @@ export class FakeCloseUp {
     "container.changes": () => Promise.resolve(this.changes),
     "container.folder": ({ path }) => Promise.resolve(this.folders.get(path) ?? { entries: [], more: false }),
     "container.file": ({ path }) => Promise.resolve(this.texts.get(path) ?? { text: null, size: 4096 }),
+    "container.write_file": ({ path, text }) => {
+      this.texts.set(path, { text, size: new TextEncoder().encode(text).length });
+      return Promise.resolve(null);
+    },
     "container.download": () => Promise.resolve(null),
     "container.upload": () => Promise.resolve(null),
     "container.export": () => Promise.resolve(null),

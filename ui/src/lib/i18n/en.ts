@@ -662,6 +662,8 @@ export const en = {
     noText: "This is no text, and cannot be shown. It can be downloaded.",
     cut: (shown: string, size: string) => `The first ${shown} of ${size}.`,
     content: (name: string) => `Content of ${name}`,
+    edit: "Edit",
+    saved: (name: string) => `${name} was changed`,
     back: "Back to the folder",
     all: "All files",
     onlyChanged: "Only what changed",

@@ -659,6 +659,8 @@ export const ko: Messages = {
     noText: "텍스트가 아니어서 표시할 수 없습니다. 내려받을 수는 있습니다.",
     cut: (shown, size) => `전체 ${size} 가운데 처음 ${shown}만 표시합니다.`,
     content: (name) => `${name} 내용`,
+    edit: "편집",
+    saved: (name) => `${name} 파일을 바꾸었습니다`,
     back: "폴더로 돌아가기",
     all: "모든 파일",
     onlyChanged: "바뀐 것만",

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 
 import { plainLine } from "./ansi";
 import { LineCutter } from "./lines";
+import { ended, endingOf, typed } from "./endings";
 import { Matches, pieces } from "./matches";
 import { baseName, joined, parentOf, steps } from "./paths";
 import { isReference, isRegistry } from "./reference";
@@ -79,6 +80,20 @@ describe("Matches", () => {
     const matches = new Matches<{ number: number; text: string }>();
     expect(numbers(matches.of([line(1, "a"), line(2, "a")], "a"))).toEqual([1, 2]);
     expect(numbers(matches.of([line(1, "a")], "a"))).toEqual([1]);
+  });
+});
+
+describe("line ends", () => {
+  it.each([
+    ["a\nb\n", "\n"],
+    ["a\r\nb\r\n", "\r\n"],
+    ["one line", "\n"],
+    ["a\r\nb\n", null],
+    ["progress\rdone", null],
+  ])("of %j are %j", (text, ending) => expect(endingOf(text)).toBe(ending));
+
+  it("are the file's again after it was typed in", () => {
+    expect(ended(typed("a\r\nb\r\n"), "\r\n")).toBe("a\r\nb\r\n");
   });
 });
 

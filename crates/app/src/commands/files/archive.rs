@@ -3,10 +3,10 @@
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use naru_ipc::FileText;
-use tar::{Archive, Builder, EntryType, Header};
+use tar::{Archive, Builder, Entry, EntryType, Header};
 
 use super::{READING, packing_failed};
 use crate::AppError;
@@ -24,6 +24,30 @@ pub(super) fn text(archive: impl Read) -> Result<FileText, AppError> {
         read.map_err(|source| AppError::System { action: READING, source })?;
         Ok(FileText { text: readable(bytes), size })
     })
+}
+
+/// An archive with `text` in the place of the one file in `archive`, in which `before` has to be.
+pub(super) fn changed(archive: impl Read, before: &str, text: &str) -> Result<Vec<u8>, AppError> {
+    let broken = |source| AppError::System { action: READING, source };
+    let mut archive = Archive::new(archive);
+    let mut entry = first(&mut archive)?;
+    let mut now = Vec::new();
+    (&mut entry).take(SHOWN + 1).read_to_end(&mut now).map_err(broken)?;
+    if now != before.as_bytes() {
+        return Err(AppError::FileChanged);
+    }
+    let name = entry.path().map_err(broken)?.into_owned();
+    let mut header = Header::new_gnu();
+    header.set_entry_type(EntryType::Regular);
+    header.set_size(text.len() as u64);
+    header.set_mode(entry.header().mode().map_err(broken)?);
+    header.set_uid(entry.header().uid().map_err(broken)?);
+    header.set_gid(entry.header().gid().map_err(broken)?);
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    header.set_mtime(since_epoch.as_secs());
+    let mut builder = Builder::new(Vec::new());
+    builder.append_data(&mut header, name, text.as_bytes()).map_err(packing_failed)?;
+    builder.into_inner().map_err(packing_failed)
 }
 
 /// Text without the end of a character that is cut off; none when it is none.
@@ -57,16 +81,22 @@ fn with_file<T>(
     archive: impl Read,
     use_it: impl FnOnce(u64, &mut dyn Read) -> Result<T, AppError>,
 ) -> Result<T, AppError> {
-    let broken = |source| AppError::System { action: READING, source };
     let mut archive = Archive::new(archive);
-    let mut entry = archive
+    let mut entry = first(&mut archive)?;
+    use_it(entry.size(), &mut entry)
+}
+
+/// The one file in `archive`.
+fn first<R: Read>(archive: &mut Archive<R>) -> Result<Entry<'_, R>, AppError> {
+    let entry = archive
         .entries()
         .and_then(|mut entries| entries.next().ok_or(io::ErrorKind::UnexpectedEof)?)
-        .map_err(broken)?;
-    if entry.header().entry_type() != EntryType::Regular {
-        return Err(AppError::NotAFile);
+        .map_err(|source| AppError::System { action: READING, source })?;
+    if entry.header().entry_type() == EntryType::Regular {
+        Ok(entry)
+    } else {
+        Err(AppError::NotAFile)
     }
-    use_it(entry.size(), &mut entry)
 }
 
 /// Writes a file or a folder of this computer as an archive whose owner is root, as
@@ -158,6 +188,29 @@ mod tests {
         let beginning = shown(&long);
         assert_eq!(beginning.size, 400_001);
         assert_eq!(beginning.text.unwrap().len(), 256 * 1024 - 1);
+    }
+
+    #[test]
+    fn a_file_keeps_its_rights_and_is_left_alone_when_it_has_changed() {
+        let mut header = Header::new_gnu();
+        header.set_size(3);
+        header.set_mode(0o640);
+        header.set_uid(33);
+        header.set_gid(34);
+        let mut builder = Builder::new(Vec::new());
+        builder.append_data(&mut header, "conf", b"old".as_slice()).unwrap();
+        let archive = builder.into_inner().unwrap();
+        let error = changed(archive.as_slice(), "other", "new").unwrap_err();
+        assert!(matches!(error, AppError::FileChanged), "{error}");
+        let made = changed(archive.as_slice(), "old", "newer").unwrap();
+        let mut made = Archive::new(made.as_slice());
+        let mut entry = first(&mut made).unwrap();
+        let header = entry.header();
+        let rights = (header.mode().unwrap(), header.uid().unwrap(), header.gid().unwrap());
+        assert_eq!(rights, (0o640, 33, 34));
+        let mut text = String::new();
+        entry.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "newer");
     }
 
     #[test]

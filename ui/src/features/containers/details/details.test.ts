@@ -151,6 +151,25 @@ describe("the files", () => {
     expect(await screen.findByRole("button", { name: "Open hosts" })).toBeVisible();
   });
 
+  it("are changed as text, and stay as typed when they have changed elsewhere", async () => {
+    const made = host();
+    made.failures.set("container.write_file", failure("conflict", "the file has changed meanwhile"));
+    const { screen, user } = await opened(made, "Files");
+    await user.click(await screen.findByRole("button", { name: "Open etc" }));
+    await user.click(await screen.findByRole("button", { name: "Open hosts" }));
+    await user.click(await screen.findByRole("button", { name: "Edit" }));
+    const field = screen.getByRole("textbox", { name: "Content of hosts" });
+    expect(field).toHaveFocus();
+    await user.type(field, " localhost");
+    await user.click(screen.getByRole("button", { name: "Save" }));
+    expect(await screen.findByRole("alert")).toHaveTextContent("has changed meanwhile");
+    expect(field).toHaveValue("127.0.0.1 localhost");
+    made.failures.clear();
+    await user.click(screen.getByRole("button", { name: "Save" }));
+    expect(await screen.findByText("127.0.0.1 localhost")).toBeVisible();
+    expect(made.requests("container.write_file").at(-1)).toMatchObject({ path: "/etc/hosts", before: "127.0.0.1" });
+  });
+
   it("says of what is no text that it can be downloaded", async () => {
     const made = host();
     made.chosen.push("/home/mina/motd");

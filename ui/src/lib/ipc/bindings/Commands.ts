@@ -22,6 +22,7 @@ import type { DiskUsage } from "./DiskUsage";
 import type { FileChange } from "./FileChange";
 import type { FileProgress } from "./FileProgress";
 import type { FileText } from "./FileText";
+import type { FileWrite } from "./FileWrite";
 import type { FolderListing } from "./FolderListing";
 import type { FoundRepository } from "./FoundRepository";
 import type { ImageDetails } from "./ImageDetails";
@@ -109,6 +110,7 @@ export interface Commands {
   "container.changes": [ContainerRef, Array<FileChange>, never];
   "container.folder": [ContainerPath, FolderListing, never];
   "container.file": [ContainerPath, FileText, never];
+  "container.write_file": [FileWrite, null, never];
   "container.download": [ContainerDownload, null, never];
   "container.upload": [ContainerUpload, null, never];
   "container.save_logs": [ContainerSaveLogs, null, never];

@@ -30,6 +30,7 @@ export type { DiskUsage } from "./DiskUsage";
 export type { FileChange } from "./FileChange";
 export type { FileProgress } from "./FileProgress";
 export type { FileText } from "./FileText";
+export type { FileWrite } from "./FileWrite";
 export type { FolderEntry } from "./FolderEntry";
 export type { FolderListing } from "./FolderListing";
 export type { FoundRepository } from "./FoundRepository";
