@@ -1,4 +1,4 @@
-import { plainLine } from "./ansi";
+import { styledLine, type Run } from "./ansi";
 
 /** A line longer than this is shown in pieces, so that one line cannot stall the window. */
 const LONGEST = 8192;
@@ -14,11 +14,16 @@ const TIME = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)) /;
 export interface TimedLine {
   readonly time: string;
   readonly text: string;
+  /** The same in colours, where it has any. */
+  readonly runs?: readonly Run[];
 }
 
 const timedLine = (line: string): TimedLine => {
   const time = TIME.exec(line);
-  return { time: time?.[1] ?? "", text: plainLine(time === null ? line : line.slice(time[0].length)) };
+  const runs = styledLine(time === null ? line : line.slice(time[0].length));
+  const text = runs.map((run) => run.text).join("");
+  const coloured = runs.some(({ style }) => style !== "");
+  return { time: time?.[1] ?? "", text, ...(coloured ? { runs } : {}) };
 };
 
 /** Cuts one stream of bytes, in pieces that may end anywhere, into plain lines with their times. */

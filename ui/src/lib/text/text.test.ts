@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { plainLine } from "./ansi";
+import { styledLine } from "./ansi";
 import { LineCutter } from "./lines";
 import { ended, endingOf, typed } from "./endings";
 import { Matches, pieces } from "./matches";
@@ -8,20 +8,45 @@ import { baseName, joined, parentOf, steps } from "./paths";
 import { isReference, isRegistry } from "./reference";
 import { quote, splitCommand } from "./shell";
 
-describe("plainLine", () => {
+describe("a line of output", () => {
   it.each([
     ["\u001b[31mred\u001b[0m", "red"],
     ["\u001b]0;a title\u0007text", "text"],
     ["\u001b]8;;http://evil\u001b\\link\u001b]8;;\u001b\\", "link"],
     ["10%\r50%\r100%", "100%"],
     ["dos line\r", "dos line"],
+    ["reset later\r\u001b[0m", "reset later"],
     ["\u001bPq#0;2;0\u001b\\after", "after"],
     ["bell\u0007 and \u0000null", "bell and null"],
     ["a\ttab", "a\ttab"],
     ["cut off \u001b[3", "cut off 3"],
     ["<script>alert(1)</script>", "<script>alert(1)</script>"],
   ])("reads %j as %j", (raw, plain) => {
-    expect(plainLine(raw)).toBe(plain);
+    expect(styledLine(raw).map(({ text }) => text).join("")).toBe(plain);
+  });
+});
+
+describe("styledLine", () => {
+  it("keeps the colours of a line, and nothing else of what it asks for", () => {
+    expect(styledLine("\u001b[31mred \u001b[1mbold\u001b[0m plain\u001b[2J")).toEqual([
+      { text: "red ", style: "red" },
+      { text: "bold", style: "red bold" },
+      { text: " plain", style: "" },
+    ]);
+  });
+
+  it.each([
+    ["\u001b[38;5;2mx", "green"],
+    ["\u001b[38;5;200mx", ""],
+    ["\u001b[38;2;1;31;3mx", ""],
+    ["\u001b[48;5;1mx", ""],
+    ["\u001b[95mx", "magenta"],
+    ["\u001b[31;39mx", ""],
+    ["\u001b[mx", ""],
+  ])("reads %j as %j", (raw, style) => expect(styledLine(raw)).toEqual([{ text: "x", style }]));
+
+  it("forgets what a carriage return went over", () => {
+    expect(styledLine("\u001b[31m10%\r\u001b[32mdone")).toEqual([{ text: "done", style: "green" }]);
   });
 });
 

@@ -111,6 +111,16 @@ describe("the output", () => {
     expect(log.textContent).toMatch(/:00:00\.120/);
   });
 
+  it("has its colours, as long as nothing is looked for", async () => {
+    const host = new FakeHost();
+    host.log = [chunk("stdout", "\u001b[32mready\u001b[0m to go\n")];
+    const { screen, user } = await opened(host);
+    const log = screen.getByRole("log");
+    await expect.poll(() => log.querySelector(".green")?.textContent).toBe("ready");
+    await user.type(screen.getByRole("searchbox", { name: "Search the output" }), "ready to");
+    expect(log.querySelector("mark")).toHaveTextContent("ready to");
+  });
+
   it("is saved by the app where the person says", async () => {
     const host = new FakeHost();
     host.chosen.push("/home/mina/web.log");
