@@ -57,6 +57,14 @@ describe("the palette", () => {
     expect(screen.getByRole("option", { name: /Remove data/ })).toHaveTextContent("in use");
   });
 
+  it("leads to a view of a container", async () => {
+    const { screen, user, box } = await open();
+    await user.type(box, "files web");
+    expect(screen.getByText("docker --context naru diff web")).toBeVisible();
+    await user.keyboard("{Enter}");
+    expect(await screen.findByRole("tab", { name: "Files" })).toHaveAttribute("aria-selected", "true");
+  });
+
   it("asks before it removes, as the screen does", async () => {
     const { screen, user, host, box } = await open();
     await user.type(box, "remove old{Enter}");

@@ -120,6 +120,9 @@ const imagesActions = (app: AppState): Action[] => {
   ];
 };
 
+/** The text sizes that are offered, in hundredths of the usual one. */
+export const TEXT_SIZES = [90, 100, 110, 125, 150] as const;
+
 const windowActions = (app: AppState): Action[] => {
   const { settings } = app.preferences;
   const t = app.t.palette;
@@ -140,6 +143,9 @@ const windowActions = (app: AppState): Action[] => {
     ...(["system", "en", "ko"] as const)
       .filter((language) => language !== settings?.language)
       .map((language) => change(`language-${language}`, t.language(languages[language]), { language })),
+    ...TEXT_SIZES.filter((size) => size !== settings?.text_percent).map((size) =>
+      change(`text-${size}`, t.textSize(app.i18n.format.percent(size / 100)), { text_percent: size }),
+    ),
     {
       id: "copy-docker-host",
       title: t.copyHost,

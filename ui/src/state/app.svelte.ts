@@ -26,6 +26,10 @@ export interface Question {
   onconfirm: () => void;
 }
 
+/** The views of a container's details. */
+export const containerTabs = ["overview", "logs", "terminal", "files", "activity", "inspect"] as const;
+export type ContainerTab = (typeof containerTabs)[number];
+
 /** A dialog that may be opened from more than one place. */
 export type OpenDialog =
   | { kind: "login"; registry: string; after?: () => void }
@@ -48,6 +52,8 @@ export class AppState {
   info = $state.raw<AppInfo | null>(null);
   /** The container whose details are shown. */
   selected = $state<string | null>(null);
+  /** Which view of it. */
+  tab = $state<ContainerTab>("logs");
   /** The name (or id, of one without) of the image whose details are shown. */
   image = $state<string | null>(null);
   /** The volume, network and project whose details are shown. */
@@ -97,6 +103,15 @@ export class AppState {
   set palette(open: boolean) {
     this.#palette = open;
     this.#catchUp();
+  }
+
+  /** Shows a container from close by: in this view, or in the one that is looked at already. */
+  showContainer(id: string, tab?: ContainerTab): void {
+    // A shell is only opened in a container for who asks for it.
+    if (tab !== undefined) this.tab = tab;
+    else if (this.tab === "terminal" && id !== this.selected) this.tab = "logs";
+    this.view = "containers";
+    this.selected = id;
   }
 
   /** The words of the chosen language. */

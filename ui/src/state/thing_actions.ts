@@ -2,7 +2,7 @@ import { copyText } from "../lib/clipboard";
 import type { ContainerSummary, NetworkSummary, VolumeSummary } from "../lib/ipc/bindings";
 import { docker } from "../lib/text/docker";
 import { contextOf, type Action, type ActionGroup } from "./actions";
-import type { AppState } from "./app.svelte";
+import type { AppState, ContainerTab } from "./app.svelte";
 import { isLive, type Verb } from "./containers.svelte";
 import { projectsOf } from "./projects";
 import { deedsOf } from "./deeds";
@@ -20,9 +20,31 @@ const action = (
   blocked: string | null = null,
 ): Action => ({ id, title, group, shortcut: null, command, blocked, run });
 
+/** The views that one goes to by name; the others are a step from them. */
+const SHOWN_TABS = ["logs", "terminal", "files", "activity"] as const;
+
+/** What shows the same on a command line. */
+const TAB_WORDS: Readonly<Record<(typeof SHOWN_TABS)[number], (name: string) => string[]>> = {
+  logs: (name) => ["logs", "-f", name],
+  terminal: (name) => ["exec", "-it", name, "sh"],
+  files: (name) => ["diff", name],
+  activity: (name) => ["stats", name],
+};
+
+/** What a view of a container is called. */
+export const tabTitle = (app: AppState, tab: ContainerTab): string =>
+  ({
+    overview: app.t.common.overview,
+    logs: app.t.containers.logs,
+    terminal: app.t.containers.terminal,
+    files: app.t.details.files,
+    activity: app.t.details.activity,
+    inspect: app.t.common.inspect,
+  })[tab];
+
 /** What there is to do with one container; also what its own menu offers. */
 export const containerActions = (app: AppState, container: ContainerSummary): Action[] => {
-  const { id, name } = container;
+  const { id, name, state } = container;
   const t = app.t.containers;
   const context = contextOf(app);
   const underWay = app.containers.pending.verbs.has(id) ? app.t.palette.underWay : null;
@@ -37,10 +59,17 @@ export const containerActions = (app: AppState, container: ContainerSummary): Ac
       underWay ?? blocked,
     );
   return [
-    action("container", `show-${id}`, t.open(name), docker(context, "inspect", name), () => {
-      app.view = "containers";
-      app.selected = id;
-    }),
+    action("container", `show-${id}`, t.open(name), docker(context, "inspect", name), () => app.showContainer(id)),
+    ...SHOWN_TABS.map((tab) =>
+      action(
+        "container",
+        `${tab}-${id}`,
+        app.t.palette.viewOf(tabTitle(app, tab), name),
+        docker(context, ...TAB_WORDS[tab](name)),
+        () => app.showContainer(id, tab),
+        (tab === "terminal" || tab === "activity") && state !== "running" ? app.t.palette.notRunning : null,
+      ),
+    ),
     act("start", live ? app.t.palette.runsAlready : null),
     act("stop", live ? null : app.t.palette.notRunning),
     act("restart", null),

@@ -58,6 +58,24 @@ describe("the overview", () => {
   });
 });
 
+describe("the views", () => {
+  const selected = (screen: Awaited<ReturnType<typeof opened>>["screen"]) =>
+    screen.getAllByRole("tab").find((tab) => tab.getAttribute("aria-selected") === "true")?.textContent.trim();
+
+  it("stay the same from container to container, but no shell is opened unasked", async () => {
+    const host = new FakeHost();
+    host.containers = [fakeContainer("web"), fakeContainer("db")];
+    const { screen, user } = openWindow(host);
+    await user.click(await screen.findByRole("button", { name: "Show web" }));
+    await user.click(screen.getByRole("tab", { name: "Overview" }));
+    await user.click(screen.getByRole("button", { name: "Show db" }));
+    expect(selected(screen)).toBe("Overview");
+    await user.click(screen.getByRole("tab", { name: "Terminal" }));
+    await user.click(screen.getByRole("button", { name: "Show web" }));
+    expect(selected(screen)).toBe("Logs");
+  });
+});
+
 describe("the activity", () => {
   it("says what is used in numbers and a described picture", async () => {
     const host = new FakeHost();
