@@ -164,3 +164,28 @@ async fn a_container_is_renamed_made_an_image_exported_paused_and_killed_in_a_br
     browser.sees("Exited (137)").await?;
     browser.close().await
 }
+
+#[tokio::test]
+async fn a_container_is_looked_at_by_keyboard_alone_in_a_browser() -> anyhow::Result<()> {
+    let keyboard = Hands::Keyboard;
+    let browser = opened().await?;
+    // Closed again, to be opened by keys.
+    MOUSE.press(&browser, "button", "Close").await?;
+    keyboard.press(&browser, "button", "Show ferry").await?;
+    browser.sees("line 3").await?;
+    keyboard.fill(&browser, "Search the output", "line 2").await?;
+    browser.sees("1 match").await?;
+    // Out to the list, and back to the views.
+    browser.key(Key::F6).await?;
+    ensure!(browser.has_focus("button", "Show ferry").await?, "F6 does not lead to the list");
+    browser.key(Key::F6).await?;
+    browser.key(Key::Left).await?;
+    browser.sees("HARBOUR").await?;
+    // Round the corner: past what the engine says and what is used.
+    for _ in 0..3 {
+        browser.key(Key::Left).await?;
+    }
+    browser.find("row", "cargo").await?;
+    keyboard.press(&browser, "button", "Upload a file").await?;
+    browser.close().await
+}
