@@ -107,6 +107,8 @@ impl ImageStore {
                 let image = image.id.short().to_owned();
                 return Err(RemoveConflict::ManyReferences { image }.into());
             }
+            check_use(&image, true, users)?;
+            self.delete(&image.id, users, &mut removed).await?;
         } else {
             let reference: ImageReference = name.parse()?;
             let single = is_single_reference(&image);
@@ -118,19 +120,14 @@ impl ImageStore {
                 }
                 .into());
             }
-            self.untag_reference(&image, &reference, &mut removed)?;
-            let left = self.image(&image.id)?;
-            let in_use = users(&image.id).is_some_and(|user| user.running);
-            if in_use || left.is_some_and(|left| !names(&left).is_empty()) {
+            // As with Docker: of an image that others were made of, only the name was asked for.
+            let stays = users(&image.id).is_some_and(|user| user.running)
+                || self.index().has_children(&image.id)?;
+            if !self.untag_reference(&image, &reference, !stays, &mut removed)? {
                 return Ok(removed);
             }
-            // As with Docker: it is only its name that was asked for.
-            if self.index().has_children(&image.id)? {
-                return Ok(removed);
-            }
+            self.delete_rest(&image, users, &mut removed).await?;
         }
-        check_use(&image, true, users)?;
-        self.delete(&image.id, users, &mut removed).await?;
         if !removal.keep_parents {
             self.delete_parents(&image, users, &mut removed).await?;
         }
@@ -164,13 +161,15 @@ impl ImageStore {
         Ok(())
     }
 
-    /// Takes `reference` away; with a repository's last tag go its digests.
+    /// Takes `reference` away; with a repository's last tag go its digests, and, if it may go, with
+    /// its last name the image. Tells whether it went.
     fn untag_reference(
         &self,
         image: &Image,
         reference: &ImageReference,
+        may_go: bool,
         removed: &mut Vec<Removed>,
-    ) -> Result<(), ImageError> {
+    ) -> Result<bool, ImageError> {
         let name = reference.name();
         let (mut tags, mut digests) = (Vec::new(), Vec::new());
         match reference.digest() {
@@ -187,7 +186,7 @@ impl ImageStore {
                 }
             }
         }
-        self.index().untag(&tags, &digests)
+        self.index().untag(&tags, &digests, may_go.then_some(&image.id))
     }
 
     /// Deletes the image with all its names, and the layers it alone had; gives the bytes of all
@@ -199,9 +198,19 @@ impl ImageStore {
         removed: &mut Vec<Removed>,
     ) -> Result<u64, ImageError> {
         let Some(image) = self.image(id)? else { return Ok(0) };
-        removed.extend(self.untag_all(&image)?);
         self.index().hide_image(id)?;
-        removed.push(Removed::Deleted(id.to_string()));
+        removed.extend(untagged(&image));
+        self.delete_rest(&image, users, removed).await
+    }
+
+    /// Deletes what is left of an image that has just been hidden; see [`Self::delete`].
+    async fn delete_rest(
+        &self,
+        image: &Image,
+        users: Users<'_>,
+        removed: &mut Vec<Removed>,
+    ) -> Result<u64, ImageError> {
+        removed.push(Removed::Deleted(image.id.to_string()));
         self.delete_hidden(users)?;
         let gone = self.collect_layers().await?;
         let is_gone = |diff_id: &Digest| gone.iter().any(|layer| layer.diff_id == *diff_id);
@@ -217,8 +226,8 @@ impl ImageStore {
             .into_iter()
             .filter_map(|digest| Some((digest.name(), digest.digest()?.clone())))
             .collect();
-        self.index().untag(&tags, &digests)?;
-        Ok(names(image).iter().map(|name| Removed::Untagged(name.familiar())).collect())
+        self.index().untag(&tags, &digests, None)?;
+        Ok(untagged(image).collect())
     }
 
     /// Deletes images that were removed while a container needed them, and are needed no more.
@@ -284,8 +293,9 @@ fn digests_of(image: &Image) -> Vec<ImageReference> {
     image.repo_digests.iter().filter_map(|digest| digest.parse().ok()).collect()
 }
 
-fn names(image: &Image) -> Vec<ImageReference> {
-    image.tags.iter().cloned().chain(digests_of(image)).collect()
+fn untagged(image: &Image) -> impl Iterator<Item = Removed> {
+    let names = image.tags.iter().cloned().chain(digests_of(image));
+    names.map(|name| Removed::Untagged(name.familiar()))
 }
 
 fn short(container_id: &str) -> String {

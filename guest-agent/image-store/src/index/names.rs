@@ -3,6 +3,7 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::Index;
+use super::rows::hide;
 use crate::digest::Digest;
 use crate::error::ImageError;
 use crate::reference::ImageReference;
@@ -58,12 +59,14 @@ impl Index {
         })
     }
 
-    /// Takes names away in one transaction: tags in canonical form, and repository digests.
+    /// Takes names away in one transaction: tags in canonical form, and repository digests. In the
+    /// same one it hides the image `goes`, if that has no name left; tells whether it did.
     pub(crate) fn untag(
         &self,
         tags: &[String],
         repo_digests: &[(String, Digest)],
-    ) -> Result<(), ImageError> {
+        goes: Option<&Digest>,
+    ) -> Result<bool, ImageError> {
         self.write("untag an image", |transaction| {
             for tag in tags {
                 transaction.execute("DELETE FROM tag WHERE reference = ?1", [tag])?;
@@ -74,7 +77,17 @@ impl Index {
                     params![name, digest],
                 )?;
             }
-            Ok(())
+            let Some(id) = goes else { return Ok(false) };
+            let is_named = transaction.query_row(
+                "SELECT EXISTS (SELECT 1 FROM tag WHERE image_id = ?1)
+                     OR EXISTS (SELECT 1 FROM repo_digest WHERE image_id = ?1)",
+                [id],
+                |row| row.get::<_, bool>(0),
+            )?;
+            if !is_named {
+                hide(transaction, id)?;
+            }
+            Ok(!is_named)
         })
     }
 }

@@ -159,15 +159,10 @@ impl Index {
         })
     }
 
-    /// Takes the image out of the lists, and from between its parent and its children, but keeps
-    /// its layers.
+    /// Takes the image out of the lists, with its names, and from between its parent and its
+    /// children, but keeps its layers.
     pub(crate) fn hide_image(&self, id: &Digest) -> Result<(), ImageError> {
-        self.write("hide an image", |transaction| {
-            transaction.execute("UPDATE image SET parent = NULL WHERE parent = ?1", [id])?;
-            transaction
-                .execute("UPDATE image SET hidden = 1, parent = NULL WHERE id = ?1", [id])
-                .map(drop)
-        })
+        self.write("hide an image", |transaction| hide(transaction, id))
     }
 
     pub(crate) fn delete_image(&self, id: &Digest) -> Result<(), ImageError> {
@@ -181,6 +176,15 @@ impl Index {
             Ok(())
         })
     }
+}
+
+/// See [`Index::hide_image`].
+pub(super) fn hide(transaction: &Transaction<'_>, id: &Digest) -> rusqlite::Result<()> {
+    transaction.execute("DELETE FROM tag WHERE image_id = ?1", [id])?;
+    transaction.execute("DELETE FROM repo_digest WHERE image_id = ?1", [id])?;
+    transaction.execute("UPDATE image SET parent = NULL WHERE parent = ?1", [id])?;
+    transaction.execute("UPDATE image SET hidden = 1, parent = NULL WHERE id = ?1", [id])?;
+    Ok(())
 }
 
 fn put_layers(transaction: &Transaction<'_>, image: &NewImage) -> rusqlite::Result<()> {
