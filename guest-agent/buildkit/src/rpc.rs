@@ -74,7 +74,8 @@ where
     grpc::<Q, A>().streaming(service, request.map(Whole)).await
 }
 
-/// A body that fails when its sender has given it up: hyper takes that for the end.
+/// A body that fails when its sender has given it up: hyper takes a reset without an error for the
+/// end, and tonic everything that is "cancelled".
 struct Whole(Incoming);
 
 impl HttpBody for Whole {
@@ -87,8 +88,8 @@ impl HttpBody for Whole {
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let frame = ready!(Pin::new(&mut self.0).poll_frame(context));
         Poll::Ready(match frame {
-            None if !self.0.is_end_stream() => Some(Err(Status::cancelled("it was given up"))),
-            frame => frame.map(|frame| frame.map_err(|error| Status::from_error(error.into()))),
+            None if !self.0.is_end_stream() => Some(Err(Status::aborted("it was given up"))),
+            frame => frame.map(|frame| frame.map_err(|error| Status::aborted(error.to_string()))),
         })
     }
 
