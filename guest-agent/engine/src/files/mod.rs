@@ -35,7 +35,7 @@ pub(crate) use layer::{pack_and_tidy, pack_layer};
 pub(crate) use list::{ListLimit, Listed, list};
 pub(crate) use node::{Node, NodeKind};
 pub(crate) use pack::{pack, pack_content};
-pub(crate) use path::{ContainerPath, split};
+pub(crate) use path::{ContainerPath, clean_parts, parts_below, split};
 pub(crate) use remove::{remove, remove_all};
 pub(crate) use room::Room;
 pub(crate) use size::size;

@@ -37,7 +37,7 @@ impl ContainerPath {
 }
 
 /// The components that are left when `..` has taken away the one before it.
-fn clean_parts(text: &str) -> Vec<&str> {
+pub(crate) fn clean_parts(text: &str) -> Vec<&str> {
     let mut parts = Vec::new();
     for part in text.split('/') {
         match part {
@@ -50,7 +50,7 @@ fn clean_parts(text: &str) -> Vec<&str> {
 }
 
 /// The components of a name in an archive; none when it climbs out or cannot be a name.
-pub(super) fn parts_below(name: &[u8]) -> Option<Vec<&[u8]>> {
+pub(crate) fn parts_below(name: &[u8]) -> Option<Vec<&[u8]>> {
     let mut parts = Vec::new();
     for part in name.split(|&byte| byte == b'/') {
         match part {

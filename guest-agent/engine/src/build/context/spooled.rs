@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::directory::{Context, TEXT_MAX};
 use super::error::ContextError;
-use crate::files::{FilesError, Room};
+use crate::files::{FilesError, Room, clean_parts, parts_below, shown};
 
 const BUFFER: usize = 128 << 10;
 const ARCHIVE: &str = "archive";
@@ -50,7 +50,7 @@ impl Spooled {
         let mut tape = Tape::new(BufReader::with_capacity(BUFFER, spool));
         let mut reading = Reading::new(kept);
         while let Some(member) = tape.next_member().map_err(broken)? {
-            reading.take(&member, &mut tape).map_err(unread)?;
+            reading.take(&member, &mut tape)?;
         }
         tape.read_past_end().map_err(broken)?;
         let identity = Fingerprint::from_sha256(reading.hasher.finalize().into());
@@ -65,7 +65,7 @@ impl Spooled {
     /// The text of a file that was to be kept; none if it is no plain file, as far as the archive
     /// alone says it.
     pub(crate) fn text(&self, name: &str) -> Option<String> {
-        let text = self.texts.get(&clean(name.as_bytes()))?.as_ref()?;
+        let text = self.texts.get(&clean(name))?.as_ref()?;
         Some(String::from_utf8_lossy(text).into_owned())
     }
 
@@ -106,12 +106,17 @@ impl Reading {
     fn new(kept: &[&str]) -> Self {
         let mut hasher = Sha256::new();
         hasher.update(VERSION);
-        let texts = kept.iter().map(|name| (clean(name.as_bytes()), None)).collect();
+        let texts = kept.iter().map(|name| (clean(name), None)).collect();
         Self { hasher, buffer: vec![0; BUFFER], texts }
     }
 
     /// Whom it belongs to says nothing: all of a context is root's. Nor do times.
-    fn take<R: Read>(&mut self, member: &Member, tape: &mut Tape<R>) -> io::Result<()> {
+    fn take<R: Read>(&mut self, member: &Member, tape: &mut Tape<R>) -> Result<(), ContextError> {
+        // Refused even if nothing of it is ever unpacked.
+        let name = inside(&member.name)?;
+        if member.kind == Kind::HardLink {
+            inside(&member.link)?;
+        }
         self.hasher.update([kind(member.kind)]);
         self.bytes(&member.name);
         self.bytes(&member.link);
@@ -123,12 +128,11 @@ impl Reading {
             self.bytes(name);
             self.bytes(value);
         }
-        let name = clean(&member.name);
         let is_kept = self.texts.contains_key(&name);
         let mut text = Vec::new();
         let mut content = Sha256::new();
         loop {
-            let count = tape.read(&mut self.buffer)?;
+            let count = tape.read(&mut self.buffer).map_err(unread)?;
             if count == 0 {
                 break;
             }
@@ -165,17 +169,16 @@ fn kind(kind: Kind) -> u8 {
     }
 }
 
-/// A name without what says nothing.
-fn clean(name: &[u8]) -> Vec<u8> {
-    let mut parts: Vec<&[u8]> = Vec::new();
-    for part in name.split(|&byte| byte == b'/') {
-        match part {
-            b"" | b"." => {}
-            b".." => drop(parts.pop()),
-            part => parts.push(part),
-        }
-    }
-    parts.join(&b'/')
+/// What of a context has this name.
+fn inside(name: &[u8]) -> Result<Vec<u8>, ContextError> {
+    let outside = || FilesError::Outside { entry: shown(name), destination: shown(b"/") };
+    let parts = parts_below(name).ok_or_else(outside).map_err(ContextError::Unpack)?;
+    Ok(parts.join(&b'/'))
+}
+
+/// A name that a client asks for, which leads out of nothing.
+fn clean(name: &str) -> Vec<u8> {
+    clean_parts(name).join("/").into_bytes()
 }
 
 fn unread(error: io::Error) -> ContextError {
@@ -217,7 +220,7 @@ mod tests {
         assert_eq!(one, identity(&archive(&files, 2)));
         let whole = archive(&files, 3);
         let directory = tempfile::tempdir().unwrap();
-        Spooled::receive(directory.path(), &whole[..700], &[]).unwrap_err();
+        Spooled::receive(directory.path(), &whole[..1300], &[]).unwrap_err();
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "nothing is left of it");
         for others in [
             &[("a", "1", 0o644), ("d/b", "3", 0o644)][..],
