@@ -5,6 +5,7 @@ use std::process::Command;
 
 use anyhow::ensure;
 use naru_test_framework::{Guard, PASSWORD, Registry, USER};
+use serde_json::Value;
 
 use super::Buildx;
 
@@ -119,8 +120,8 @@ fn two_platforms_come_side_by_side() -> anyhow::Result<()> {
         let chosen = format!("--override-arch={architecture}");
         let found = inspect.args([&chosen, "inspect", "--config", &path]).output()?;
         ensure!(found.status.success(), "{}", String::from_utf8_lossy(&found.stderr));
-        let config = String::from_utf8(found.stdout)?;
-        assert!(config.contains(&format!("\"architecture\":\"{architecture}\"")), "{config}");
+        let config: Value = serde_json::from_slice(&found.stdout)?;
+        assert_eq!(config["architecture"], architecture, "{config}");
     }
     let refused = buildx.failure(&[BOTH, "-tapp", "context"])?;
     assert!(refused.contains("several platforms"), "{refused}");
