@@ -89,7 +89,11 @@ describe("pushing", () => {
     await user.click(screen.getByRole("button", { name: "More actions" }));
     await user.click(await screen.findByRole("menuitem", { name: "Push" }));
     await user.click(await screen.findByRole("button", { name: "Log in…" }));
-    expect(screen.getByRole("textbox", { name: "Registry" })).toHaveValue("localhost:5000");
+    const registry = screen.getByRole("textbox", { name: "Registry" });
+    expect(registry).toHaveValue("localhost:5000");
+    await user.type(registry, "/a");
+    expect(registry).toHaveAccessibleDescription(/“localhost:5000\/a” is not a host\[:port\]/);
+    await user.type(registry, "{Backspace}{Backspace}");
     await user.type(screen.getByRole("textbox", { name: "User name" }), "mina");
     await user.type(screen.getByLabelText("Password or token"), "secret");
     host.failures.clear();

@@ -266,6 +266,7 @@ export const en = {
     username: "User name",
     password: "Password or token",
     passwordHelp: "Kept where docker login keeps it, so that docker knows it too.",
+    badRegistry: (text: string) => `“${text}” is not a host[:port].`,
     done: (registry: string) => `Logged in to ${registry}`,
   },
   prune: {

@@ -70,7 +70,10 @@ describe("errorText", () => {
 });
 
 /** Names and examples that are the same in every language. */
-const SAME = new Set(["insecurePlaceholder", "dockerHost", "en", "ko", "id", "hub"]);
+const SAME = new Set([
+  ...["mirrorsPlaceholder", "insecurePlaceholder", "proxyPlaceholder", "noProxyPlaceholder", "caPlaceholder"],
+  ...["dockerHost", "en", "ko", "id", "hub"],
+]);
 
 /** Each text of a catalogue by its place, functions with something said to them. */
 const textsOf = (catalogue: object, place = ""): [string, string][] =>

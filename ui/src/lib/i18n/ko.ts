@@ -263,6 +263,7 @@ export const ko: Messages = {
     username: "사용자 이름",
     password: "비밀번호 또는 토큰",
     passwordHelp: "docker login과 같은 곳에 보관하므로 docker에서도 쓸 수 있습니다.",
+    badRegistry: (text) => `“${text}”은(는) 호스트[:포트] 형식이 아닙니다.`,
     done: (registry) => `${registry}에 로그인했습니다`,
   },
   prune: {
