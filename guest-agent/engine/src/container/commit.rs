@@ -15,7 +15,7 @@ use super::{Container, health};
 use crate::changes::apply_changes;
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
-use crate::files::{Tree, pack_layer};
+use crate::files::{Tree, pack_container};
 use crate::image_document::{Base, ImageDocument};
 
 /// Says in the run directory that a container is paused for no longer than a copy takes.
@@ -87,7 +87,7 @@ impl Engine {
                 Ok((Tree::at(&upper).map_err(EngineError::io("opening", upper))?, below))
             })
             .await?;
-        let pack = move |out: &mut dyn io::Write| pack_layer(out, &upper, &below, None);
+        let pack = move |out: &mut dyn io::Write| pack_container(out, &upper, &below);
         let layer = self.images().make_layer(pack).await?;
         let document = ImageDocument {
             base: Base::Image(&image),

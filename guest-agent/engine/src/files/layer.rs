@@ -25,8 +25,24 @@ use super::walk::{DEPTH_MAX, below};
 const WHITEOUT_PREFIX: &[u8] = b".wh.";
 const OPAQUE_NAME: &[u8] = b".wh..wh..opq";
 
-/// Packs what the upper directory of a container's overlay adds to its image. With `latest`,
-/// seconds since 1970, no file is younger than that.
+/// How much of an upper directory is packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Manner {
+    /// Not the places of mounts, which nobody but the runtime has made.
+    Container,
+    /// All of it.
+    Whole,
+    /// All of it; what the archive does not say is taken away.
+    Tidy,
+}
+
+/// Packs what the upper directory of a container's overlay adds to its image.
+pub(crate) fn pack_container(out: impl Write, upper: &Tree, image: &Tree) -> io::Result<()> {
+    pack(Members::new(out), upper, image, Manner::Container).map(drop)
+}
+
+/// Packs all that an upper directory adds to what is below it. With `latest`, seconds since 1970,
+/// no file is younger than that.
 pub(crate) fn pack_layer(
     out: impl Write,
     upper: &Tree,
@@ -34,23 +50,23 @@ pub(crate) fn pack_layer(
     latest: Option<i64>,
 ) -> io::Result<()> {
     let members = Members::no_younger(out, latest);
-    pack(members, upper, image, false).map(drop)
+    pack(members, upper, image, Manner::Whole).map(drop)
 }
 
 /// Packs it as it is, and takes away from the directory what the layer does not say, so that
 /// it is that layer on any other image, too; true if nothing else is in it. Nobody else may use
 /// the directory.
 pub(crate) fn pack_and_tidy(out: impl Write, upper: &Tree, image: &Tree) -> io::Result<bool> {
-    pack(Members::new(out), upper, image, true)
+    pack(Members::new(out), upper, image, Manner::Tidy)
 }
 
 fn pack<W: Write>(
     members: Members<W>,
     upper: &Tree,
     image: &Tree,
-    tidies: bool,
+    manner: Manner,
 ) -> io::Result<bool> {
-    let mut packer = LayerPacker { members, frames: Vec::new(), tidies, is_whole: true };
+    let mut packer = LayerPacker { members, frames: Vec::new(), manner, is_whole: true };
     // The root itself is every container's, and is in no layer.
     packer.enter(
         Vec::new(),
@@ -71,8 +87,7 @@ fn pack<W: Write>(
 struct LayerPacker<W> {
     members: Members<W>,
     frames: Vec<Frame>,
-    /// What the archive does not say is taken away.
-    tidies: bool,
+    manner: Manner,
     /// Nothing else is there that the archive does not say.
     is_whole: bool,
 }
@@ -118,7 +133,7 @@ impl<W: Write> LayerPacker<W> {
             return Ok(());
         };
         // The image has the same, and only looking for a change brought it here.
-        if self.tidies && !frame.told.done && frame.image.is_some() {
+        if self.manner == Manner::Tidy && !frame.told.done && frame.image.is_some() {
             let directory = parent.upper.open_directory()?;
             let name = frame.path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
             match unlinkat(&directory, name, AtFlags::REMOVEDIR) {
@@ -155,11 +170,11 @@ impl<W: Write> LayerPacker<W> {
             self.is_whole = false;
             return Ok(());
         }
-        let is_runtimes =
-            before.is_none() && MADE_BY_RUNTIME.contains(&below(b"/", &path).as_slice());
+        let is_runtimes = self.manner == Manner::Container
+            && before.is_none()
+            && MADE_BY_RUNTIME.contains(&below(b"/", &path).as_slice());
         if node.kind() != NodeKind::Directory {
             if is_runtimes {
-                self.is_whole = false;
                 return Ok(());
             }
             self.is_whole &= node.kind() != NodeKind::Socket;
@@ -173,9 +188,8 @@ impl<W: Write> LayerPacker<W> {
             Some(before) => hides || directory_differs(before, &node)?,
             None => !is_runtimes,
         };
-        self.is_whole &= before.is_some() || !is_runtimes;
         // The kernel marks most directories that are new: there is nothing below to be looked for.
-        if self.tidies && !hides && is_opaque(&node) {
+        if self.manner == Manner::Tidy && !hides && is_opaque(&node) {
             removexattr(node.magic_path(), OPAQUE)?;
         }
         let image = before.filter(|node| !hides && node.kind() == NodeKind::Directory);

@@ -31,7 +31,7 @@ pub(crate) use changes::{Change, MADE_BY_RUNTIME, changes};
 pub(crate) use copy::{copy_content, copy_file};
 pub use error::FilesError;
 pub(crate) use error::shown;
-pub(crate) use layer::{pack_and_tidy, pack_layer};
+pub(crate) use layer::{pack_and_tidy, pack_container, pack_layer};
 pub(crate) use list::{ListLimit, Listed, list};
 pub(crate) use node::{Node, NodeKind};
 pub(crate) use pack::{pack, pack_content};

@@ -15,6 +15,7 @@ mod build_cache;
 mod build_git;
 mod build_hostile;
 mod build_layers;
+mod build_mount_places;
 mod build_web;
 mod buildx;
 mod changes;

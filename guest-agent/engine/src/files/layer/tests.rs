@@ -64,7 +64,28 @@ fn what_the_runtime_made_and_what_was_only_passed_through_is_the_empty_layer() {
     for path in ["etc/hosts", "etc/hostname", "etc/resolv.conf"] {
         fs::write(upper.join(path), "").unwrap();
     }
-    assert_eq!(packed(directory.path()), [0; 1024]);
+    let tree = |name: &str| Tree::at(&directory.path().join(name)).unwrap();
+    let mut archive = Vec::new();
+    pack_container(&mut archive, &tree("upper"), &tree("image")).unwrap();
+    assert_eq!(archive, [0; 1024]);
+}
+
+#[test]
+fn what_was_put_where_the_runtime_makes_something_is_in_the_layer() {
+    let directory = root();
+    let upper = directory.path().join("upper");
+    for path in ["dev", "etc/deep", "proc", "sys"] {
+        fs::create_dir_all(upper.join(path)).unwrap();
+    }
+    fs::write(upper.join("etc/hosts"), "mine").unwrap();
+    let archive = packed(directory.path());
+    let names: Vec<String> = members(&archive).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["dev/", "etc/", "etc/hosts", "proc/", "sys/"]);
+    let tree = |name: &str| Tree::at(&directory.path().join(name)).unwrap();
+    let mut tidied = Vec::new();
+    assert!(pack_and_tidy(&mut tidied, &tree("upper"), &tree("image")).unwrap());
+    assert_eq!(tidied, archive);
+    assert!(upper.join("dev").is_dir() && !upper.join("etc/deep").exists());
 }
 
 #[test]
@@ -74,7 +95,6 @@ fn changes_come_sorted_after_their_directories_and_sockets_do_not() {
     fs::create_dir_all(upper.join("etc/deep")).unwrap();
     fs::create_dir_all(upper.join("new/inner")).unwrap();
     fs::write(upper.join("etc/deep/file"), "new").unwrap();
-    fs::write(upper.join("etc/hosts"), "").unwrap();
     fs::write(upper.join("new/one"), "1").unwrap();
     fs::hard_link(upper.join("new/one"), upper.join("new/two")).unwrap();
     fs::write(upper.join("new/.wh.one"), "a lie").unwrap();
