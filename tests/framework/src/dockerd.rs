@@ -31,6 +31,16 @@ impl Dockerd {
     ///
     /// The program is `NARU_DOCKERD`, or the `dockerd` of the `PATH` or of the system's folder.
     pub fn start() -> anyhow::Result<Self> {
+        Self::with_data_on("true")
+    }
+
+    /// Starts one whose images are in memory: nobody waits for a disk, and they go with it.
+    pub fn in_memory() -> anyhow::Result<Self> {
+        Self::with_data_on("mount -t tmpfs -o mode=711 none \"$DATA\"")
+    }
+
+    /// `mount` is done in its namespaces, where `$DATA` is the directory of its images.
+    fn with_data_on(mount: &str) -> anyhow::Result<Self> {
         let program = program().context("dockerd is not there (Debian package docker.io)")?;
         let directory = tempfile::Builder::new().prefix("naru-dockerd").tempdir()?;
         let path = directory.path();
@@ -38,19 +48,22 @@ impl Dockerd {
         // The system's own configuration is none of its business; this is the classic store.
         fs::write(&config, r#"{"features":{"containerd-snapshotter":false}}"#)?;
         fs::create_dir(path.join("run"))?;
+        let data = path.join("data");
+        fs::create_dir(&data)?;
         let inotify = Inotify::init(InitFlags::IN_CLOEXEC)?;
         inotify.add_watch(&path.join("run"), AddWatchFlags::IN_CREATE)?;
         let log = File::create(path.join("log"))?;
         let child = Command::new("unshare")
             .args(["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--"])
             // It publishes ports on the loopback interface too.
-            .args(["sh", "-ec", "ip link set lo up; exec \"$0\" \"$@\""])
+            .args(["sh", "-ec", &format!("ip link set lo up; {mount}; exec \"$0\" \"$@\"")])
+            .env("DATA", &data)
             .arg(&program)
             .arg("--config-file")
             .arg(&config)
             .args(["--host", &format!("unix://{}", path.join("run/docker.sock").display())])
             .arg("--data-root")
-            .arg(path.join("data"))
+            .arg(&data)
             .arg("--exec-root")
             .arg(path.join("exec"))
             .arg("--pidfile")

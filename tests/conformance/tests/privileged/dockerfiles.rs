@@ -41,7 +41,7 @@ fn every_dockerfile_holds_against_docker() -> anyhow::Result<()> {
     let mut cases = case::all()?;
     ensure!(cases.len() >= 150, "only {} Dockerfiles are compared", cases.len());
     cases.retain(|case| picked.as_ref().is_none_or(|word| case.name.contains(word)));
-    let (naru, docker) = (NativeEngine::start()?, Dockerd::start()?);
+    let (naru, docker) = (NativeEngine::start()?, Dockerd::in_memory()?);
     let socket = docker.socket();
     load_bases(&naru, &format!("unix://{}", socket.display()))?;
     let buildx = clients::buildx()?;

@@ -101,9 +101,12 @@ impl Side<'_> {
     pub(super) fn build(&self, name: &str, options: &[String]) -> anyhow::Result<Built> {
         let tag = format!("{}/{name}", self.builder.name());
         let mut arguments = vec!["build", "-t", &tag];
+        // Docker makes its networks slowly, and only cases that say so have anything from one. Its
+        // host has nothing but a loopback interface.
         match self.builder {
-            Builder::Naru | Builder::Classic => {}
-            Builder::BuildKit => arguments.push("--progress=plain"),
+            Builder::Naru => {}
+            Builder::Classic => arguments.push("--network=host"),
+            Builder::BuildKit => arguments.extend(["--progress=plain", "--network=none"]),
             Builder::Buildx => arguments.extend(["--progress=plain", "--provenance=false"]),
         }
         arguments.extend(options.iter().map(String::as_str));
