@@ -91,6 +91,8 @@ async fn a_containers_files_are_browsed_and_copied_in_a_browser() -> anyhow::Res
     ensure!(fs::read_to_string(&list)? == "apples\n");
     MOUSE.press(&browser, "button", "Edit").await?;
     browser.find("textbox", "Content of list").await?;
+    // To the end of the first line, wherever one began.
+    browser.key(Key::Up).await?;
     browser.key(Key::End).await?;
     browser.keys(" and plums").await?;
     MOUSE.press(&browser, "button", "Save").await?;

@@ -59,7 +59,7 @@ describe("the disk", () => {
     await user.click(screen.getByText("Images: the largest"));
     expect(screen.getByText("3f8a1c0d9e7b")).toBeVisible();
     expect(screen.getByText("postgres:17")).toBeVisible();
-    await user.click(screen.getByRole("button", { name: "Go to Volumes" }));
+    await user.click(screen.getByRole("button", { name: "Show Volumes" }));
     expect(await screen.findByRole("heading", { name: "Volumes" })).toBeVisible();
   });
 

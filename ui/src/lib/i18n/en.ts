@@ -683,6 +683,7 @@ export const en = {
     kinds: { images: "Images", containers: "Containers", volumes: "Volumes", build_cache: "Build cache" },
     reclaimable: (bytes: string) => `${bytes} unused`,
     show: "Show",
+    showLabel: (kind: string) => `Show ${kind}`,
     largest: (kind: string) => `${kind}: the largest`,
     used: "in use",
     unused: "unused",
