@@ -17,6 +17,7 @@ mod side;
 use std::collections::VecDeque;
 use std::env::var_os;
 use std::fs;
+use std::iter;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -28,11 +29,13 @@ use naru_test_framework::{DockerHost, Dockerd, NativeEngine, clients};
 use crate::compare::differences::{self, Answers, Difference, Table};
 use case::Case;
 use outcome::{check, shown};
-use side::{Builder, Files, Side};
+use side::{Builder, Built, Files, Side};
 
 const DIFFERENCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/dockerfile-differences.toml");
 /// As many as are worth it on two processors: builds wait most of the time.
 const WORKERS: usize = 4;
+/// As many cases are built before their images are looked at together.
+const BATCH: usize = 8;
 
 #[test]
 #[expect(clippy::print_stdout, reason = "how long it took is worth knowing")]
@@ -128,7 +131,7 @@ type Found = Vec<(Builder, Difference)>;
 impl Suite<'_> {
     /// All cases, side by side: what differs, or what fails.
     fn run<'c>(&self, cases: &'c [Case]) -> Vec<(&'c Case, anyhow::Result<Found>)> {
-        let waiting: Mutex<VecDeque<&Case>> = Mutex::new(cases.iter().collect());
+        let waiting: Mutex<VecDeque<&[Case]>> = Mutex::new(cases.chunks(BATCH).collect());
         let done = Mutex::new(Vec::new());
         thread::scope(|scope| {
             for _ in 0..WORKERS {
@@ -136,10 +139,10 @@ impl Suite<'_> {
                     loop {
                         let next =
                             waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-                        let Some(case) = next else { return };
-                        let compared = self.compare(case);
+                        let Some(cases) = next else { return };
+                        let compared = self.compare_all(cases);
                         let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
-                        done.push((case, compared));
+                        done.extend(cases.iter().zip(compared));
                     }
                 });
             }
@@ -149,57 +152,88 @@ impl Suite<'_> {
         done
     }
 
-    fn compare(&self, case: &Case) -> anyhow::Result<Found> {
-        let case = &case.at(self.url);
-        let mut first = self.answers(case, self.first)?;
-        let mut found = Vec::new();
-        for builder in self.others.iter().copied().filter(|builder| case.is_compared_with(*builder))
-        {
-            let mut other = self.answers(case, builder)?;
-            if first.is_empty() {
-                // It is of those that the first cannot build: the next is what others are beside.
-                first = other;
-                continue;
+    fn compare_all(&self, cases: &[Case]) -> Vec<anyhow::Result<Found>> {
+        let cases: Vec<Case> = cases.iter().map(|case| case.at(self.url)).collect();
+        let builders = iter::once(self.first).chain(self.others.iter().copied());
+        let mut answers: Vec<_> = builders
+            .map(|builder| (builder, self.answers_of_all(&cases, builder).into_iter()))
+            .collect();
+        let compared = cases.iter().map(|case| {
+            let mut of_this = Vec::new();
+            // One after the other, whatever becomes of them.
+            for (builder, answers) in &mut answers {
+                of_this.push((*builder, answers.next().context("each case has an answer")));
             }
-            let mut first = first.clone();
-            if case.docker.is_some() && !builder.is_naru() {
-                for answer in first.values_mut().chain(other.values_mut()) {
-                    answer.as_object_mut().map(|answer| answer.remove("history"));
-                }
-            }
-            let differences = differences::between(&other, &first);
-            found.extend(differences.into_iter().map(|difference| (builder, difference)));
-        }
-        Ok(found)
+            let of_this = of_this.into_iter().map(|(builder, answers)| {
+                anyhow::Ok((builder, answers.flatten().with_context(|| format!("{builder:?}"))?))
+            });
+            Ok(compare(case, of_this.collect::<anyhow::Result<_>>()?))
+        });
+        compared.collect()
     }
 
-    /// What comes of a case with one builder, build by build: `name`, `name/2`, …
-    fn answers(&self, case: &Case, builder: Builder) -> anyhow::Result<Answers> {
-        if !case.is_compared_with(builder) {
-            return Ok(Answers::new());
+    /// What comes of these cases with one builder.
+    fn answers_of_all(&self, cases: &[Case], builder: Builder) -> Vec<anyhow::Result<Answers>> {
+        let side = Side { builder, naru: self.naru, docker: self.docker, buildx: self.buildx };
+        let mut built: Vec<_> = cases.iter().map(|case| self.build(case, &side)).collect();
+        let looked = side.look(built.iter_mut().flatten().flatten());
+        let answers = cases.iter().zip(built).map(|(case, built)| {
+            let built = built?;
+            if let Err(error) = &looked {
+                bail!("{error:#}");
+            }
+            answers(case, builder, built)
+        });
+        answers.collect()
+    }
+
+    /// All builds of a case.
+    fn build(&self, case: &Case, side: &Side<'_>) -> anyhow::Result<Vec<Built>> {
+        if !case.is_compared_with(side.builder) {
+            return Ok(Vec::new());
         }
-        let folder = self.naru.scratch().join(format!("{builder:?}")).join(&case.name);
+        let folder = self.naru.scratch().join(format!("{:?}", side.builder)).join(&case.name);
         fs::create_dir_all(&folder)?;
-        context::write(&folder, case, !builder.is_naru())?;
-        let mut answers = Answers::new();
-        let side =
-            Side { builder, naru: self.naru, docker: self.docker, buildx: self.buildx, folder };
+        context::write(&folder, case, !side.builder.is_naru())?;
         let mut options = &case.options;
+        let mut built = Vec::new();
         for number in 0..=case.then.len() {
             if let Some(change) = number.checked_sub(1).and_then(|number| case.then.get(number)) {
-                context::change(&side.folder, case, change)?;
+                context::change(&folder, case, change)?;
                 options = change.options.as_ref().unwrap_or(options);
             }
-            let built = side.build(&case.name, options);
-            let built = built.with_context(|| format!("{builder:?}"))?;
-            check(case, builder, &built, number == case.then.len())?;
-            let name = if number == 0 {
-                case.name.clone()
-            } else {
-                format!("{}/{}", case.name, number + 1)
-            };
-            answers.insert(name, shown(built, !case.then.is_empty()));
+            built.push(side.build(&folder, &format!("{}:{}", case.name, number + 1), options)?);
         }
-        Ok(answers)
+        Ok(built)
     }
+}
+
+/// A case's answers build by build: `name`, `name/2`, …
+fn answers(case: &Case, builder: Builder, built: Vec<Built>) -> anyhow::Result<Answers> {
+    let mut answers = Answers::new();
+    for (number, built) in built.into_iter().enumerate() {
+        check(case, builder, &built, number == case.then.len())?;
+        let name =
+            if number == 0 { case.name.clone() } else { format!("{}/{}", case.name, number + 1) };
+        answers.insert(name, shown(built, !case.then.is_empty()));
+    }
+    Ok(answers)
+}
+
+/// What differs from the first that builds the case at all.
+fn compare(case: &Case, answers: Vec<(Builder, Answers)>) -> Found {
+    let mut answers = answers.into_iter().filter(|(_, answers)| !answers.is_empty());
+    let Some((_, first)) = answers.next() else { return Found::new() };
+    let mut found = Vec::new();
+    for (builder, mut other) in answers {
+        let mut first = first.clone();
+        if case.docker.is_some() && !builder.is_naru() {
+            for answer in first.values_mut().chain(other.values_mut()) {
+                answer.as_object_mut().map(|answer| answer.remove("history"));
+            }
+        }
+        let differences = differences::between(&other, &first);
+        found.extend(differences.into_iter().map(|difference| (builder, difference)));
+    }
+    found
 }

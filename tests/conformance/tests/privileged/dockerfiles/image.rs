@@ -14,30 +14,49 @@ const NOW: u64 = 1_735_689_600;
 /// Longer content is shown as its digest.
 const SHOWN: usize = 300;
 
-/// The outcome of a build, without what is different of necessity.
-pub(super) fn outcome(archive: &[u8]) -> anyhow::Result<Value> {
-    let parts = parts(archive)?;
-    let part = |name: &str| parts.get(name).with_context(|| format!("{name} in the archive"));
-    let manifest: Value = serde_json::from_slice(part("manifest.json")?)?;
-    let config = manifest[0]["Config"].as_str().context("a configuration")?;
-    let config: Value = serde_json::from_slice(part(config)?)?;
-    let layers = manifest[0]["Layers"].as_array().context("layers")?;
-    let mut files = Files::default();
-    for layer in layers {
-        files.apply(part(layer.as_str().context("a layer")?)?)?;
+/// Several images in one archive, in which layers that they share are once.
+pub(super) struct Saved {
+    manifest: Value,
+    parts: BTreeMap<String, Vec<u8>>,
+}
+
+impl Saved {
+    pub(super) fn read(archive: &[u8]) -> anyhow::Result<Self> {
+        let parts = parts(archive)?;
+        let manifest = parts.get("manifest.json").context("a manifest in the archive")?;
+        Ok(Self { manifest: serde_json::from_slice(manifest)?, parts })
     }
-    let history = config["history"].as_array().cloned().unwrap_or_default();
-    let filled = history.iter().filter(|entry| entry["empty_layer"] != true).count();
-    ensure!(filled == layers.len(), "{} layers, but {history:?}", layers.len());
-    let history: Vec<Value> = history.iter().map(shown_history).collect();
-    Ok(json!({
-        "files": files.shown(),
-        "history": history,
-        "config": shown_config(&config),
-        "platform": [config["os"], config["architecture"], config["variant"]],
-        "author": config["author"],
-        "created": time(&config["created"]),
-    }))
+
+    /// The outcome of a build, without what is different of necessity.
+    pub(super) fn outcome(&self, tag: &str) -> anyhow::Result<Value> {
+        let part = |name: &Value| {
+            let name = name.as_str().context("a name")?;
+            self.parts.get(name).with_context(|| format!("{name} in the archive"))
+        };
+        let mut images = self.manifest.as_array().into_iter().flatten();
+        let has_tag = |image: &&Value| {
+            image["RepoTags"].as_array().is_some_and(|tags| tags.iter().any(|its| its == tag))
+        };
+        let image = images.find(has_tag).with_context(|| format!("{tag} in the archive"))?;
+        let config: Value = serde_json::from_slice(part(&image["Config"])?)?;
+        let layers = image["Layers"].as_array().context("layers")?;
+        let mut files = Files::default();
+        for layer in layers {
+            files.apply(part(layer)?)?;
+        }
+        let history = config["history"].as_array().cloned().unwrap_or_default();
+        let filled = history.iter().filter(|entry| entry["empty_layer"] != true).count();
+        ensure!(filled == layers.len(), "{} layers, but {history:?}", layers.len());
+        let history: Vec<Value> = history.iter().map(shown_history).collect();
+        Ok(json!({
+            "files": files.shown(),
+            "history": history,
+            "config": shown_config(&config),
+            "platform": [config["os"], config["architecture"], config["variant"]],
+            "author": config["author"],
+            "created": time(&config["created"]),
+        }))
+    }
 }
 
 fn shown_history(entry: &Value) -> Value {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,8 @@ use naru_test_framework::{DockerHost, Dockerd, Running};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{context, image};
+use super::context;
+use super::image::Saved;
 use crate::compare::differences::Peer;
 use crate::raw::{Connection, request_at};
 
@@ -55,7 +56,7 @@ impl Builder {
     }
 }
 
-/// One of them, with the files of a case.
+/// One of them.
 pub(super) struct Side<'a> {
     pub(super) builder: Builder,
     /// Gives the clients their directory, and is the engine under test.
@@ -64,7 +65,6 @@ pub(super) struct Side<'a> {
     pub(super) docker: &'a Path,
     /// The program.
     pub(super) buildx: &'a Path,
-    pub(super) folder: PathBuf,
 }
 
 /// What a build said, and what came of it.
@@ -73,11 +73,14 @@ pub(super) struct Built {
     pub(super) said: String,
     /// Each step that changes files, and whether it was done before.
     pub(super) cached: BTreeMap<String, bool>,
+    /// The image's name, if there is one.
+    pub(super) tag: Option<String>,
+    /// What [`Saved`] has of it.
     pub(super) outcome: Option<Value>,
 }
 
 impl Side<'_> {
-    fn command(&self, arguments: &[&str]) -> Command {
+    fn command(&self, folder: &Path, arguments: &[&str]) -> Command {
         let mut command = match self.builder {
             Builder::Naru => self.naru.command(arguments),
             Builder::Buildx => {
@@ -93,12 +96,17 @@ impl Side<'_> {
             }
         };
         let buildkit = if self.builder == Builder::BuildKit { "1" } else { "0" };
-        command.current_dir(&self.folder).env("DOCKER_BUILDKIT", buildkit);
+        command.current_dir(folder).env("DOCKER_BUILDKIT", buildkit);
         command
     }
 
-    /// Builds what is in the folder.
-    pub(super) fn build(&self, name: &str, options: &[String]) -> anyhow::Result<Built> {
+    /// Builds what is in the folder. `name` has a tag.
+    pub(super) fn build(
+        &self,
+        folder: &Path,
+        name: &str,
+        options: &[String],
+    ) -> anyhow::Result<Built> {
         let tag = format!("{}/{name}", self.builder.name());
         let mut arguments = vec!["build", "-t", &tag];
         // Docker makes its networks slowly, and only cases that say so have anything from one. Its
@@ -112,19 +120,36 @@ impl Side<'_> {
         arguments.extend(options.iter().map(String::as_str));
         // BuildKit takes files of the same name, time and size for the same, unless the whole name
         // of the folder is another.
-        arguments.push(self.folder.to_str().context("the folder's name is text")?);
-        let output = Running::start(self.command(&arguments))?.finish()?;
+        arguments.push(folder.to_str().context("the folder's name is text")?);
+        let output = Running::start(self.command(folder, &arguments))?.finish()?;
         let said = format!("{}{}", output.stdout, output.stderr);
-        let mut built = Built { code: output.code, cached: cached(&said), said, outcome: None };
-        if output.code == 0 {
-            let mut saved = self.ask(&format!("/images/get?names={tag}"))?;
-            ensure!(saved.status == 200, "{tag} cannot be saved: {}", saved.message()?);
-            built.outcome = Some(image::outcome(&saved.body()?).context("the image is read")?);
-        } else {
+        let (code, cached) = (output.code, cached(&said));
+        if code != 0 {
             let shown = self.ask(&format!("/images/{tag}/json"))?;
             ensure!(shown.status == 404, "a failed build leaves an image");
         }
-        Ok(built)
+        Ok(Built { code, said, cached, tag: (code == 0).then_some(tag), outcome: None })
+    }
+
+    /// Looks at what was built. It is asked for at once: most of all images is in each of them.
+    pub(super) fn look<'b>(
+        &self,
+        built: impl Iterator<Item = &'b mut Built>,
+    ) -> anyhow::Result<()> {
+        let made: Vec<&mut Built> = built.filter(|built| built.tag.is_some()).collect();
+        if made.is_empty() {
+            return Ok(());
+        }
+        let tags = made.iter().filter_map(|built| built.tag.as_deref());
+        let names: Vec<String> = tags.map(|tag| format!("names={tag}")).collect();
+        let mut saved = self.ask(&format!("/images/get?{}", names.join("&")))?;
+        ensure!(saved.status == 200, "they cannot be saved: {}", saved.message()?);
+        let saved = Saved::read(&saved.body()?).context("the images are read")?;
+        for built in made {
+            let outcome = built.tag.as_deref().map(|tag| saved.outcome(tag));
+            built.outcome = outcome.transpose()?;
+        }
+        Ok(())
     }
 
     /// Asks by hand what `docker` would ask: hundreds of its starts are worth saving.
