@@ -153,6 +153,8 @@ pub enum EngineError {
         message: String,
         /// 125 to 128, as Docker has them.
         exit_code: i32,
+        /// Whether the program is there, and the kernel has nothing to run it with.
+        is_foreign: bool,
     },
     /// The shim ended or spoke out of turn.
     #[error("the shim of {container_id} failed: {message}")]

@@ -22,6 +22,7 @@ mod changes;
 mod container;
 mod datagrams;
 mod drained;
+mod emulators;
 mod engine;
 mod error;
 mod events;

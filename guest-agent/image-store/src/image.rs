@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use oci_spec::image::ImageConfiguration;
 
 use crate::digest::Digest;
+use crate::platform::Platform;
 use crate::reference::ImageReference;
 
 /// One image: its configuration, its names and its layers.
@@ -35,6 +36,15 @@ pub struct Image {
 }
 
 impl Image {
+    /// What it says that it is for.
+    pub fn platform(&self) -> Platform {
+        Platform {
+            os: self.config.os().to_string(),
+            architecture: self.config.architecture().to_string(),
+            variant: self.config.variant().clone(),
+        }
+    }
+
     /// Whether nothing but its id names it.
     pub fn is_nameless(&self) -> bool {
         self.tags.is_empty() && self.repo_digests.is_empty()

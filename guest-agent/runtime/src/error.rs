@@ -179,6 +179,16 @@ impl RuntimeError {
         }
     }
 
+    /// Whether the program is there, and the kernel knows nobody who runs one of its sort.
+    pub fn is_format_unknown(&self) -> bool {
+        matches!(self, Self::Exec { source, .. } if source.raw() == libc::ENOEXEC)
+    }
+
+    /// Whether the program is there, and what is to run it is not.
+    pub fn is_interpreter_missing(&self) -> bool {
+        matches!(self, Self::Exec { source, .. } if source.raw() == libc::ENOENT)
+    }
+
     pub(crate) fn unsupported(what: impl Into<String>) -> Self {
         Self::Unsupported { what: what.into() }
     }

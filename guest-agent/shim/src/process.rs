@@ -47,6 +47,8 @@ impl Refused {
         match self {
             Self::Specification(_) | Self::Terminal => FailureKind::InvalidArgument,
             Self::Io(_) => FailureKind::Internal,
+            Self::Runtime(error) if error.is_format_unknown() => FailureKind::UnknownFormat,
+            Self::Runtime(error) if error.is_interpreter_missing() => FailureKind::NoInterpreter,
             Self::Runtime(error) if error.is_program_not_found() => FailureKind::NotFound,
             Self::Runtime(error) if error.is_permission_denied() => FailureKind::PermissionDenied,
             Self::Runtime(error) => match error.kind() {

@@ -119,6 +119,10 @@ pub enum FailureKind {
     NotFound,
     /// The program cannot be run: exit code 126.
     PermissionDenied,
+    /// The kernel knows nobody who runs a program of this sort: exit code 126.
+    UnknownFormat,
+    /// The program is there, and what is to run it is not: exit code 127.
+    NoInterpreter,
     /// The runtime or the host cannot do what is asked.
     Unsupported,
     /// The specification is wrong.

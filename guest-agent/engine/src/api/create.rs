@@ -65,10 +65,12 @@ async fn create(
         ),
     };
     let recursion = Recursion { read_only_by_default: version >= HAS_RECURSION };
+    let is_any_platform = platform.is_none();
     let request =
         CreateRequest { name, config, host_config, endpoints, mac_address, platform, recursion };
     let container = engine.create_container(request).await?;
-    let answer = json!({ "Id": container.id, "Warnings": [] });
+    let warning = engine.platform_warning(&container.record()).filter(|_| is_any_platform);
+    let answer = json!({ "Id": container.id, "Warnings": Vec::from_iter(warning) });
     Ok((StatusCode::CREATED, Json(answer)).into_response())
 }
 

@@ -57,8 +57,7 @@ pub(super) async fn find(
         _ => pull(engine, request, wanted, progress).await?,
     };
     let layers = hold(engine, &image)?;
-    let platform = platform(&image);
-    Ok(Stage::on_image(platform, &image.raw_config, layers)?)
+    Ok(Stage::on_image(image.platform(), &image.raw_config, layers)?)
 }
 
 async fn pull(
@@ -90,16 +89,8 @@ fn hold(engine: &Engine, image: &Image) -> Result<Vec<Arc<MadeLayer>>, BuildErro
     Ok(layers)
 }
 
-fn platform(image: &Image) -> Platform {
-    Platform {
-        os: image.config.os().to_string(),
-        architecture: image.config.architecture().to_string(),
-        variant: image.config.variant().clone(),
-    }
-}
-
 fn fits(image: &Image, wanted: &Platform) -> bool {
-    wanted.rank(&platform(image)).is_some()
+    wanted.rank(&image.platform()).is_some()
 }
 
 /// Whether the name is the image's id or the beginning of it: no registry knows it so.

@@ -101,6 +101,7 @@ impl Building {
             command: prepared.words.clone(),
             config,
             host_config: self.sandbox_host_config(prepared.run),
+            platform: &prepared.stage.platform,
             mounts: std::mem::take(&mut mounted.mounts),
         };
         let output = |stream: OutputStream, bytes: bytes::Bytes| {

@@ -1,7 +1,6 @@
 //! The engine as BuildKit's door sees it.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -20,14 +19,13 @@ use tokio::sync::mpsc;
 use super::solution::{Read, Solution};
 use super::uploads::Uploads;
 use super::{export, questions, usage};
+use crate::emulators::Emulators;
 use crate::engine::Engine;
 
 /// The version of BuildKit whose protocol this is.
 const VERSION: &str = "v0.13.0";
 /// The Dockerfile language, in the version of BuildKit's own frontend.
 const DOCKERFILE: &str = "1.7.0";
-/// Where the kernel lists who runs programs of other processors.
-const EMULATORS: &str = "/proc/sys/fs/binfmt_misc";
 
 /// The engine's builder.
 #[derive(Debug)]
@@ -94,7 +92,7 @@ impl Builder for EngineBuilder {
         Ok(vec![WorkerRecord {
             id: "naru".to_owned(),
             labels,
-            platforms: platforms().into_iter().map(wire).collect(),
+            platforms: Emulators::read().platforms().into_iter().map(wire).collect(),
             buildkit_version: Some(self.version()),
             ..WorkerRecord::default()
         }])
@@ -150,28 +148,6 @@ impl Builder for EngineBuilder {
     ) -> Result<(), BuildError> {
         usage::prune(&self.0.engine, &request, &removed).await
     }
-}
-
-/// The host's own, and those that somebody emulates.
-fn platforms() -> Vec<Platform> {
-    const EMULATED: [(&str, &str); 8] = [
-        ("qemu-x86_64", "linux/amd64"),
-        ("qemu-aarch64", "linux/arm64"),
-        ("qemu-arm", "linux/arm/v7"),
-        ("qemu-i386", "linux/386"),
-        ("qemu-ppc64le", "linux/ppc64le"),
-        ("qemu-s390x", "linux/s390x"),
-        ("qemu-riscv64", "linux/riscv64"),
-        ("qemu-mips64", "linux/mips64"),
-    ];
-    let mut platforms = vec![Platform::host()];
-    for entry in fs::read_dir(EMULATORS).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let emulated = EMULATED.iter().find(|(emulator, _)| name == *emulator);
-        let platform = emulated.and_then(|(_, platform)| platform.parse::<Platform>().ok());
-        platforms.extend(platform.filter(|platform| *platform != platforms[0]));
-    }
-    platforms
 }
 
 fn wire(platform: Platform) -> ops::Platform {

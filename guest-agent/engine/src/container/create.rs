@@ -160,12 +160,7 @@ impl Engine {
 
 /// Holds if the image is for the platform that was asked for.
 fn check_platform(image: &Image, reference: &str, wanted: &Platform) -> Result<()> {
-    let config = &image.config;
-    let found = Platform {
-        os: config.os().to_string(),
-        architecture: config.architecture().to_string(),
-        variant: config.variant().clone(),
-    };
+    let found = image.platform();
     if wanted.rank(&found).is_some() {
         return Ok(());
     }

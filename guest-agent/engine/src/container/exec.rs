@@ -225,7 +225,8 @@ impl Engine {
         };
         let (mut events, pid) = exec.shim.spawn(self.program(), &config, self.shims()).await?;
         let stream = if attach { Some(exec.shim.attach(streams).await?) } else { None };
-        events.start().await?;
+        let started = events.start().await;
+        started.map_err(|error| self.explained(error, &exec.container.record()))?;
         exec.state.send_replace(ExecState::Running { pid });
         let command = command_line(&request);
         let attributes = [("execID", exec.id.clone())];

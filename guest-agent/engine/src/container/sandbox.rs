@@ -15,6 +15,7 @@ use bollard_stubs::models::{ContainerConfig, HostConfig};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
+use naru_image_store::Platform;
 use naru_shim::wire::{ShimConfig, Target};
 use oci_spec::runtime::Mount;
 use tokio::io::{AsyncReadExt as _, BufReader};
@@ -27,6 +28,7 @@ use super::shim::AttachStreams;
 use super::start::host_resolv_conf;
 use super::state::State;
 use super::{Record, ShimAddress};
+use crate::emulators;
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
 use crate::files::remove_all;
@@ -52,6 +54,8 @@ pub(crate) struct SandboxRequest<'a> {
     pub(crate) command: Vec<String>,
     pub(crate) config: ContainerConfig,
     pub(crate) host_config: HostConfig,
+    /// What its programs are for.
+    pub(crate) platform: &'a Platform,
     /// What is mounted in it, besides.
     pub(crate) mounts: Vec<Mount>,
 }
@@ -114,7 +118,8 @@ impl Engine {
         let (mut events, _) = shim.spawn(self.program(), &config, self.shims()).await?;
         let streams = AttachStreams { stdin: false, stdout: true, stderr: true };
         let stream = shim.attach(streams).await?;
-        events.start().await?;
+        let started = events.start().await;
+        started.map_err(|error| emulators::explained(error, request.platform))?;
         let ended = async {
             let ((), exit) = tokio::join!(frames(stream, output, cancelled), events.exited());
             exit.map(|exit| exit.code)

@@ -265,14 +265,15 @@ impl ShimEvents {
 
 /// Docker's exit codes of `docker run` for a process that could not start.
 fn start_failed(kind: FailureKind, message: String) -> EngineError {
+    let is_foreign = matches!(kind, FailureKind::UnknownFormat | FailureKind::NoInterpreter);
     let exit_code = match kind {
-        FailureKind::NotFound => 127,
-        FailureKind::PermissionDenied => 126,
+        FailureKind::NotFound | FailureKind::NoInterpreter => 127,
+        FailureKind::PermissionDenied | FailureKind::UnknownFormat => 126,
         FailureKind::Unsupported => return EngineError::Unsupported(message),
         FailureKind::InvalidArgument => return EngineError::Invalid(message),
         FailureKind::Internal => 128,
     };
-    EngineError::Start { message, exit_code }
+    EngineError::Start { message, exit_code, is_foreign }
 }
 
 /// The end of a process as its shim has written it down for an engine that was away.

@@ -116,7 +116,7 @@ impl Engine {
             Ok(at) => at,
             Err(error) => {
                 self.release(&record).await;
-                return Err(error);
+                return Err(self.explained(error, &record));
             }
         };
         self.started(container, record, (pid, at), events, by).await

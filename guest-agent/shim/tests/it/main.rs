@@ -68,6 +68,8 @@ fn events_are_as_in_the_file() -> Result<()> {
     let at = "2024-01-01T00:00:00.000000000Z".to_owned();
     let kinds = [
         FailureKind::PermissionDenied,
+        FailureKind::UnknownFormat,
+        FailureKind::NoInterpreter,
         FailureKind::Unsupported,
         FailureKind::InvalidArgument,
         FailureKind::Internal,

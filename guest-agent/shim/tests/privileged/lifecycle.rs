@@ -176,7 +176,7 @@ fn a_program_that_the_kernel_refuses_is_told_after_start() -> Result<()> {
     shim.created()?;
     shim.ask_to_start()?;
     let message = "exec /bin/broken: no such file or directory".to_owned();
-    assert_eq!(shim.event()?, ShimEvent::Failed { kind: FailureKind::NotFound, message });
+    assert_eq!(shim.event()?, ShimEvent::Failed { kind: FailureKind::NoInterpreter, message });
     shim.gone()
 }
 
