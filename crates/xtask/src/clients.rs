@@ -14,6 +14,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::apt::{self, Apt};
+use crate::image::Arch;
 use crate::step::step;
 use crate::{process, setup, workspace};
 
@@ -41,6 +42,8 @@ pub(crate) fn prepare() -> Result<PathBuf> {
         let root = folder.join("roots").join(name);
         keep(&root, &version, |new| roots::fill(&apt, new, packages))?;
     }
+    let other = format!("busybox-static:{}", Arch::native()?.other().debian());
+    keep(&folder.join("other"), &other, |new| plugin(&Apt::open()?, &other, new))?;
     let requirements = workspace::root().join("tests/conformance/python/requirements.txt");
     let pinned = fs::read_to_string(&requirements)
         .with_context(|| format!("cannot read {}", requirements.display()))?;

@@ -1,9 +1,9 @@
 //! PID 1 of the VM: everything between the kernel and the engine.
 //!
 //! ```text
-//! kernel ─► mounts ─► modules ─► data disk ─► network ─► engine ─► power-off
-//!                                                          │  ▲
-//!                                                          └──┘ restarted when it dies
+//! kernel ─► mounts ─► modules ─► emulator ─► data disk ─► network ─► engine ─► power-off
+//!                                                                       │  ▲
+//!                                                                       └──┘ restarted when it dies
 //! ```
 //!
 //! Init is synchronous, and single-threaded but for the growing of the data disk, which
@@ -18,6 +18,7 @@
 
 mod console;
 mod disk;
+mod emulator;
 mod error;
 mod modules;
 mod mounts;
@@ -68,6 +69,7 @@ fn boot() -> Result<(), InitError> {
     mounts::leave_first_root()?;
     mounts::mount_early()?;
     modules::load_all();
+    emulator::register();
     // Before the first thread and the first child, so that every signal comes here.
     let signals = supervise::block_signals()?;
     let growth = disk::mount_data()?;

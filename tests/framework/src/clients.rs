@@ -28,6 +28,11 @@ pub fn old_docker() -> anyhow::Result<PathBuf> {
     Ok(program)
 }
 
+/// A static busybox for the other one of the two processors that there are machines for.
+pub fn other_busybox() -> anyhow::Result<PathBuf> {
+    program("other/bin/busybox")
+}
+
 /// Python with docker's library and Testcontainers.
 pub fn python() -> anyhow::Result<PathBuf> {
     program("python/bin/python")

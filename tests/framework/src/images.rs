@@ -11,6 +11,7 @@ use anyhow::Context;
 use serde_json::{Value, json};
 
 use crate::busybox::{busybox_image, busybox_image_with, busybox_layer};
+use crate::clients;
 use crate::oci::{Compression, Layer, LayerWriter, OciImage, digest};
 
 /// Of Debian's package busybox-static.
@@ -32,6 +33,12 @@ const CACHE_VERSION: u32 = 1;
 /// busybox for this machine: one gzip layer of about 1 MB, `sh` as its command.
 pub fn busybox() -> anyhow::Result<OciImage> {
     busybox_image(Path::new(BUSYBOX), host_architecture())
+}
+
+/// busybox for the other one of the two processors that there are machines for.
+pub fn other_busybox() -> anyhow::Result<OciImage> {
+    let architecture = if host_architecture() == "arm64" { "amd64" } else { "arm64" };
+    busybox_image(&clients::other_busybox()?, architecture)
 }
 
 /// The same with more container settings, such as a health check.

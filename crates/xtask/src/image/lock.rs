@@ -54,6 +54,8 @@ pub(crate) struct Packages {
     pub busybox: Locked,
     /// The certificate authorities that registries are checked against.
     pub ca_certificates: Locked,
+    /// The emulators of other architectures' programs, static.
+    pub qemu_user: Locked,
 }
 
 /// The whole file.
@@ -77,6 +79,8 @@ pub(crate) struct Unpacked {
     pub busybox: PathBuf,
     /// `usr/share/ca-certificates/`.
     pub ca_certificates: PathBuf,
+    /// `usr/bin/`.
+    pub qemu_user: PathBuf,
 }
 
 /// Writes the newest version of every package, for both architectures, into the lock.
@@ -113,6 +117,7 @@ pub(crate) fn fetch(apt: &Apt, arch: Arch) -> Result<Unpacked> {
         e2fsck: get(&locked.e2fsck, None)?.1,
         busybox: get(&locked.busybox, None)?.1,
         ca_certificates: get(&locked.ca_certificates, None)?.1,
+        qemu_user: get(&locked.qemu_user, None)?.1,
     })
 }
 
@@ -138,6 +143,7 @@ fn newest(apt: &Apt, arch: Arch) -> Result<Packages> {
         e2fsck: newest_of(apt, arch, "e2fsck-static")?,
         busybox: newest_of(apt, arch, "busybox-static")?,
         ca_certificates: newest_of(apt, arch, CA_CERTIFICATES)?,
+        qemu_user: newest_of(apt, arch, "qemu-user-static")?,
     })
 }
 
@@ -231,9 +237,9 @@ mod tests {
     fn the_committed_lock_is_whole() {
         let lock: Lock = toml::from_str(&fs::read_to_string(path()).unwrap()).unwrap();
         for packages in [lock.x86_64, lock.aarch64] {
-            let Packages { kernel, e2fsck, busybox, ca_certificates } = packages;
+            let Packages { kernel, e2fsck, busybox, ca_certificates, qemu_user } = packages;
             assert!(kernel.version.starts_with(KERNEL_SERIES));
-            for locked in [kernel, e2fsck, busybox, ca_certificates] {
+            for locked in [kernel, e2fsck, busybox, ca_certificates, qemu_user] {
                 assert_eq!(locked.sha256.len(), 64, "{}", locked.package);
             }
         }

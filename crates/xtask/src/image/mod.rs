@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! vm-images/manifest.toml ─► packages ─┬─► kernel ──────────► vmlinux | Image
-//! vm-images/modules.txt ───────────────┼─► modules ──┐
-//! guest-agent ─► static build ─────────┼─────────────┼─────► initramfs.cpio
-//!                                      └─► e2fsck, CAs ┘
+//! vm-images/modules.txt ───────────────┼─► modules ─────────────────┐
+//! guest-agent ─► static build ─────────┼────────────────────────────┼─► initramfs.cpio
+//!                                      └─► e2fsck, CAs, qemu-user ──┘
 //! vm-images/mke2fs.conf ─────────────────────────────────► data.img
 //! vm-images/demo ──────────────────────────────────────────► demo-image.tar
 //! ```
@@ -65,6 +65,14 @@ impl Arch {
         let name = ARCH;
         let native = Self::ALL.into_iter().find(|arch| arch.name() == name);
         native.with_context(|| format!("there is no VM image for {name}"))
+    }
+
+    /// The one whose programs run under emulation in the machine.
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Self::X86_64 => Self::Aarch64,
+            Self::Aarch64 => Self::X86_64,
+        }
     }
 
     /// The name that Rust and QEMU use.
@@ -202,6 +210,9 @@ fn initramfs(packages: &lock::Unpacked, agent: Vec<u8>, arch: Arch) -> Result<Ve
     let e2fsck = packages.e2fsck.join("sbin/e2fsck.static");
     tree.file("sbin/e2fsck", 0o755, read(&e2fsck)?);
     tree.file("etc/ssl/certs/ca-certificates.crt", 0o644, certificates(&packages.ca_certificates)?);
+    let emulator = format!("usr/bin/qemu-{}", arch.other().name());
+    let program = packages.qemu_user.join(format!("{emulator}-static"));
+    tree.file(&emulator, 0o755, read(&program)?);
     let list = fs::read_to_string(workspace::root().join("vm-images/modules.txt"))
         .context("cannot read vm-images/modules.txt")?;
     let modules = modules::collect(&packages.kernel, &list, arch)?;

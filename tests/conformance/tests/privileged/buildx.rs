@@ -6,6 +6,7 @@ mod contexts;
 mod failures;
 mod old;
 mod outputs;
+mod platforms;
 mod secrets;
 
 use std::fs;

@@ -12,8 +12,9 @@ use anyhow::ensure;
 use naru_test_framework::{TEST_HOST, Vm};
 
 /// By the beginning of their names.
-const CHOSEN: [&str; 50] = [
+const CHOSEN: [&str; 51] = [
     "attach::",
+    "buildx::platforms::",
     "commands::",
     "compose::addresses::addresses",
     "compose::changes::only",
