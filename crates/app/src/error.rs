@@ -104,6 +104,12 @@ pub enum AppError {
         /// The engine's sentence.
         message: String,
     },
+    /// A container that cannot be made anew, since it could not be kept until another one runs.
+    #[error("the container {name} is removed when it ends: it cannot be made anew, but run anew")]
+    WouldBeGone {
+        /// Its name.
+        name: String,
+    },
     /// A name that no container or image can have.
     #[error("{name:?} is not a valid {what}")]
     InvalidName {
@@ -212,6 +218,7 @@ impl AppError {
             Self::NoVmImages
             | Self::BrokenSettings { .. }
             | Self::NotRunning
+            | Self::WouldBeGone { .. }
             | Self::GuestGaveUp { .. }
             | Self::Mismatch(_) => ErrorKind::Precondition,
             Self::InvalidSetting { .. }

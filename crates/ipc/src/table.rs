@@ -33,6 +33,8 @@ macro_rules! commands {
             "registry.login" registry_login(RegistryLogin) -> ();
             "container.list" container_list(()) -> Vec<ContainerSummary>;
             "container.run" container_run(ContainerRun) -> ContainerRef;
+            "container.settings" container_settings(ContainerRef) -> ContainerSettings;
+            "container.remake" container_remake(ContainerRemake) -> ContainerRef;
             "container.start" container_start(ContainerRef) -> ();
             "container.stop" container_stop(ContainerRef) -> ();
             "container.restart" container_restart(ContainerRef) -> ();

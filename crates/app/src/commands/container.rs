@@ -177,7 +177,7 @@ fn body(request: ContainerRun) -> ContainerCreateBody {
     }
 }
 
-fn mount(mount: RunMount) -> Mount {
+pub(super) fn mount(mount: RunMount) -> Mount {
     Mount {
         target: Some(mount.target),
         source: Some(mount.source),
@@ -190,7 +190,7 @@ fn mount(mount: RunMount) -> Mount {
     }
 }
 
-fn restart(restart: Restart) -> RestartPolicy {
+pub(super) fn restart(restart: Restart) -> RestartPolicy {
     let name = match restart {
         Restart::No => RestartPolicyNameEnum::NO,
         Restart::OnFailure => RestartPolicyNameEnum::ON_FAILURE,

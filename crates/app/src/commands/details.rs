@@ -30,7 +30,7 @@ impl App {
         Ok(inspection(&self.inspected(&request.id).await?)?)
     }
 
-    async fn inspected(&self, id: &str) -> Result<ContainerInspectResponse, AppError> {
+    pub(super) async fn inspected(&self, id: &str) -> Result<ContainerInspectResponse, AppError> {
         check_container(id)?;
         let docker = self.inner.docker()?;
         Ok(docker.inspect_container(id, None::<InspectContainerOptions>).await?)

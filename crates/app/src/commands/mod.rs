@@ -16,6 +16,7 @@ mod image_view;
 mod logs;
 mod machine;
 mod network;
+mod remake;
 mod stats;
 mod terminal;
 mod volume;

@@ -230,6 +230,12 @@ export class FakeHost implements Host {
       this.containers = [created, ...this.containers];
       return Promise.resolve({ id: created.id });
     },
+    "container.remake": ({ id, settings }) => {
+      const at = this.containers.find((each) => each.id === id);
+      const remade = fakeContainer(at?.name ?? settings.name, { id: `ed17${id.slice(4)}`, image: settings.image });
+      this.containers = [remade, ...this.containers.filter((each) => each.id !== id)];
+      return Promise.resolve({ id: remade.id });
+    },
     "container.start": ({ id }) => this.#setState(id, "running"),
     "container.stop": ({ id }) => this.#setState(id, "exited"),
     "container.restart": ({ id }) => this.#setState(id, "running"),

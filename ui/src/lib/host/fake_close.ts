@@ -1,6 +1,8 @@
 import type {
   ContainerDetails,
   ContainerProcesses,
+  ContainerRun,
+  ContainerSettings,
   ContainerUsage,
   DiskPart,
   DiskUsage,
@@ -19,6 +21,22 @@ export type Handlers = {
 };
 
 /** A container looked at closely, without anything that a test does not name. */
+export const fakeRun = (changes: Partial<ContainerRun> = {}): ContainerRun => ({
+  image: "nginx:1.29",
+  name: "web",
+  command: [],
+  env: [],
+  ports: [],
+  interactive: false,
+  mounts: [],
+  memory: 0,
+  nano_cpus: 0,
+  restart: "no",
+  network: "",
+  auto_remove: false,
+  ...changes,
+});
+
 export const fakeContainerDetails = (changes: Partial<ContainerDetails> = {}): ContainerDetails => ({
   id: "",
   name: "web",
@@ -100,6 +118,7 @@ export class FakeCloseUp {
   /** What the machine's console said. */
   console: OutputChunk[] = [];
   details = fakeContainerDetails();
+  settings: ContainerSettings = { settings: fakeRun(), image_moved: false };
   processes: ContainerProcesses = { titles: ["UID", "PID", "CMD"], rows: [["root", "41", "nginx: master process"]] };
   samples: StatsSample[] = [];
   /** What each look at the list finds, one after the other; then nothing. */
@@ -117,6 +136,7 @@ export class FakeCloseUp {
       return Promise.resolve(null);
     },
     "container.details": ({ id }) => Promise.resolve({ ...this.details, id }),
+    "container.settings": () => Promise.resolve(this.settings),
     "container.inspect": ({ id }) => Promise.resolve({ json: JSON.stringify({ Id: id }, null, 2) }),
     "container.processes": () => Promise.resolve(this.processes),
     "container.usage": () => Promise.resolve(this.usage.shift() ?? []),
