@@ -31,6 +31,7 @@ import Server from "@lucide/svelte/icons/server";
 import Settings from "@lucide/svelte/icons/settings-2";
 import ShieldCheck from "@lucide/svelte/icons/shield-check";
 import Square from "@lucide/svelte/icons/square";
+import Sliders from "@lucide/svelte/icons/sliders-horizontal";
 import Star from "@lucide/svelte/icons/star";
 import Sun from "@lucide/svelte/icons/sun-moon";
 import Tag from "@lucide/svelte/icons/tag";
@@ -76,6 +77,7 @@ export const icons = {
   text: FileText,
   link: Link,
   rename: Pencil,
+  edit: Sliders,
   kill: Zap,
   key: KeyRound,
   more: Ellipsis,

@@ -35,7 +35,7 @@ export type OpenDialog =
   | { kind: "login"; registry: string; after?: () => void }
   | { kind: "prune" }
   | { kind: "tag"; image: string }
-  | { kind: "rename" | "commit"; container: ContainerSummary };
+  | { kind: "rename" | "commit" | "edit"; container: ContainerSummary };
 
 /** Everything the window knows, and how it hears of changes. */
 export class AppState {

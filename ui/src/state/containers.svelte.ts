@@ -37,6 +37,15 @@ export class Containers {
     return id;
   }
 
+  /** Makes it anew with these settings; answers the new one's id, rejects with an `IpcFailure`. */
+  async remake(id: string, settings: ContainerRun): Promise<string> {
+    try {
+      return (await this.#host.call("container.remake", { id, settings })).id;
+    } finally {
+      await this.list.refresh();
+    }
+  }
+
   /** Answers whether it worked. */
   act(container: ContainerSummary, verb: Verb): Promise<boolean> {
     return this.pending.run(

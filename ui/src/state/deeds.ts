@@ -7,11 +7,11 @@ import { askToKill } from "./questions";
 
 /** Something that is done to one container now and then. */
 export interface Deed {
-  id: "pause" | "unpause" | "kill" | "rename" | "commit" | "export";
+  id: "pause" | "unpause" | "kill" | "edit" | "rename" | "commit" | "export";
   text: string;
   icon: IconName;
-  /** What `docker` is told to do the same. */
-  words: string[];
+  /** What `docker` is told to do the same; nothing where that is more than one line. */
+  words: string[] | null;
   /** Why not now. */
   blocked: string | null;
   run: () => void;
@@ -35,7 +35,7 @@ export const deedsOf = (app: AppState, container: ContainerSummary): Deed[] => {
   const t = app.t.deeds;
   const { name, state } = container;
   const paused = state === "paused";
-  const enter = (kind: "rename" | "commit") => () => {
+  const enter = (kind: "rename" | "commit" | "edit") => () => {
     app.view = "containers";
     app.dialog = { kind, container };
   };
@@ -56,6 +56,7 @@ export const deedsOf = (app: AppState, container: ContainerSummary): Deed[] => {
       blocked: isLive(container) ? null : app.t.palette.notRunning,
       run: () => askToKill(app, container),
     },
+    { id: "edit", text: app.t.edit.open, icon: "edit", words: null, blocked: null, run: enter("edit") },
     { id: "rename", text: t.rename, icon: "rename", words: ["rename", name, "NAME"], blocked: null, run: enter("rename") },
     { id: "commit", text: t.commit, icon: "image", words: ["commit", name, "IMAGE"], blocked: null, run: enter("commit") },
     {

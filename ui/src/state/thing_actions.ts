@@ -74,7 +74,7 @@ export const containerActions = (app: AppState, container: ContainerSummary): Ac
     act("stop", live ? null : app.t.palette.notRunning),
     act("restart", null),
     ...deedsOf(app, container).map(({ id: deed, text, words, run, blocked }) =>
-      action("container", `${deed}-${id}`, t.verbLabel(text, name), docker(context, ...words), run, underWay ?? blocked),
+      action("container", `${deed}-${id}`, t.verbLabel(text, name), words && docker(context, ...words), run, underWay ?? blocked),
     ),
     action(
       "container",

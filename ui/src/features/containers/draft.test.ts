@@ -109,7 +109,8 @@ describe("a draft", () => {
       0, 1_610_612_736, 536_870_912, null, null,
     ]);
     expect([nanoCpusOf(""), nanoCpusOf("1.5"), nanoCpusOf("0.001"), nanoCpusOf("x")]).toEqual([0, 1_500_000_000, null, null]);
-    expect([memoryWord(536_870_912), memoryWord(1_610_612_736), memoryWord(7_000_001)]).toEqual(["512m", "1536m", "7000001"]);
+    expect(bytesOf("7000001b")).toBe(7_000_001);
+    expect([memoryWord(536_870_912), memoryWord(1_610_612_736), memoryWord(7_000_001)]).toEqual(["512m", "1536m", "7000001b"]);
   });
 
   it("has an equal docker line that a shell reads back", () => {

@@ -1,11 +1,13 @@
 import type { ContainerRun, ImageConfig, Restart, RunMountKind } from "../../lib/ipc/bindings";
 import { isName } from "../../lib/text/names";
 import { isImage } from "../../lib/text/reference";
-import { splitCommand } from "../../lib/text/shell";
-import { bytesOf, nanoCpusOf } from "./limits";
+import { quote, splitCommand } from "../../lib/text/shell";
+import { bytesOf, cpusWord, memoryWord, nanoCpusOf } from "./limits";
 
 /** A published port as it is typed. */
 export interface PortDraft {
+  /** The address of this computer that it is open on; the loopback one when none is said. */
+  address?: string;
   host: string;
   container: string;
 }
@@ -80,7 +82,7 @@ export interface Problems {
 }
 
 /** Published on the loopback address: nothing is open to the network by accident. */
-const HOST_IP = "127.0.0.1";
+export const HOST_IP = "127.0.0.1";
 const NOTHING: Taken = { names: [], ports: [] };
 
 export const emptyDraft = (image: string): Draft => ({
@@ -96,6 +98,26 @@ export const emptyDraft = (image: string): Draft => ({
   network: "",
   autoRemove: false,
   interactive: false,
+});
+
+/** What a container was made with, to be typed over. */
+export const draftOf = (made: ContainerRun): Draft => ({
+  image: made.image,
+  name: made.name,
+  command: made.command.map(quote).join(" "),
+  ports: made.ports.map(({ host_ip, host_port, container_port }) => ({
+    address: host_ip,
+    host: host_port === 0 ? "" : String(host_port),
+    container: String(container_port),
+  })),
+  env: made.env.map((variable) => ({ key: variable.replace(/=.*$/s, ""), value: variable.replace(/^[^=]*=?/, "") })),
+  mounts: made.mounts.map(({ kind, source, target, read_only }) => ({ kind, source, target, readOnly: read_only })),
+  memory: made.memory === 0 ? "" : memoryWord(made.memory),
+  cpus: made.nano_cpus === 0 ? "" : cpusWord(made.nano_cpus),
+  restart: made.restart,
+  network: made.network,
+  autoRemove: made.auto_remove,
+  interactive: made.interactive,
 });
 
 /** A port of this computer that is free: that of the container, or one that anybody may open. */
@@ -192,7 +214,7 @@ export const requestOf = (draft: Draft, taken: Taken = NOTHING): ContainerRun | 
     ports: draft.ports
       .filter((port) => !blankPort(port))
       .map((port) => ({
-        host_ip: HOST_IP,
+        host_ip: port.address ?? HOST_IP,
         host_port: hostPort(port) ?? 0,
         container_port: containerPort(port) ?? 0,
       })),

@@ -286,6 +286,7 @@ export const en = {
     command: "Command",
     commandPlaceholder: "the image's own when empty",
     ports: "Ports",
+    openOn: (address: string) => `Open on ${address}: it may be reached from other computers.`,
     hostPort: "Port on this computer",
     containerPort: "Port in the container",
     portsHelp: "Reachable from this computer alone. An empty or 0 port on the left takes any free one.",
@@ -620,6 +621,35 @@ export const en = {
     made: (reference: string) => `${reference} was made`,
     exported: (name: string) => `The files of ${name} were saved`,
     exporting: "Saving…",
+  },
+  edit: {
+    open: "Edit",
+    title: (name: string) => `Edit ${name}`,
+    changes: "What changes",
+    nothing: "Nothing yet.",
+    none: "none",
+    imagesOwn: "the image's own",
+    anyPort: "any free port",
+    nameless: "a volume without a name",
+    port: (port: number) => `Port ${port}`,
+    mount: (target: string) => `Data in ${target}`,
+    variable: (key: string) => `Variable ${key}`,
+    yes: "yes",
+    no: "no",
+    goes: "It is removed when it ends, so that it could not be kept until the new one runs. Run its image anew instead.",
+    imageMoved: (image: string) => `${image} is a newer image by now: the new container is made of that one.`,
+    stays:
+      "It is made anew with the same name. The old one stays until the new one has started, and starts again if that fails. " +
+      "Volumes stay with all that is in them, and so does every setting that is not shown here.",
+    lost: "Lost are the files that it has written outside of its volumes, and its output so far.",
+    lostFiles: (count: number) =>
+      count === 0
+        ? "Lost is its output so far; it has written no files outside of its volumes."
+        : `Lost are its output so far and ${count === 1 ? "one file or folder" : `${count} files and folders`} that it has changed outside of its volumes.`,
+    composed: (project: string) => `The compose file of ${project} stays as it is: docker compose may make it anew from there.`,
+    make: "Make it anew",
+    making: "Making it anew…",
+    done: (name: string) => `${name} was made anew`,
   },
   activity: {
     stopped: "What it uses is shown while it runs.",

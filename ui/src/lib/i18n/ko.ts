@@ -283,6 +283,7 @@ export const ko: Messages = {
     command: "명령",
     commandPlaceholder: "비워 두면 이미지의 기본 명령",
     ports: "포트",
+    openOn: (address) => `${address}에서 열립니다. 다른 컴퓨터에서 접속할 수 있습니다.`,
     hostPort: "이 컴퓨터의 포트",
     containerPort: "컨테이너의 포트",
     portsHelp: "이 컴퓨터에서만 접속할 수 있습니다. 왼쪽을 비우거나 0으로 두면 빈 포트를 사용합니다.",
@@ -617,6 +618,35 @@ export const ko: Messages = {
     made: (reference) => `${reference} 이미지를 만들었습니다`,
     exported: (name) => `${name} 컨테이너의 파일을 저장했습니다`,
     exporting: "저장하는 중…",
+  },
+  edit: {
+    open: "설정 바꾸기",
+    title: (name) => `${name} 설정 바꾸기`,
+    changes: "바뀌는 것",
+    nothing: "아직 없습니다.",
+    none: "없음",
+    imagesOwn: "이미지의 기본 명령",
+    anyPort: "빈 포트",
+    nameless: "이름 없는 볼륨",
+    port: (port) => `포트 ${port}`,
+    mount: (target) => `${target}의 데이터`,
+    variable: (key) => `변수 ${key}`,
+    yes: "예",
+    no: "아니요",
+    goes: "끝나면 삭제되는 컨테이너여서 새 컨테이너가 실행될 때까지 남겨 둘 수 없습니다. 대신 이미지를 새로 실행하세요.",
+    imageMoved: (image) => `${image}이(가) 이제 더 새로운 이미지를 가리킵니다. 새 컨테이너는 그 이미지로 만듭니다.`,
+    stays:
+      "같은 이름으로 새로 만듭니다. 이전 컨테이너는 새 컨테이너가 시작될 때까지 남아 있고, 시작하지 못하면 다시 시작됩니다. " +
+      "볼륨과 그 내용, 여기에 보이지 않는 설정은 그대로 남습니다.",
+    lost: "볼륨 밖에 기록한 파일과 지금까지의 출력은 사라집니다.",
+    lostFiles: (count) =>
+      count === 0
+        ? "지금까지의 출력이 사라집니다. 볼륨 밖에 기록한 파일은 없습니다."
+        : `지금까지의 출력과, 볼륨 밖에서 바뀐 파일과 폴더 ${count}개가 사라집니다.`,
+    composed: (project) => `${project}의 compose 파일은 그대로입니다. docker compose가 그 파일로 다시 만들 수 있습니다.`,
+    make: "새로 만들기",
+    making: "새로 만드는 중…",
+    done: (name) => `${name} 컨테이너를 새로 만들었습니다`,
   },
   activity: {
     stopped: "사용량은 실행 중일 때 표시됩니다.",
