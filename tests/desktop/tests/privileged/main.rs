@@ -3,6 +3,7 @@
 
 mod accessible;
 mod details;
+mod edit;
 mod images;
 mod journey;
 mod looks;
