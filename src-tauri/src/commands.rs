@@ -1,17 +1,18 @@
 //! One Tauri command for each row of the contract's table.
 
 use naru_ipc::{
-    AppInfo, ContainerCommit, ContainerDetails, ContainerDownload, ContainerExport, ContainerLogs,
-    ContainerPath, ContainerProcesses, ContainerRef, ContainerRemove, ContainerRename,
-    ContainerRun, ContainerSaveLogs, ContainerStats, ContainerSummary, ContainerUpload,
-    ContainerUsage, ContainerUsageOf, DiskUsage, FileChange, FileProgress, FileText, FileWrite,
-    FolderListing, FoundRepository, ImageDetails, ImageLoad, ImagePrune, ImagePrunePlan, ImagePull,
-    ImagePullCancel, ImagePush, ImageRef, ImageRemove, ImageSave, ImageStep, ImageSummary,
-    ImageTag, ImagesLoaded, Inspection, IpcError, MachineConsole, MachineFacts, MachineStatus,
-    NetworkCreate, NetworkLink, NetworkRef, NetworkSummary, OutputChunk, PullProgress,
-    RegistryLogin, RegistrySearch, Repository, RepositoryQuery, Settings, StatsSample, StreamClose,
-    TerminalOpen, TerminalResize, TerminalWrite, VolumeCreate, VolumeRef, VolumeSize,
-    VolumeSummary, commands,
+    AppInfo, BuildEvent, BuildFolder, ContainerCommit, ContainerDetails, ContainerDownload,
+    ContainerExport, ContainerLogs, ContainerPath, ContainerProcesses, ContainerRef,
+    ContainerRemake, ContainerRemove, ContainerRename, ContainerRun, ContainerSaveLogs,
+    ContainerSettings, ContainerStats, ContainerSummary, ContainerUpload, ContainerUsage,
+    ContainerUsageOf, DiskUsage, FileChange, FileProgress, FileText, FileWrite, FolderListing,
+    FoundRepository, ImageBuild, ImageBuildFolder, ImageBuilt, ImageDetails, ImageLoad, ImagePrune,
+    ImagePrunePlan, ImagePull, ImagePullCancel, ImagePush, ImageRef, ImageRemove, ImageSave,
+    ImageStep, ImageSummary, ImageTag, ImagesLoaded, Inspection, IpcError, MachineConsole,
+    MachineFacts, MachineStatus, NetworkCreate, NetworkLink, NetworkRef, NetworkSummary,
+    OutputChunk, PullProgress, RegistryLogin, RegistrySearch, Repository, RepositoryQuery,
+    Settings, StatsSample, StreamClose, TerminalOpen, TerminalResize, TerminalWrite, VolumeCreate,
+    VolumeRef, VolumeSize, VolumeSummary, commands,
 };
 use serde::Serialize;
 use tauri::ipc::{Channel, Invoke};

@@ -182,7 +182,19 @@ pub enum AppError {
         /// What is there.
         path: PathBuf,
     },
-    /// Somebody ended a save, load or push.
+    /// It should be a folder.
+    #[error("{path} is not a folder", path = path.display())]
+    NoFolder {
+        /// What is there.
+        path: PathBuf,
+    },
+    /// A step of a build failed, as the engine says.
+    #[error("{message}")]
+    BuildFailed {
+        /// Its sentence.
+        message: String,
+    },
+    /// Somebody ended a save, load, push or build.
     #[error("it was cancelled")]
     TransferCancelled,
     /// A container's file was asked for, and it is something else.
@@ -224,6 +236,8 @@ impl AppError {
             Self::InvalidSetting { .. }
             | Self::InvalidName { .. }
             | Self::NoFile { .. }
+            | Self::NoFolder { .. }
+            | Self::BuildFailed { .. }
             | Self::NotAFile => ErrorKind::InvalidArgument,
             Self::AtRegistry(error) => at_registry::kind(error),
             Self::Busy { .. } | Self::ContainerNotRunning { .. } | Self::FileChanged => {

@@ -15,6 +15,7 @@
 
 #[cfg(test)]
 mod bindings;
+mod build;
 mod container;
 mod details;
 mod disk;
@@ -33,6 +34,7 @@ mod settings;
 pub mod table;
 mod volume;
 
+pub use build::*;
 pub use container::*;
 pub use details::*;
 pub use disk::*;

@@ -26,6 +26,8 @@ macro_rules! commands {
             "image.save" image_save(ImageSave, stream FileProgress) -> ();
             "image.load" image_load(ImageLoad, stream FileProgress) -> ImagesLoaded;
             "image.push" image_push(ImagePush, stream PullProgress) -> ();
+            "image.build_folder" image_build_folder(ImageBuildFolder) -> BuildFolder;
+            "image.build" image_build(ImageBuild, stream BuildEvent) -> ImageBuilt;
             "image.prune_plan" image_prune_plan(ImagePrune) -> ImagePrunePlan;
             "image.prune" image_prune(ImagePrune) -> ImagePrunePlan;
             "registry.search" registry_search(RegistrySearch) -> Vec<FoundRepository>;

@@ -15,7 +15,10 @@ const ALLOWED: [(&str, &[&str]); 21] = [
     ("naru-ipc", &[]),
     ("naru-machine", &[]),
     ("naru-transport", &["naru-protocol"]),
-    ("naru-app", &["naru-ipc", "naru-machine", "naru-protocol", "naru-transport"]),
+    (
+        "naru-app",
+        &["naru-dockerfile", "naru-ipc", "naru-machine", "naru-protocol", "naru-transport"],
+    ),
     ("naru-cli", &["naru-app", "naru-ipc"]),
     ("naru-desktop", &["naru-app", "naru-ipc"]),
     ("naru-buildkit", &[]),

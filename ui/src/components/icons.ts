@@ -13,6 +13,7 @@ import Ellipsis from "@lucide/svelte/icons/ellipsis";
 import FileDown from "@lucide/svelte/icons/file-down";
 import FileText from "@lucide/svelte/icons/file-text";
 import Folder from "@lucide/svelte/icons/folder";
+import Hammer from "@lucide/svelte/icons/hammer";
 import HardDrive from "@lucide/svelte/icons/hard-drive";
 import Info from "@lucide/svelte/icons/info";
 import KeyRound from "@lucide/svelte/icons/key-round";
@@ -69,6 +70,7 @@ export const icons = {
   upload: Upload,
   file: FileDown,
   broom: BrushCleaning,
+  build: Hammer,
   official: BadgeCheck,
   verified: ShieldCheck,
   star: Star,

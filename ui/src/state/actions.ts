@@ -114,6 +114,10 @@ const imagesActions = (app: AppState): Action[] => {
   });
   const context = contextOf(app);
   return [
+    act("build-image", app.t.build.title, docker(context, "build", "-t", "NAME", "FOLDER"), () => {
+      app.view = "images";
+      app.dialog = { kind: "build" };
+    }),
     act("load-images", app.t.images.load, docker(context, "load", "-i", "FILE"), () => void app.load()),
     act("login", app.t.login.title, "docker login", () => (app.dialog = { kind: "login", registry: "" })),
     act("prune-images", app.t.prune.title, docker(context, "image", "prune"), () => (app.dialog = { kind: "prune" })),

@@ -2,8 +2,9 @@ import { createContext } from "svelte";
 
 import type { Host } from "../lib/host/host";
 import { I18n } from "../lib/i18n/i18n.svelte";
-import type { AppEvent, AppInfo, ContainerSummary, MachineStatus } from "../lib/ipc/bindings";
+import type { AppEvent, AppInfo, ContainerSummary, ImageBuild, MachineStatus } from "../lib/ipc/bindings";
 import { IpcFailure } from "../lib/ipc/failure";
+import { Build, Builds } from "./builds.svelte";
 import { Containers } from "./containers.svelte";
 import { Finding } from "./finding.svelte";
 import { fileName, Images } from "./images.svelte";
@@ -33,7 +34,7 @@ export type ContainerTab = (typeof containerTabs)[number];
 /** A dialog that may be opened from more than one place. */
 export type OpenDialog =
   | { kind: "login"; registry: string; after?: () => void }
-  | { kind: "prune" }
+  | { kind: "prune" | "build" }
   | { kind: "tag"; image: string }
   | { kind: "rename" | "commit" | "edit"; container: ContainerSummary };
 
@@ -43,6 +44,7 @@ export class AppState {
   readonly i18n: I18n;
   readonly machine: Machine;
   readonly images: Images;
+  readonly builds: Builds;
   readonly containers: Containers;
   readonly volumes: Volumes;
   readonly networks: Networks;
@@ -68,6 +70,8 @@ export class AppState {
   dialog = $state.raw<OpenDialog | null>(null);
   /** What is looked for in registries. */
   finding = $state.raw<Finding | null>(null);
+  /** The build whose steps are shown. */
+  building = $state.raw<Build | null>(null);
 
   #view = $state<View>("containers");
   #palette = $state(false);
@@ -79,6 +83,7 @@ export class AppState {
     this.host = host;
     this.machine = new Machine(host);
     this.images = new Images(host);
+    this.builds = new Builds(host);
     this.containers = new Containers(host);
     this.volumes = new Volumes(host);
     this.networks = new Networks(host);
@@ -133,8 +138,41 @@ export class AppState {
   find(term: string): void {
     this.view = "images";
     this.image = null;
+    this.building = null;
     this.finding = new Finding(this.host, term);
     void this.finding.search();
+  }
+
+  /** Lets the person choose a folder. */
+  chooseFolder(): Promise<string | null> {
+    return this.#choose(() => this.host.pickFolder());
+  }
+
+  /** Builds an image, and shows how that goes. */
+  async build(request: Omit<ImageBuild, "stream_id">, dockerfile: string): Promise<void> {
+    const build = new Build(request, dockerfile);
+    this.showBuild(build);
+    await this.builds.run(build);
+    await this.images.list.refresh();
+  }
+
+  /** The same once more, with the Dockerfile as it is now. */
+  async buildAgain({ request, dockerfile }: Build): Promise<void> {
+    const look = { folder: request.folder, dockerfile: request.dockerfile };
+    let text = dockerfile;
+    try {
+      text = (await this.host.call("image.build_folder", look)).text ?? text;
+    } catch {
+      // The build itself then says what is wrong with the folder.
+    }
+    await this.build(request, text);
+  }
+
+  showBuild(build: Build): void {
+    this.view = "images";
+    this.image = null;
+    this.finding = null;
+    this.building = build;
   }
 
   /** Lets the person choose a file, and takes the images out of it. */
@@ -209,6 +247,7 @@ export class AppState {
       this.selected = null;
       this.image = null;
       this.finding = null;
+      this.building = null;
       this.volume = null;
       this.network = null;
       this.project = null;

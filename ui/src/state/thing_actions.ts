@@ -98,6 +98,7 @@ const namedImageActions = (app: AppState, tag: string): Action[] => {
     act("show-image", t.open(tag), docker(context, "image", "inspect", tag), () => {
       app.view = "images";
       app.finding = null;
+      app.building = null;
       app.image = tag;
     }),
     act("run", t.runLabel(tag), docker(context, "run", "-d", tag), () => {

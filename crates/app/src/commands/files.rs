@@ -1,6 +1,6 @@
 //! A container's files: `container.folder`, `file`, `download`, `upload`, `changes`.
 
-mod archive;
+pub(super) mod archive;
 
 use std::path::PathBuf;
 
@@ -26,7 +26,7 @@ use crate::local_file::receive;
 use crate::{App, AppError, http};
 
 /// How much of an archive waits between its maker and the connection.
-const PIPE: usize = 256 << 10;
+pub(super) const PIPE: usize = 256 << 10;
 
 impl App {
     /// `container.folder`.
@@ -143,14 +143,14 @@ impl App {
 const READING: &str = "read the engine's archive";
 
 /// Work that blocks, on a thread for such.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, AppError> + Send + 'static,
 ) -> Result<T, AppError> {
     spawn_blocking(work).await.map_err(|error| packing_failed(error.into()))?
 }
 
 /// An archive that could not be handed on; its thread gone is as good as its pipe broken.
-fn packing_failed(source: std::io::Error) -> AppError {
+pub(super) fn packing_failed(source: std::io::Error) -> AppError {
     AppError::System { action: "hand the archive on", source }
 }
 

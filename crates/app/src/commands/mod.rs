@@ -10,6 +10,7 @@ mod details;
 mod files;
 mod find;
 mod image;
+mod image_build;
 mod image_move;
 mod image_prune;
 mod image_view;

@@ -18,9 +18,11 @@ import type {
 } from "../ipc/bindings";
 import type { IpcFailure } from "../ipc/failure";
 import type { Command, Host, Item, Request, Response, StreamCommand } from "./host";
+import { FakeBuilds } from "./fake_builds";
 import { FakeCloseUp, type Handlers } from "./fake_close";
 import { chunk, failure, fakeContainer, fakeDetails, fakeId, fakeImage, fakeInfo, fakeNetwork, fakeSettings, fakeStatus, fakeVolume, HEX } from "./samples";
 
+export * from "./fake_builds";
 export * from "./fake_close";
 export * from "./samples";
 
@@ -54,6 +56,7 @@ export class FakeHost implements Host {
   repositories: Repository[] = [];
   details = new Map<string, ImageDetails>();
   steps: ImageStep[] = [];
+  readonly builds = new FakeBuilds((image) => (this.images = [...this.images, image]));
   prunePlan: ImagePrunePlan = { images: [], bytes: 0 };
 
   readonly close = new FakeCloseUp();
@@ -93,13 +96,9 @@ export class FakeHost implements Host {
     return Promise.resolve(() => this.#listeners.delete(onEvent));
   }
 
-  pickFile(): Promise<string | null> {
-    return Promise.resolve(this.chosen.shift() ?? null);
-  }
-
-  saveFile(): Promise<string | null> {
-    return Promise.resolve(this.chosen.shift() ?? null);
-  }
+  readonly pickFile = (): Promise<string | null> => Promise.resolve(this.chosen.shift() ?? null);
+  readonly pickFolder = this.pickFile;
+  readonly saveFile = this.pickFile;
 
   onDrop(onDrop: (paths: readonly string[]) => void): Promise<() => void> {
     this.#drops.add(onDrop);
@@ -211,6 +210,7 @@ export class FakeHost implements Host {
       for (const item of this.progress) onItem(item);
       return Promise.resolve(null);
     },
+    ...this.builds.handlers,
     "image.prune_plan": () => Promise.resolve(this.prunePlan),
     "image.prune": () => {
       const plan = this.prunePlan;

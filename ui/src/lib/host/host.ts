@@ -27,6 +27,8 @@ export interface Host {
   listen(onEvent: (event: AppEvent) => void): Promise<() => void>;
   /** Lets the person choose a file to read; `null` when they think better of it. */
   pickFile(): Promise<string | null>;
+  /** Lets the person choose a folder; `null` when they think better of it. */
+  pickFolder(): Promise<string | null>;
   /** Lets the person choose where a file of this name goes, and asks before one is replaced. */
   saveFile(name: string): Promise<string | null>;
   /** Calls `onDrop` with the paths of files that are dropped on the window, until the answer is called. */

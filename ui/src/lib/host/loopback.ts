@@ -60,6 +60,10 @@ class LoopbackHost implements Host {
     return this.#ask("shell.choose", null);
   }
 
+  pickFolder(): Promise<string | null> {
+    return this.#ask("shell.choose", null);
+  }
+
   saveFile(name: string): Promise<string | null> {
     return this.#ask("shell.choose", name);
   }

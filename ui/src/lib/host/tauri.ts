@@ -44,6 +44,14 @@ export const tauriHost: Host = {
     }
   },
 
+  async pickFolder() {
+    try {
+      return await open({ multiple: false, directory: true });
+    } catch (error) {
+      throw IpcFailure.from(error);
+    }
+  },
+
   async saveFile(name) {
     try {
       return await save({ defaultPath: name });

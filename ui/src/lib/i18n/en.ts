@@ -1,5 +1,8 @@
+import { build } from "./build.en";
+
 /** English, and the shape that every other catalogue has to fill. */
 export const en = {
+  build,
   nav: {
     label: "Main",
     containers: "Containers",

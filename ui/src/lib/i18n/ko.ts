@@ -1,7 +1,9 @@
+import { build } from "./build.ko";
 import type { Messages } from "./i18n.svelte";
 
 /** Korean. */
 export const ko: Messages = {
+  build,
   nav: {
     label: "주 메뉴",
     containers: "컨테이너",

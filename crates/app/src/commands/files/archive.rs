@@ -129,7 +129,8 @@ pub(super) fn pack(out: impl Write, local: &Path) -> Result<(), AppError> {
     out.flush().map_err(packing_failed)
 }
 
-fn header(metadata: &Metadata) -> Header {
+/// What an archive says of a file of this computer, whose owner is root in it.
+pub(in crate::commands) fn header(metadata: &Metadata) -> Header {
     let mut header = Header::new_gnu();
     let (kind, mode) = match () {
         () if metadata.is_dir() => (EntryType::Directory, 0o755),

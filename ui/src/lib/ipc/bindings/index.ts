@@ -2,6 +2,8 @@
 
 export type { AppEvent } from "./AppEvent";
 export type { AppInfo } from "./AppInfo";
+export type { BuildEvent } from "./BuildEvent";
+export type { BuildFolder } from "./BuildFolder";
 export type { Commands } from "./Commands";
 export type { ContainerCommit } from "./ContainerCommit";
 export type { ContainerDetails } from "./ContainerDetails";
@@ -37,6 +39,9 @@ export type { FolderEntry } from "./FolderEntry";
 export type { FolderListing } from "./FolderListing";
 export type { FoundRepository } from "./FoundRepository";
 export type { Hint } from "./Hint";
+export type { ImageBuild } from "./ImageBuild";
+export type { ImageBuildFolder } from "./ImageBuildFolder";
+export type { ImageBuilt } from "./ImageBuilt";
 export type { ImageConfig } from "./ImageConfig";
 export type { ImageDetails } from "./ImageDetails";
 export type { ImageLoad } from "./ImageLoad";
