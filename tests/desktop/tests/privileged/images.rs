@@ -1,6 +1,7 @@
 //! Images and what is made of them, by pointing and clicking and by keyboard alone, in both
 //! languages, over a native engine.
 
+mod build;
 mod person;
 mod words;
 

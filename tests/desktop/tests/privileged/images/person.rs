@@ -18,6 +18,8 @@ pub(super) struct Person<'a> {
     browser: &'a Browser,
     pub(super) hands: Hands,
     pub(super) words: ImageWords,
+    /// What its screenshots' names begin with.
+    pub(super) look: String,
 }
 
 /// Does the same in every way; it leaves the engine as it found it.
@@ -28,7 +30,7 @@ pub(super) async fn in_every_way(
     for (look, hands) in WAYS {
         look.put_on(browser).await?;
         let words = ImageWords::of(&look.words);
-        let person = Person { browser, hands, words };
+        let person = Person { browser, hands, words, look: look.name() };
         person.press("button", look.words.images).await?;
         browser.find("heading", look.words.images).await?;
         journey(&person).await?;
