@@ -96,6 +96,11 @@ impl DockerHost {
         self.remove_all(&["images", "-q"], &["rmi", "-f"])
     }
 
+    /// Removes all that builds have left.
+    pub(crate) fn remove_build_cache(&self) -> anyhow::Result<()> {
+        self.docker(&["builder", "prune", "-af"])?.success().map(drop)
+    }
+
     /// Removes every network that users have made.
     pub(crate) fn remove_networks(&self) -> anyhow::Result<()> {
         self.remove_all(&["network", "ls", "-q", "--filter", "type=custom"], &["network", "rm"])

@@ -78,7 +78,8 @@ impl Drop for Engine {
             let containers = host.remove_containers();
             let networks = containers.and_then(|()| host.remove_networks());
             let volumes = networks.and_then(|()| host.remove_volumes());
-            drop(volumes.and_then(|()| host.remove_images()));
+            let images = volumes.and_then(|()| host.remove_images());
+            drop(images.and_then(|()| host.remove_build_cache()));
         }
     }
 }
