@@ -65,7 +65,8 @@ fn a_follower_that_begins_late_is_told_all_and_nothing_twice() -> anyhow::Result
         followers.push(engine.spawn(&["logs", "-f", "writes"])?);
     }
     let last = engine.spawn(&["logs", "-f", "--tail", "0", "writes"])?;
-    engine.docker(&["exec", "writes", "touch", "/end"])?.success()?;
+    // The container's end may be its own too.
+    engine.docker(&["exec", "writes", "touch", "/end"])?;
     for follower in followers {
         let followed = follower.finish()?;
         assert!(followed.success()? == format!("ready\n{}", expected(LINES)).trim_end());
@@ -87,7 +88,8 @@ fn attaching_with_the_log_goes_on_where_it_ends() -> anyhow::Result<()> {
     for _ in 0..4 {
         attached.push(upgrade(&engine, path, "")?);
     }
-    engine.docker(&["exec", "writes", "touch", "/end"])?.success()?;
+    // The container's end may be its own too.
+    engine.docker(&["exec", "writes", "touch", "/end"])?;
     for mut attached in attached {
         assert_eq!(attached.status, 101);
         let frames = attached.frames()?;
