@@ -8,7 +8,7 @@ use clap::Args;
 use crate::apt::Apt;
 use crate::image::{self, Arch, Effort};
 use crate::step::step;
-use crate::{process, setup, workspace};
+use crate::{clients, process, setup, workspace};
 
 /// Options of `cargo xtask bench`.
 #[derive(Debug, Args)]
@@ -22,6 +22,7 @@ pub(crate) struct BenchArgs {
 pub(crate) fn run(arguments: &BenchArgs) -> Result<()> {
     setup::install(&[setup::BUILD, setup::IMAGE, setup::MACHINE, setup::TESTS])?;
     let vsock_device = setup::vsock_device()?;
+    let clients = clients::prepare()?;
     let arch = Arch::native()?;
     image::build(&Apt::open()?, arch, Effort::Full)?;
     step("naru, whose machine is measured", || {
@@ -35,7 +36,8 @@ pub(crate) fn run(arguments: &BenchArgs) -> Result<()> {
                 .args(&arguments.arguments)
                 .current_dir(workspace::root())
                 .env("NARU_VM_IMAGES", image::folder(arch))
-                .env("NARU_VHOST_DEVICE_VSOCK", &vsock_device),
+                .env("NARU_VHOST_DEVICE_VSOCK", &vsock_device)
+                .env("NARU_CLIENTS", &clients),
         )
     })
 }

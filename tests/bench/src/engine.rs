@@ -32,6 +32,15 @@ const RETRY: Duration = Duration::from_millis(20);
 /// How long an engine may take to stop before it is killed.
 const STOP_DEADLINE: Duration = Duration::from_secs(20);
 
+/// How `docker build` asks for an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Builder {
+    /// `POST /build`.
+    Classic,
+    /// BuildKit's own API.
+    BuildKit,
+}
+
 /// A running engine.
 #[derive(Debug)]
 pub(crate) struct Engine {
@@ -104,12 +113,17 @@ impl Engine {
 
     /// Runs the stock `docker` to its end; it must succeed.
     pub(crate) async fn docker(&self, arguments: &[&str]) -> Result<()> {
+        self.docker_through(Builder::Classic, arguments).await
+    }
+
+    /// The same, with what it builds built through this door.
+    pub(crate) async fn docker_through(&self, builder: Builder, arguments: &[&str]) -> Result<()> {
         let program = var_os("NARU_DOCKER").unwrap_or_else(|| "docker".into());
         let output = Command::new(program)
             .args(arguments)
             .env("DOCKER_HOST", format!("unix://{}", self.socket().display()))
             .env("DOCKER_CONFIG", &self.directory)
-            .env("DOCKER_BUILDKIT", "0")
+            .env("DOCKER_BUILDKIT", if builder == Builder::BuildKit { "1" } else { "0" })
             .env_remove("DOCKER_CONTEXT")
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -1,15 +1,18 @@
-//! Images built by the classic builder: the first time, again, and after a change.
+//! Images built through both doors: the first time, again, and after a change.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Result;
+use naru_test_framework::clients;
 
 use super::{EngineBench, LONG_ROUNDS, row_of_engines};
-use crate::engine::Engine;
+use crate::engine::{Builder, Engine};
 use crate::row::{NARU, Row};
 
+const BUILDERS: [Builder; 2] = [Builder::Classic, Builder::BuildKit];
 const NAME: &str = "built";
 /// Of a project as people have it.
 const SOURCES: usize = 300;
@@ -21,12 +24,21 @@ const STAGES: usize = 10;
 const WORK: &str = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; echo $i";
 
 pub(super) async fn measure(bench: &EngineBench<'_>) -> Result<Vec<Row>> {
+    for engine in &bench.engines {
+        let plugins = engine.directory().join("cli-plugins");
+        fs::create_dir_all(&plugins)?;
+        symlink(clients::buildx()?, plugins.join("docker-buildx"))?;
+    }
     let mut rows = Vec::new();
     for files in [SOURCES, MANY] {
         let project = Project::make(&bench.state.join(format!("project-{files}")), bench, files)?;
-        rows.extend(again_and_again(bench, &project, files).await?);
+        for builder in BUILDERS {
+            rows.extend(again_and_again(bench, &project, builder, files).await?);
+        }
     }
-    rows.push(stages(bench).await?);
+    for builder in BUILDERS {
+        rows.push(stages(bench, builder).await?);
+    }
     Ok(rows)
 }
 
@@ -60,11 +72,11 @@ impl Project {
     }
 
     /// Builds it; gives how long that took.
-    async fn build(&self, engine: &Engine, flags: &[&str]) -> Result<f64> {
+    async fn build(&self, engine: &Engine, builder: Builder, flags: &[&str]) -> Result<f64> {
         let directory = self.directory.display().to_string();
         let build = [&["build", "--quiet", "--tag", NAME], flags, &[directory.as_str()]].concat();
         let begun = Instant::now();
-        engine.docker(&build).await?;
+        engine.docker_through(builder, &build).await?;
         Ok(begun.elapsed().as_secs_f64())
     }
 }
@@ -73,27 +85,28 @@ impl Project {
 async fn again_and_again(
     bench: &EngineBench<'_>,
     project: &Project,
+    builder: Builder,
     files: usize,
 ) -> Result<Vec<Row>> {
-    let what = format!("docker build, {files} files");
+    let what = format!("docker build ({builder:?}), {files} files");
     let mut first = row_of_engines(format!("{what}: everything"), "s");
     let mut again = row_of_engines(format!("{what}: nothing changed"), "s");
     let mut changed = row_of_engines(format!("{what}: one file changed"), "s");
     let mut change = 0;
     for _ in 0..bench.rounds.min(LONG_ROUNDS) {
         for engine in &bench.engines {
-            let everything = project.build(engine, &["--no-cache"]).await;
+            let everything = project.build(engine, builder, &["--no-cache"]).await;
             // One that builds otherwise is as good as not here.
             if engine.name != NARU && everything.is_err() {
                 continue;
             }
             first.push(engine.name, everything?);
             // What was done anew is not what all find again.
-            project.build(engine, &[]).await?;
-            again.push(engine.name, project.build(engine, &[]).await?);
+            project.build(engine, builder, &[]).await?;
+            again.push(engine.name, project.build(engine, builder, &[]).await?);
             change += 1;
             project.change(change)?;
-            changed.push(engine.name, project.build(engine, &[]).await?);
+            changed.push(engine.name, project.build(engine, builder, &[]).await?);
             engine.docker(&["image", "rm", "--force", NAME]).await?;
             engine.docker(&["image", "prune", "--force"]).await?;
         }
@@ -102,8 +115,9 @@ async fn again_and_again(
 }
 
 /// Stages that need not wait for each other.
-async fn stages(bench: &EngineBench<'_>) -> Result<Row> {
-    let mut row = row_of_engines(format!("docker build, {STAGES} independent stages"), "s");
+async fn stages(bench: &EngineBench<'_>, builder: Builder) -> Result<Row> {
+    let what = format!("docker build ({builder:?}), {STAGES} independent stages");
+    let mut row = row_of_engines(what, "s");
     let directory = bench.state.join("stages");
     fs::create_dir_all(&directory)?;
     let stages = (0..STAGES).map(|number| {
@@ -115,7 +129,7 @@ async fn stages(bench: &EngineBench<'_>) -> Result<Row> {
     let project = Project { directory };
     for _ in 0..bench.rounds.min(LONG_ROUNDS) {
         for engine in &bench.engines {
-            match project.build(engine, &["--no-cache"]).await {
+            match project.build(engine, builder, &["--no-cache"]).await {
                 Err(_) if engine.name != NARU => {}
                 took => row.push(engine.name, took?),
             }
