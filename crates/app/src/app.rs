@@ -12,7 +12,6 @@ use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::commands::TerminalKinds;
 use crate::config::Environment;
 use crate::machine::off;
 use crate::owner::{self, Role};
@@ -54,7 +53,6 @@ pub(crate) struct Inner {
     pub(crate) events: broadcast::Sender<AppEvent>,
     pub(crate) streams: Streams,
     pub(crate) pulls: Streams,
-    pub(crate) terminals: TerminalKinds,
     pub(crate) tasks: TaskTracker,
     cancel: CancellationToken,
 }
@@ -85,7 +83,6 @@ impl App {
             events: broadcast::channel(EVENT_BACKLOG).0,
             streams: Streams::new(cancel.clone()),
             pulls: Streams::new(cancel.clone()),
-            terminals: TerminalKinds::default(),
             tasks,
             cancel,
         });

@@ -24,8 +24,6 @@ pub struct ContainerSummary {
     pub created: i64,
     /// Published ports.
     pub ports: Vec<PublishedPort>,
-    /// Whether it has a terminal (its log is raw then).
-    pub tty: bool,
     /// The compose project that it belongs to, or empty.
     pub project: String,
     /// Its service in that project, or empty.

@@ -1,7 +1,6 @@
 //! `container.*` except the logs.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use bollard::Docker;
 use bollard::models::{
@@ -13,7 +12,6 @@ use bollard::query_parameters::{
     RemoveContainerOptionsBuilder, RestartContainerOptions, StartContainerOptions,
     StopContainerOptions,
 };
-use futures::{StreamExt, stream};
 use naru_ipc::{
     ContainerRef, ContainerRemove, ContainerRun, ContainerSummary, IpcError, PublishedPort,
     Restart, RunMount, RunMountKind,
@@ -25,35 +23,6 @@ use crate::{App, AppError, demo};
 /// Where compose writes which project and service a container belongs to.
 const PROJECT_LABEL: &str = "com.docker.compose.project";
 const SERVICE_LABEL: &str = "com.docker.compose.service";
-/// How many containers are asked about at a time.
-const PARALLEL_INSPECTIONS: usize = 8;
-
-/// Which containers have a terminal. The list does not say it and it never changes, so
-/// each container is asked about once.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct TerminalKinds(Arc<Mutex<HashMap<String, bool>>>);
-
-impl TerminalKinds {
-    /// The kinds of exactly these containers; one that has gone meanwhile has none.
-    async fn of(&self, docker: &Docker, ids: &[String]) -> HashMap<String, bool> {
-        let mut kinds: HashMap<_, _> = {
-            let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            ids.iter().filter_map(|id| Some((id.clone(), *known.get(id)?))).collect()
-        };
-        let unknown: Vec<_> = ids.iter().filter(|id| !kinds.contains_key(*id)).cloned().collect();
-        let asked: Vec<_> = stream::iter(unknown)
-            .map(|id| async move {
-                let tty = has_terminal(docker, &id).await;
-                (id, tty)
-            })
-            .buffer_unordered(PARALLEL_INSPECTIONS)
-            .collect()
-            .await;
-        kinds.extend(asked.into_iter().filter_map(|(id, tty)| Some((id, tty.ok()?))));
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&kinds);
-        kinds
-    }
-}
 
 /// Whether the container has a terminal, so that its output has no frames.
 pub(super) async fn has_terminal(docker: &Docker, id: &str) -> Result<bool, AppError> {
@@ -71,9 +40,7 @@ impl App {
         let docker = self.inner.docker()?;
         let options = ListContainersOptionsBuilder::new().all(true).build();
         let containers = docker.list_containers(Some(options)).await?;
-        let ids: Vec<_> = containers.iter().filter_map(|container| container.id.clone()).collect();
-        let kinds = self.inner.terminals.of(&docker, &ids).await;
-        Ok(containers.into_iter().map(|container| summary(container, &kinds)).collect())
+        Ok(containers.into_iter().map(summary).collect())
     }
 
     /// `container.run`: the image must be there already; only the bundled one is loaded.
@@ -200,16 +167,11 @@ pub(super) fn restart(restart: Restart) -> RestartPolicy {
     RestartPolicy { name: Some(name), ..RestartPolicy::default() }
 }
 
-fn summary(
-    container: bollard::models::ContainerSummary,
-    kinds: &HashMap<String, bool>,
-) -> ContainerSummary {
+fn summary(container: bollard::models::ContainerSummary) -> ContainerSummary {
     let name = container_name(&container);
-    let id = container.id.unwrap_or_default();
     let mut labels = container.labels.unwrap_or_default();
     ContainerSummary {
-        tty: kinds.get(&id).copied().unwrap_or_default(),
-        id,
+        id: container.id.unwrap_or_default(),
         name,
         image: container.image.unwrap_or_default(),
         state: container.state.map(|state| state.to_string()).unwrap_or_default(),

@@ -22,8 +22,6 @@ mod stats;
 mod terminal;
 mod volume;
 
-pub(crate) use container::TerminalKinds;
-
 use bollard::models::{ContainerSummary, ContainerSummaryStateEnum};
 use naru_ipc::Inspection;
 use serde::Serialize;

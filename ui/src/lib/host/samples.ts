@@ -51,7 +51,6 @@ export const fakeContainer = (name: string, changes: Partial<ContainerSummary> =
   command: "sh",
   created: Math.floor(Date.now() / 1000) - 200,
   ports: [],
-  tty: false,
   project: "",
   service: "",
   ...changes,

@@ -38,10 +38,6 @@ created: number,
  */
 ports: Array<PublishedPort>, 
 /**
- * Whether it has a terminal (its log is raw then).
- */
-tty: boolean, 
-/**
  * The compose project that it belongs to, or empty.
  */
 project: string, 
