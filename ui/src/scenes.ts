@@ -6,6 +6,7 @@ import {
   fakeImage,
   fakeNetwork,
   FakeHost,
+  fakePort,
   fakeSettings,
   fakeStatus,
   fakeSteps,
@@ -84,10 +85,10 @@ const filled: Scene = (host) => {
   host.containers = [
     fakeContainer("web", {
       image: "registry.example.com/team/shop-frontend:2026-11-22",
-      ports: [{ host_ip: "127.0.0.1", host_port: 8080, container_port: 80 }],
+      ports: [fakePort(8080, 80)],
       command: "nginx -g 'daemon off;'",
     }),
-    fakeContainer("database", { image: "postgres:17", ports: [{ host_ip: "127.0.0.1", host_port: 5432, container_port: 5432 }] }),
+    fakeContainer("database", { image: "postgres:17", ports: [fakePort(5432, 5432)] }),
     fakeContainer("nightly-import", { state: "exited", status: "Exited (137) 2 hours ago", created: Date.now() / 1000 - 9000 }),
     fakeContainer("hello", { state: "exited", status: "Exited (0) 3 days ago", created: Date.now() / 1000 - 300_000 }),
   ];

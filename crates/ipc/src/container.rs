@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use crate::ContainerPort;
+
 /// One container in the list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[ts(export)]
@@ -23,14 +25,14 @@ pub struct ContainerSummary {
     #[ts(type = "number")]
     pub created: i64,
     /// Published ports.
-    pub ports: Vec<PublishedPort>,
+    pub ports: Vec<ContainerPort>,
     /// The compose project that it belongs to, or empty.
     pub project: String,
     /// Its service in that project, or empty.
     pub service: String,
 }
 
-/// One published port.
+/// A TCP port to publish.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[ts(export)]
 pub struct PublishedPort {

@@ -13,8 +13,8 @@ use bollard::query_parameters::{
     StopContainerOptions,
 };
 use naru_ipc::{
-    ContainerRef, ContainerRemove, ContainerRun, ContainerSummary, IpcError, PublishedPort,
-    Restart, RunMount, RunMountKind,
+    ContainerPort, ContainerRef, ContainerRemove, ContainerRun, ContainerSummary, IpcError,
+    PublishedPort, Restart, RunMount, RunMountKind,
 };
 
 use super::{check_container, check_image, check_name, container_name};
@@ -185,20 +185,27 @@ fn summary(container: bollard::models::ContainerSummary) -> ContainerSummary {
 }
 
 /// Without those that are only exposed. One that is open on all addresses of both families is
-/// one port to a person.
-fn published(ports: Vec<PortSummary>) -> Vec<PublishedPort> {
-    let mut shown: Vec<PublishedPort> = Vec::with_capacity(ports.len());
+/// one port to a person, but not one that is a port of two protocols.
+fn published(ports: Vec<PortSummary>) -> Vec<ContainerPort> {
+    let mut shown: Vec<ContainerPort> = Vec::with_capacity(ports.len());
     for port in ports {
         let Some(host_port) = port.public_port else { continue };
-        let (host_ip, container_port) = (port.ip.unwrap_or_default(), port.private_port);
+        let port = ContainerPort {
+            container_port: port.private_port,
+            protocol: port.typ.map_or_else(|| "tcp".to_owned(), |protocol| protocol.to_string()),
+            host_ip: port.ip.unwrap_or_default(),
+            host_port,
+        };
         let everywhere = |ip: &str| ip == "0.0.0.0" || ip == "::";
         let is_shown = shown.iter().any(|other| {
-            (other.host_port, other.container_port) == (host_port, container_port)
-                && everywhere(&other.host_ip)
-                && everywhere(&host_ip)
+            let same_place = other.host_ip == port.host_ip
+                || (everywhere(&other.host_ip) && everywhere(&port.host_ip));
+            same_place
+                && (other.host_port, other.container_port) == (host_port, port.container_port)
+                && other.protocol == port.protocol
         });
         if !is_shown {
-            shown.push(PublishedPort { host_ip, host_port, container_port });
+            shown.push(port);
         }
     }
     shown
@@ -206,20 +213,29 @@ fn published(ports: Vec<PortSummary>) -> Vec<PublishedPort> {
 
 #[cfg(test)]
 mod tests {
+    use bollard::models::PortSummaryTypeEnum as Protocol;
+
     use super::*;
 
     #[test]
-    fn a_port_of_all_addresses_is_shown_once() {
-        let port = |ip: &str, public_port| PortSummary {
+    fn a_port_of_all_addresses_is_shown_once_for_each_protocol() {
+        let port = |ip: &str, public_port, typ| PortSummary {
             ip: Some(ip.to_owned()),
             private_port: 80,
             public_port,
-            ..PortSummary::default()
+            typ: Some(typ),
         };
-        let ports = ["0.0.0.0", "::", "127.0.0.1"].map(|ip| port(ip, Some(8080)));
-        let exposed = port("", None);
-        let shown = published([ports.as_slice(), &[exposed]].concat());
-        let addresses: Vec<_> = shown.iter().map(|port| port.host_ip.as_str()).collect();
-        assert_eq!(addresses, ["0.0.0.0", "127.0.0.1"]);
+        let open = |ip| port(ip, Some(8080), Protocol::TCP);
+        let shown = published(vec![
+            open("0.0.0.0"),
+            open("::"),
+            open("127.0.0.1"),
+            open("127.0.0.1"),
+            port("127.0.0.1", Some(8080), Protocol::UDP),
+            port("", None, Protocol::TCP),
+        ]);
+        let shown: Vec<_> =
+            shown.iter().map(|port| (port.host_ip.as_str(), port.protocol.as_str())).collect();
+        assert_eq!(shown, [("0.0.0.0", "tcp"), ("127.0.0.1", "tcp"), ("127.0.0.1", "udp")]);
     }
 }

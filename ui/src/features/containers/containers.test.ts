@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
 
-import { chunk, failure, fakeContainer, FakeHost, fakeImage } from "../../lib/host/fake";
+import { chunk, failure, fakeContainer, FakeHost, fakeImage, fakePort } from "../../lib/host/fake";
 import { openWindow, row } from "../../test/render";
 
 const withContainers = () => {
   const host = new FakeHost();
   host.containers = [
-    fakeContainer("web", { ports: [{ host_ip: "127.0.0.1", host_port: 8080, container_port: 80 }] }),
+    fakeContainer("web", { ports: [fakePort(8080, 80)] }),
     fakeContainer("old", { state: "exited", status: "Exited (137) 2 hours ago" }),
   ];
   return host;
@@ -90,6 +90,15 @@ describe("the list", () => {
     const { user } = openWindow(host);
     await user.click((await row("web")).getByRole("button", { name: "Open port 8080 in the browser" }));
     expect(host.opened).toEqual(["http://localhost:8080/"]);
+  });
+
+  it("tells a port of two protocols apart, and opens the one that a browser speaks", async () => {
+    const host = new FakeHost();
+    host.containers = [fakeContainer("dns", { ports: [fakePort(5353, 53), fakePort(5353, 53, "udp")] })];
+    openWindow(host);
+    const dns = await row("dns");
+    expect(dns.getByText("5353 → 53/udp")).toBeVisible();
+    expect(dns.getAllByRole("button", { name: /^Open port/ })).toHaveLength(1);
   });
 
   it("leads to the images when there is nothing yet", async () => {

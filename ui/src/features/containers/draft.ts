@@ -1,4 +1,4 @@
-import type { ContainerRun, ImageConfig, Restart, RunMountKind } from "../../lib/ipc/bindings";
+import type { ContainerRun, ContainerSummary, ImageConfig, Restart, RunMountKind } from "../../lib/ipc/bindings";
 import { isName } from "../../lib/text/names";
 import { isImage } from "../../lib/text/reference";
 import { quote, splitCommand } from "../../lib/text/shell";
@@ -49,6 +49,10 @@ export interface Taken {
   /** Ports of this computer. */
   ports: readonly number[];
 }
+
+/** The ports of this computer that these containers have, of those that can be in the way. */
+export const portsOf = (containers: readonly ContainerSummary[]): number[] =>
+  containers.flatMap(({ ports }) => ports.filter(({ protocol }) => protocol === "tcp").map(({ host_port }) => host_port));
 
 /** What is wrong, by the names of the catalogue's `run` texts. */
 export type Problem =

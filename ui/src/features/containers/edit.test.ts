@@ -1,7 +1,7 @@
 import { within } from "@testing-library/svelte";
 import { describe, expect, it } from "vitest";
 
-import { failure, fakeContainer, FakeHost, fakeNetwork, fakeRun, fakeVolume } from "../../lib/host/fake";
+import { failure, fakeContainer, FakeHost, fakeNetwork, fakePort, fakeRun, fakeVolume } from "../../lib/host/fake";
 import { openWindow } from "../../test/render";
 
 const MADE = fakeRun({
@@ -16,10 +16,10 @@ const MADE = fakeRun({
 
 const withOne = (made = MADE) => {
   const host = new FakeHost();
-  const ports = [{ host_ip: "0.0.0.0", host_port: 8080, container_port: 80 }];
+  const ports = [fakePort(8080, 80)];
   host.containers = [
     fakeContainer("web", { image: "shop:1", state: "exited", status: "Exited (1) 2 minutes ago", ports }),
-    fakeContainer("other", { ports: [{ host_ip: "127.0.0.1", host_port: 5432, container_port: 80 }] }),
+    fakeContainer("other", { ports: [fakePort(5432, 80)] }),
   ];
   host.networks = [fakeNetwork("bridge"), fakeNetwork("shop")];
   host.volumes = [fakeVolume("data")];

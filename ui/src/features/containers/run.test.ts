@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { failure, fakeContainer, fakeDetails, FakeHost, fakeImage, fakeNetwork, fakeVolume } from "../../lib/host/fake";
+import { failure, fakeContainer, fakeDetails, FakeHost, fakeImage, fakeNetwork, fakePort, fakeVolume } from "../../lib/host/fake";
 import { openWindow } from "../../test/render";
 
 const withImage = () => {
@@ -19,7 +19,7 @@ const withImage = () => {
       env: ["PGDATA=/var/lib/postgresql/data"],
     },
   });
-  host.containers = [fakeContainer("other", { ports: [{ host_ip: "127.0.0.1", host_port: 5432, container_port: 80 }] })];
+  host.containers = [fakeContainer("other", { ports: [fakePort(5432, 80)] })];
   host.volumes = [fakeVolume("pgdata")];
   host.networks = [fakeNetwork("bridge"), fakeNetwork("shop")];
   return host;

@@ -1,5 +1,6 @@
 import type {
   AppInfo,
+  ContainerPort,
   ContainerSummary,
   Hint,
   ImageDetails,
@@ -41,6 +42,13 @@ export const fakeId = (name: string): string =>
     .join("")
     .concat(HEX.repeat(4))
     .slice(0, 64);
+
+export const fakePort = (host_port: number, container_port: number, protocol = "tcp"): ContainerPort => ({
+  container_port,
+  protocol,
+  host_ip: "127.0.0.1",
+  host_port,
+});
 
 export const fakeContainer = (name: string, changes: Partial<ContainerSummary> = {}): ContainerSummary => ({
   id: fakeId(name),
