@@ -55,6 +55,8 @@ export class Screen {
       fontSize: 13,
       scrollback: 5000,
       screenReaderMode: true,
+      // What a program calls a link may lead anywhere: it stays text.
+      linkHandler: { activate: () => undefined },
       theme: themeOf(element),
       documentOverride: sheetDocument(),
     });
