@@ -51,7 +51,7 @@ const GUEST_PACKAGES: [&str; 10] = [
 const NOT_TRANSLATED: [&str; 18] = [
     "build::context",
     "build::copy",
-    "buildkit::contexts",
+    "build::cache",
     "buildkit::receive",
     "rootfs::resolve",
     "files::attributes",
