@@ -71,6 +71,17 @@ describe("finding an image", () => {
     expect(host.requests("image.pull").map(({ reference }) => reference)).toEqual(["nginx:mainline"]);
   });
 
+  it("bears a registry that names something twice", async () => {
+    const host = withFinds();
+    host.found = [...host.found, ...host.found.slice(0, 1)];
+    host.repositories = host.repositories.map((each) => ({ ...each, tags: [...each.tags, ...each.tags] }));
+    const { screen, user } = await find(host);
+    const [first] = await screen.findAllByRole("button", { name: "nginx" });
+    if (first === undefined) throw new Error("nothing was found");
+    await user.click(first);
+    expect(await screen.findAllByRole("button", { name: "Pull nginx:1.29" })).toHaveLength(2);
+  });
+
   it("says that there is nothing, and offers the exact name", async () => {
     const host = new FakeHost();
     const { screen } = await find(host, "ghcr.io/owner/app");

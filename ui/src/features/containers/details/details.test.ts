@@ -47,6 +47,14 @@ describe("the overview", () => {
     expect(screen.getByText("hush")).toBeVisible();
   });
 
+  it("shows a variable that is there twice twice", async () => {
+    const host = new FakeHost();
+    host.close.details = fakeContainerDetails({ env: ["MODE=slow", "MODE=fast"] });
+    const { screen } = await opened(host, "Overview");
+    expect(await screen.findByText("slow")).toBeVisible();
+    expect(screen.getByText("fast")).toBeVisible();
+  });
+
   it("tells what went wrong, and reads again", async () => {
     const host = new FakeHost();
     host.failures.set("container.details", failure("unavailable", "no answer"));
@@ -219,6 +227,18 @@ describe("the files", () => {
     await user.click(screen.getByRole("button", { name: "Upload a file" }));
     expect(await screen.findByText("a.conf is in /etc now")).toBeVisible();
     expect(made.requests("container.upload")).toMatchObject([{ path: "/etc", local: "C:\\a.conf" }]);
+  });
+
+  it("are told apart where their names look alike", async () => {
+    const made = host();
+    // As names come that are no UTF-8.
+    made.close.folders.set("/", { entries: [fakeEntry("\ufffd"), fakeEntry("\ufffd", { size: 5_000_000 })], more: false });
+    made.close.changes = (["added", "added"] as const).map((kind) => ({ path: "/\ufffd", kind }));
+    const { screen, user } = await opened(made, "Files");
+    expect(await screen.findAllByRole("button", { name: "Open \ufffd" })).toHaveLength(2);
+    expect(screen.getByText("5 MB")).toBeVisible();
+    await user.click(screen.getByRole("radio", { name: "Only what changed" }));
+    expect(await screen.findAllByRole("button", { name: "Open /\ufffd" })).toHaveLength(2);
   });
 
   it("lists what is other than in the image", async () => {
