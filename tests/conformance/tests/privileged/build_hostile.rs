@@ -3,10 +3,13 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use naru_test_framework::oci::LayerWriter;
 use naru_test_framework::{DockerHost, Engine, NativeEngine};
 
+use crate::pull_memory::peak_of;
 use crate::raw::request_at;
 
 /// Sends an archive to be built, and gives all that is said.
@@ -164,6 +167,37 @@ fn what_would_hide_a_file_from_an_overlay_is_not_taken() -> anyhow::Result<()> {
     }
     let said = build(&engine, hiding)?;
     ensure!(said.contains("Operation not permitted"), "{said}");
+    Ok(())
+}
+
+/// An archive that only grows smaller by what it says again and again.
+fn many_files(directories: usize, files: usize) -> anyhow::Result<Vec<u8>> {
+    let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+    let mut add = |name: &str, content: &[u8]| {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        archive.append_data(&mut header, name, content)
+    };
+    add("Dockerfile", b"FROM busybox\nCOPY d7 /some\n")?;
+    for directory in 0..directories {
+        for file in 0..files {
+            add(&format!("d{directory}/{file}"), b"")?;
+        }
+    }
+    Ok(archive.into_inner()?.finish()?)
+}
+
+#[test]
+#[ignore = "makes a million files, which takes minutes with an agent that is not optimised"]
+fn a_context_of_a_million_files_takes_no_more_memory() -> anyhow::Result<()> {
+    const MEMORY_MAX_KIB: u64 = 200 << 10;
+    let engine = NativeEngine::with_busybox()?;
+    let archive = many_files(1000, 1000)?;
+    engine.docker_with_input(&["build", "-t", "made", "-"], &archive)?.success()?;
+    let peak = peak_of(engine.pid().context("the engine runs")?)?;
+    ensure!(peak < MEMORY_MAX_KIB, "the engine took {peak} KiB");
+    assert_eq!(in_made(&engine, "ls /some | wc -l")?, "1000");
     Ok(())
 }
 

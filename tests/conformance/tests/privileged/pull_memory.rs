@@ -50,7 +50,7 @@ fn layer(files: usize) -> anyhow::Result<Layer> {
 }
 
 /// The most that the process had in memory since it was last asked, in KiB.
-fn peak_of(pid: u32) -> anyhow::Result<u64> {
+pub(crate) fn peak_of(pid: u32) -> anyhow::Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let peak = peak.and_then(|peak| peak.split_whitespace().next()).context("a peak")?.parse()?;
