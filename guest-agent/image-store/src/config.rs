@@ -48,10 +48,6 @@ impl CheckedConfig {
 
     /// What the image runs on.
     pub(crate) fn platform(&self) -> Platform {
-        Platform {
-            os: self.configuration.os().to_string(),
-            architecture: self.configuration.architecture().to_string(),
-            variant: self.configuration.variant().clone(),
-        }
+        Platform::from(&self.configuration)
     }
 }

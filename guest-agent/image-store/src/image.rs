@@ -38,11 +38,7 @@ pub struct Image {
 impl Image {
     /// What it says that it is for.
     pub fn platform(&self) -> Platform {
-        Platform {
-            os: self.config.os().to_string(),
-            architecture: self.config.architecture().to_string(),
-            variant: self.config.variant().clone(),
-        }
+        Platform::from(&self.config)
     }
 
     /// Whether nothing but its id names it.

@@ -4,6 +4,9 @@ use std::env::consts::ARCH;
 use std::fmt;
 use std::str::FromStr;
 
+use oci_spec::image::ImageConfiguration;
+use serde_json::{Value, json};
+
 /// An operating system, an architecture and perhaps its variant, in Go's names.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Platform {
@@ -29,6 +32,15 @@ impl Platform {
             variant: None,
         }
         .normalised()
+    }
+
+    /// As an entry of an index says it (OCI image specification, `platform` of a descriptor).
+    pub(crate) fn to_json(&self) -> Value {
+        let mut platform = json!({ "architecture": self.architecture, "os": self.os });
+        if let Some(variant) = &self.variant {
+            platform["variant"] = json!(variant);
+        }
+        platform
     }
 
     /// How well `candidate` serves someone who wants `self`: smaller is better, `None`
@@ -76,6 +88,16 @@ fn go_architecture(name: &str) -> &str {
         "i386" | "i686" | "x86" => "386",
         "powerpc64" => "ppc64le",
         other => other,
+    }
+}
+
+impl From<&ImageConfiguration> for Platform {
+    fn from(config: &ImageConfiguration) -> Self {
+        Self {
+            os: config.os().to_string(),
+            architecture: config.architecture().to_string(),
+            variant: config.variant().clone(),
+        }
     }
 }
 

@@ -1,7 +1,6 @@
 //! Pushing what was made here, whether it is in the store or not.
 
 use super::manifest::index_of;
-use crate::config::CheckedConfig;
 use crate::digest::Digest;
 use crate::error::ImageError;
 use crate::progress::{PushEvent, PushProgress};
@@ -36,8 +35,7 @@ impl ImageStore {
             let name = if is_one { tag } else { put.manifest.digest.as_str() };
             put.session.put_manifest(name, &put.manifest).await?;
             self.note(reference, &image, &put)?;
-            let platform = CheckedConfig::parse(&image.raw_config)?.platform();
-            manifests.push((platform, put.manifest));
+            manifests.push((image.platform(), put.manifest));
             last = Some(put.session);
         }
         let document = match manifests.as_slice() {

@@ -79,16 +79,12 @@ pub(super) fn index_of(manifests: &[(Platform, ManifestDocument)]) -> ManifestDo
     let are_dockers = manifests.iter().all(|(_, manifest)| manifest.media_type == DOCKER_MANIFEST);
     let media_type = if are_dockers { DOCKER_LIST } else { OCI_INDEX };
     let entries = manifests.iter().map(|(platform, manifest)| {
-        let mut entry = json!({
+        json!({
             "mediaType": manifest.media_type,
             "size": manifest.content.len(),
             "digest": manifest.digest,
-            "platform": { "architecture": platform.architecture, "os": platform.os },
-        });
-        if let Some(variant) = &platform.variant {
-            entry["platform"]["variant"] = json!(variant);
-        }
-        entry
+            "platform": platform.to_json(),
+        })
     });
     let entries: Vec<Value> = entries.collect();
     let index = json!({ "schemaVersion": 2, "mediaType": media_type, "manifests": entries });

@@ -17,7 +17,6 @@ use std::collections::HashMap;
 
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 
-use crate::config::CheckedConfig;
 use crate::digest::Digest;
 use crate::error::ImageError;
 use crate::image::{Image, LayerBlob, LayerInfo};
@@ -189,7 +188,7 @@ fn check_platform(
     reference: &ImageReference,
     platform: Option<&Platform>,
 ) -> Result<(), ImageError> {
-    let found = CheckedConfig::parse(&image.raw_config)?.platform();
+    let found = image.platform();
     match platform {
         Some(wanted) if wanted.rank(&found) != Some(0) => Err(ImageError::Platform {
             reference: reference.familiar(),

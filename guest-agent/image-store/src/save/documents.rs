@@ -75,14 +75,7 @@ impl Documents {
             let manifest = manifest_of(chosen, &descriptors);
             let digest = Digest::of(&manifest);
             let mut entry = descriptor(OCI_MANIFEST, &digest, manifest.len() as u64);
-            let config = &chosen.image.config;
-            entry["platform"] = json!({
-                "architecture": config.architecture().to_string(),
-                "os": config.os().to_string(),
-            });
-            if let Some(variant) = config.variant() {
-                entry["platform"]["variant"] = json!(variant);
-            }
+            entry["platform"] = chosen.image.platform().to_json();
             platforms.push(entry);
             blobs.push((chosen.image.id.clone(), chosen.image.raw_config.clone()));
             blobs.push((digest, manifest));
