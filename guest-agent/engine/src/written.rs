@@ -6,7 +6,7 @@ use std::thread;
 use bytes::Bytes;
 use futures::{Stream, stream};
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{EngineError, Result};
 
@@ -34,8 +34,22 @@ pub(crate) fn written(
     Ok(stream::poll_fn(move |context| receiver.poll_recv(context)))
 }
 
-/// Does work that waits for somebody else.
-pub(crate) fn start_thread(work: impl FnOnce() + Send + 'static) -> Result<()> {
+/// Does `work`, which waits for a client, on a thread of its own: it may take for ever, and must
+/// not take one of those on which the engine's own work is done.
+pub(crate) async fn on_own_thread<T, E>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: From<EngineError> + Send + 'static,
+{
+    let (sender, done) = oneshot::channel();
+    // An error says that nobody waits any more.
+    start_thread(move || drop(sender.send(work())))?;
+    done.await.map_err(|_| EngineError::Defect("a transfer panicked".to_owned()))?
+}
+
+fn start_thread(work: impl FnOnce() + Send + 'static) -> Result<()> {
     // A request's body that is dropped there may have to be read to its end by the runtime.
     let runtime = Handle::current();
     let thread = thread::Builder::new().name("transfer".to_owned()).spawn(move || {

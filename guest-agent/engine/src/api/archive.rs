@@ -19,11 +19,12 @@ use serde_json::{Value, json};
 
 use super::error::ApiError;
 use super::query::{Flag, Query};
-use super::transfer::{BodyReader, on_own_thread, written_body};
+use super::transfer::{BodyReader, written_body};
 use crate::container::{Container, ContainerFiles, FilesUse};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::files::{ContainerPath, FilesError, Node, NodeKind, UnpackOptions, pack, pack_content};
+use crate::written::on_own_thread;
 
 const STAT_HEADER: HeaderName = HeaderName::from_static("x-docker-container-path-stat");
 const TAR: &str = "application/x-tar";

@@ -6,10 +6,9 @@ use axum::body::{Body, BodyDataStream};
 use bytes::{Buf as _, Bytes};
 use futures::StreamExt as _;
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
 
-use crate::error::{EngineError, Result};
-use crate::written::{start_thread, written};
+use crate::error::Result;
+use crate::written::written;
 
 /// Reads a request's body. Blocks, so not on an async thread.
 #[derive(Debug)]
@@ -41,17 +40,6 @@ impl Read for BodyReader {
     }
 }
 
-/// Does `work`, which waits for a client, on a thread of its own: it may take for ever, and must
-/// not take one of those on which the engine's own work is done.
-pub(super) async fn on_own_thread<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    let (sender, receiver) = oneshot::channel();
-    // An error says that the client went away.
-    start_thread(move || drop(sender.send(work())))?;
-    receiver.await.map_err(|_| EngineError::Defect("reading a request panicked".to_owned()))?
-}
-
 /// An answer's body, written by `write` on a thread of its own. When that fails the connection
 /// is broken off.
 pub(super) fn written_body(
@@ -63,14 +51,20 @@ pub(super) fn written_body(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::written::on_own_thread;
+
+    async fn read(mut reader: BodyReader) -> io::Result<String> {
+        let read = on_own_thread(move || -> Result<_> { Ok(io::read_to_string(&mut reader)) });
+        read.await.unwrap()
+    }
 
     #[tokio::test]
     async fn a_body_goes_through_threads_in_both_directions() {
         let text = "x".repeat((3 << 17) + 5);
         let sent = text.clone();
         let body = written_body(move |out| out.write_all(sent.as_bytes())).unwrap();
-        let mut reader = BodyReader::new(body);
-        let read = on_own_thread(move || Ok(io::read_to_string(&mut reader))).await.unwrap();
+        let reader = BodyReader::new(body);
+        let read = read(reader).await;
         assert_eq!(read.unwrap(), text);
     }
 
@@ -80,8 +74,8 @@ mod tests {
             out.write_all(b"half")?;
             Err(io::ErrorKind::TimedOut.into())
         });
-        let mut reader = BodyReader::new(body.unwrap());
-        let read = on_own_thread(move || Ok(io::read_to_string(&mut reader))).await.unwrap();
+        let reader = BodyReader::new(body.unwrap());
+        let read = read(reader).await;
         read.expect_err("it was not the whole");
     }
 }

@@ -10,7 +10,6 @@ use naru_error::chain;
 use naru_image_store::WebUrl;
 use tokio::io::AsyncRead;
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
 use tokio_util::io::SyncIoBridge;
 use tokio_util::sync::CancellationToken;
 
@@ -22,7 +21,7 @@ use super::uploads::Uploads;
 use crate::build::{BuildError, Context, Directory, Kept, ReceivedContext};
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::written::start_thread;
+use crate::written::on_own_thread;
 
 /// How much of an upload may wait.
 const UPLOAD: usize = 256 << 10;
@@ -191,15 +190,4 @@ async fn receive<K: Send + 'static>(
         }
     })
     .await
-}
-
-/// Does work that waits for a client, who may never go on: on none of the threads on which the
-/// engine's own work is done.
-async fn on_own_thread<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, BuildError> + Send + 'static,
-) -> Result<T, BuildError> {
-    let (sender, done) = oneshot::channel();
-    // Who has given the build up does not wait any more.
-    start_thread(move || drop(sender.send(work())))?;
-    done.await.map_err(|_| EngineError::Defect("receiving files panicked".to_owned()))?
 }

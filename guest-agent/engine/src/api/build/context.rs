@@ -9,7 +9,7 @@ use naru_image_store::WebUrl;
 use serde_json::json;
 
 use super::super::lines::Lines;
-use super::super::transfer::{BodyReader, on_own_thread};
+use super::super::transfer::BodyReader;
 use super::options::Asked;
 use crate::build::{
     BuildError, BuildFiles, Context, Directory, DockerfileText, ReceivedContext, Spooled,
@@ -17,6 +17,7 @@ use crate::build::{
 };
 use crate::engine::Engine;
 use crate::error::Result;
+use crate::written::on_own_thread;
 
 /// A context that has come.
 #[derive(Debug)]
@@ -24,10 +25,17 @@ pub(super) struct Files {
     contexts: PathBuf,
     /// The Dockerfile's path in it, which is left out if it is ignored.
     dockerfile: String,
-    /// As it came, until its files are needed.
-    spooled: Mutex<Option<Spooled>>,
     identity: Option<Fingerprint>,
-    unpacked: Mutex<Option<Arc<Context>>>,
+    /// Until it is fetched, which is once.
+    came: Mutex<Option<Came>>,
+}
+
+/// As what it has come.
+#[derive(Debug)]
+enum Came {
+    /// Whose files are not needed yet.
+    Archive(Spooled),
+    Directory(Context),
 }
 
 /// Takes a context whole, and reads its Dockerfile. It may come as slowly as the client pleases.
@@ -76,9 +84,8 @@ fn taken(
     let files = Files {
         contexts,
         dockerfile: name.clone(),
-        spooled: Mutex::new(Some(spooled)),
         identity: Some(Fingerprint::of_bytes(identity.as_bytes())),
-        unpacked: Mutex::default(),
+        came: Mutex::new(Some(Came::Archive(spooled))),
     };
     Ok((DockerfileText { name, text }, files))
 }
@@ -136,31 +143,25 @@ impl Files {
     ) -> Result<Self, BuildError> {
         // Once its text is read.
         context.leave_out_ignored(&dockerfile)?;
-        let unpacked = Mutex::new(Some(Arc::new(context)));
-        Ok(Self { contexts, dockerfile, spooled: Mutex::default(), identity: None, unpacked })
+        let came = Mutex::new(Some(Came::Directory(context)));
+        Ok(Self { contexts, dockerfile, identity: None, came })
     }
 
-    fn known(&self) -> Option<Arc<Context>> {
-        self.unpacked.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Unpacks it, unless that was done.
-    async fn context(&self) -> Result<Arc<Context>, BuildError> {
-        if let Some(context) = self.known() {
-            return Ok(context);
-        }
-        let spooled = self.spooled.lock().unwrap_or_else(PoisonError::into_inner).take();
+    /// Its files, unpacked if they are not yet.
+    async fn context(&self) -> Result<Context, BuildError> {
+        let came = self.came.lock().unwrap_or_else(PoisonError::into_inner).take();
         let gone = || BuildError::NotFound("the build context could not be unpacked".to_owned());
-        let spooled = spooled.ok_or_else(gone)?;
+        let spooled = match came.ok_or_else(gone)? {
+            Came::Directory(context) => return Ok(context),
+            Came::Archive(spooled) => spooled,
+        };
         let (contexts, dockerfile) = (self.contexts.clone(), self.dockerfile.clone());
-        let unpacked = on_own_thread(move || {
+        let unpacked = on_own_thread(move || -> Result<Context> {
             let context = spooled.unpack(&contexts).map_err(BuildError::from)?;
             context.leave_out_ignored(&dockerfile).map_err(BuildError::from)?;
-            Ok(Arc::new(context))
+            Ok(context)
         });
-        let context = unpacked.await?;
-        *self.unpacked.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&context));
-        Ok(context)
+        Ok(unpacked.await?)
     }
 }
 
