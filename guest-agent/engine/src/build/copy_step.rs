@@ -7,9 +7,9 @@ use naru_dockerfile::{Came, Command, Fingerprint, Transfer, created_by};
 
 use super::building::Building;
 use super::cache::CachedStep;
-use super::copy::{self, CopyPlan, CopyTarget, Fetched, Found, Sources};
+use super::copy::{self, CopyError, CopyPlan, CopyTarget, Fetched, Found, Sources};
 use super::error::BuildError;
-use super::origin::Opened;
+use super::origin::{Opened, Source};
 use super::progress::Step;
 use super::stage::Stage;
 use super::workspace::Workspace;
@@ -72,15 +72,18 @@ impl Building {
         } else {
             None
         };
-        let source = match &source {
+        let opened = match &source {
             Some(source) => Some(self.open(source).await?),
             None => None,
         };
         let layers = if plan.is_linked() { &[][..] } else { &stage.layers };
         let workspace = Workspace::new(&self.engine, layers)?;
         let below = stage.layers.clone();
-        let copying = Arc::new(Copying { plan, source, fetched, workspace, below });
-        let (found, owner) = self.find_files(&copying).await?;
+        let copying = Arc::new(Copying { plan, source: opened, fetched, workspace, below });
+        let (found, owner) = match self.find_files(&copying).await {
+            Ok(found) => found,
+            Err(error) => return Err(self.with_nearest(error, source.as_ref()).await),
+        };
         let on = (!copying.plan.is_linked()).then(|| stage.key());
         let key = copying.plan.key(&found, on, owner);
         if let Some(memo) = memo {
@@ -110,6 +113,19 @@ impl Building {
             Ok((copying.plan.find(copying.sources(tree.as_ref()), &cancelled)?, owner))
         })
         .await
+    }
+
+    /// Says of a file that is not there which may be meant of those that were not fetched.
+    async fn with_nearest(&self, error: BuildError, source: Option<&Source>) -> BuildError {
+        let BuildError::Copy(CopyError::Missing { path, nearest: None }) = &error else {
+            return error;
+        };
+        let Some(Source::Context(context)) = source else { return error };
+        let asked = self.request.files.nearest(context.as_deref(), path);
+        match self.cancelled.run_until_cancelled(asked).await {
+            Some(nearest) => CopyError::Missing { path: path.clone(), nearest }.into(),
+            None => BuildError::Cancelled,
+        }
     }
 
     /// Copies them, and makes a layer of that.

@@ -21,6 +21,12 @@ pub(crate) trait BuildFiles: Send + Sync + Debug {
     async fn identity(&self, _context: Option<&str>) -> Option<Fingerprint> {
         None
     }
+
+    /// What may be meant by a path that a directory does not have, if the client has more than was
+    /// wanted. It is asked when the build has failed: nothing more can go wrong.
+    async fn nearest(&self, _context: Option<&str>, _path: &str) -> Option<String> {
+        None
+    }
 }
 
 /// What a build needs of a directory.

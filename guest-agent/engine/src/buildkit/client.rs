@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use naru_buildkit::fsutil::Received;
+use naru_buildkit::fsutil::{Received, Sink};
 use naru_buildkit::{BuildContext, ContextRequest, Session};
 use naru_dockerfile::Place as Address;
 use naru_error::chain;
@@ -83,6 +83,16 @@ impl Client {
         let folder = self.folder().await?;
         let root = folder.path().to_owned();
         receive(session, request, Place::fresh(root), folder).await
+    }
+
+    /// What it has of these files, which comes nowhere.
+    pub(super) async fn look<S: Sink>(
+        &self,
+        request: ContextRequest,
+        sink: &mut S,
+    ) -> Result<Received, BuildError> {
+        let session = self.context.session().await.map_err(of_client)?;
+        session.receive_context(&request, sink).await.map_err(of_client)
     }
 
     async fn folder(&self) -> Result<Context, BuildError> {

@@ -194,6 +194,19 @@ impl BuildFiles for SessionFiles {
         *known = Arc::downgrade(&directory);
         Ok(directory)
     }
+
+    async fn nearest(&self, context: Option<&str>, path: &str) -> Option<String> {
+        let (name, own) = match context.map(|context| self.others.get(context)) {
+            // All of what is uploaded is here.
+            None if self.upload.is_some() => return None,
+            None => (&self.name, self.ignored.as_deref()),
+            Some(Some(Other::Directory(name))) => (name, None),
+            Some(_) => return None,
+        };
+        let exclude = self.excluded(name, own).await.ok()?;
+        let request = ContextRequest { name: name.clone(), exclude, ..ContextRequest::default() };
+        self.client.nearest(&request, path).await.ok()?
+    }
 }
 
 impl SessionFiles {

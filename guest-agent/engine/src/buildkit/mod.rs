@@ -16,6 +16,7 @@ mod drawing;
 mod export;
 mod failure;
 mod files;
+mod names;
 mod questions;
 mod receive;
 mod secrets;

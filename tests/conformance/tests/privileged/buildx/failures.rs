@@ -37,6 +37,19 @@ fn what_is_copied_must_be_there() -> anyhow::Result<()> {
     let said = buildx.failure(&["context"])?;
     assert!(said.contains("missing"), "{said}");
     assert!(said.contains(">>> COPY missing /"), "{said}");
+    // The client has more than it was asked for.
+    buildx.write("context/folder/deep.txt", "")?;
+    buildx.write("context/folder/hidden.txt", "")?;
+    buildx.write("context/.dockerignore", "**/hidden.txt\n")?;
+    for (source, meant) in [
+        ("fodler", "(did you mean /folder?)"),
+        ("folder/deep.tx", "(did you mean /folder/deep.txt?)"),
+        ("folder/hidden.tx", "\"/folder/hidden.tx\": not found\n"),
+    ] {
+        buildx.write("context/Dockerfile", &format!("FROM busybox\nCOPY {source} /\n"))?;
+        let said = buildx.failure(&["context"])?;
+        assert!(said.contains(meant), "{said}");
+    }
     Ok(())
 }
 
