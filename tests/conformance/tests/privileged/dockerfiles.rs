@@ -1,11 +1,12 @@
 //! Dockerfiles, each built by the engine under test and by Docker's two builders: what comes out
 //! is the same, but for what `dockerfile-differences.toml` lists with its reason.
 //!
-//! The cases are in `dockerfiles/*.toml`. Each is built by Naru through `POST /build` and by buildx,
-//! by the classic builder and by the BuildKit of Debian's docker.io, unless it says why not. Compared are
-//! the files with all that they have, the configuration, the history, and for cases that build
-//! more than once which steps were done before. By hand, `NARU_DOCKERFILES=WORD` picks cases by
-//! name, and `NARU_DOCKERFILES_PEERS=1` compares Docker's two builders with each other.
+//! The cases are in `dockerfiles/*.toml`. Each is built by Naru through `POST /build`, by another
+//! Naru through buildx, by the classic builder and by the BuildKit of Debian's docker.io, unless it
+//! says why not. Compared are the files with all that they have, the configuration, the history, and
+//! for cases that build more than once which steps were done before. By hand,
+//! `NARU_DOCKERFILES=WORD` picks cases by name, and `NARU_DOCKERFILES_PEERS=1` compares Docker's two
+//! builders with each other.
 
 mod bases;
 mod case;
@@ -45,16 +46,26 @@ fn every_dockerfile_holds_against_docker() -> anyhow::Result<()> {
     ensure!(cases.len() >= 150, "only {} Dockerfiles are compared", cases.len());
     cases.retain(|case| picked.as_ref().is_none_or(|word| case.name.contains(word)));
     let (naru, docker) = (NativeEngine::start()?, Dockerd::in_memory()?);
+    // What the one has built must not be there already for the other.
+    let through_buildx = NativeEngine::start()?;
     let socket = docker.socket();
-    load_bases(&naru, &format!("unix://{}", socket.display()))?;
+    let hosts = [naru.host(), through_buildx.host(), format!("unix://{}", socket.display())];
+    load_bases(&naru, &hosts)?;
     let buildx = clients::buildx()?;
     let served = Files::serve(&docker, naru.scratch())?;
     let (first, others) = match var_os("NARU_DOCKERFILES_PEERS") {
         None => (Builder::Naru, &[Builder::Buildx, Builder::Classic, Builder::BuildKit][..]),
         Some(_) => (Builder::Classic, &[Builder::BuildKit][..]),
     };
-    let suite =
-        Suite { naru: &naru, docker: &socket, buildx: &buildx, url: served.url(), first, others };
+    let suite = Suite {
+        naru: &naru,
+        through_buildx: &through_buildx,
+        docker: &socket,
+        buildx: &buildx,
+        url: served.url(),
+        first,
+        others,
+    };
     let begun = Instant::now();
     let compared = suite.run(&cases);
     println!("{} Dockerfiles in {} s", cases.len(), begun.elapsed().as_secs());
@@ -99,15 +110,15 @@ fn every_dockerfile_holds_against_docker() -> anyhow::Result<()> {
     )
 }
 
-/// Both have the same images, by the same names.
-fn load_bases(naru: &DockerHost, docker: &str) -> anyhow::Result<()> {
+/// All have the same images, by the same names.
+fn load_bases(client: &DockerHost, hosts: &[String]) -> anyhow::Result<()> {
     for (image, names) in bases::all()? {
         let archive = image.docker_archive(names[0])?;
-        naru.docker_with_input(&["load"], &archive)?.success()?;
-        naru.docker_with_input(&["--host", docker, "load"], &archive)?.success()?;
-        for name in &names[1..] {
-            naru.docker(&["tag", names[0], name])?.success()?;
-            naru.docker(&["--host", docker, "tag", names[0], name])?.success()?;
+        for host in hosts {
+            client.docker_with_input(&["--host", host, "load"], &archive)?.success()?;
+            for name in &names[1..] {
+                client.docker(&["--host", host, "tag", names[0], name])?.success()?;
+            }
         }
     }
     Ok(())
@@ -116,6 +127,8 @@ fn load_bases(naru: &DockerHost, docker: &str) -> anyhow::Result<()> {
 /// What all cases share.
 struct Suite<'a> {
     naru: &'a DockerHost,
+    /// One more, for buildx alone.
+    through_buildx: &'a DockerHost,
     /// Where Docker listens.
     docker: &'a Path,
     /// The program.
@@ -174,7 +187,8 @@ impl Suite<'_> {
 
     /// What comes of these cases with one builder.
     fn answers_of_all(&self, cases: &[Case], builder: Builder) -> Vec<anyhow::Result<Answers>> {
-        let side = Side { builder, naru: self.naru, docker: self.docker, buildx: self.buildx };
+        let naru = if builder == Builder::Buildx { self.through_buildx } else { self.naru };
+        let side = Side { builder, naru, docker: self.docker, buildx: self.buildx };
         let mut built: Vec<_> = cases.iter().map(|case| self.build(case, &side)).collect();
         let looked = side.look(built.iter_mut().flatten().flatten());
         let answers = cases.iter().zip(built).map(|(case, built)| {

@@ -118,10 +118,7 @@ impl Case {
 
     pub(super) fn is_compared_with(&self, builder: Builder) -> bool {
         if builder.is_naru() {
-            // What needs a session is asked for by buildx alone. Else buildx asks for what is made
-            // already: it must be the same, but says nothing of how often steps are done.
-            return (builder == Builder::Buildx) == self.session
-                || (builder == Builder::Buildx && self.then.is_empty());
+            return builder == Builder::Buildx || !self.session;
         }
         // One of Docker's is enough to say what files come of another Dockerfile.
         let is_enough = builder == Builder::Classic && self.docker.is_some();

@@ -59,7 +59,7 @@ impl Builder {
 /// One of them.
 pub(super) struct Side<'a> {
     pub(super) builder: Builder,
-    /// Gives the clients their directory, and is the engine under test.
+    /// The engine under test; of Docker's builders, that which gives clients their directory.
     pub(super) naru: &'a DockerHost,
     /// Where Docker listens.
     pub(super) docker: &'a Path,
