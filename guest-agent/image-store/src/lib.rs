@@ -20,6 +20,7 @@
 //! know of either it is told through closures.
 
 mod archive;
+mod attestation;
 mod config;
 mod digest;
 mod door;
@@ -48,6 +49,7 @@ mod stream;
 mod unpack;
 
 pub use archive::ArchiveError;
+pub use attestation::{Attestation, Outgoing};
 pub use digest::{Digest, DigestError};
 pub use error::ImageError;
 pub use holds::ImageHold;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::digest::{Digest, DigestError};
+use crate::platform::Platform;
 
 const DEFAULT_DOMAIN: &str = "docker.io";
 const LEGACY_DEFAULT_DOMAIN: &str = "index.docker.io";
@@ -83,6 +84,14 @@ impl ImageReference {
     /// The whole reference as people write it: `busybox:latest`.
     pub fn familiar(&self) -> String {
         self.suffixed(self.familiar_name())
+    }
+
+    /// As software of any kind is named (Package URL specification), for one platform.
+    pub fn package_url(&self, platform: &Platform) -> String {
+        let platform = platform.to_string().replace('/', "%2F");
+        let version = self.tag.clone().or_else(|| self.digest.as_ref().map(ToString::to_string));
+        let version = version.map(|version| format!("@{version}")).unwrap_or_default();
+        format!("pkg:docker/{}{version}?platform={platform}", self.familiar_name())
     }
 
     /// The same repository at `digest`, without a tag.

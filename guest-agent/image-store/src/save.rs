@@ -16,6 +16,7 @@ use std::io::{self, BufReader, Read, Write};
 
 use tar::{Builder, EntryType, Header};
 
+use crate::attestation::{Attestation, Outgoing};
 use crate::digest::Digest;
 use crate::error::ImageError;
 use crate::image::Image;
@@ -33,6 +34,8 @@ const BUFFER: usize = 128 << 10;
 struct Chosen {
     image: Image,
     names: Vec<ImageReference>,
+    /// What is said of it.
+    attestation: Option<Attestation>,
 }
 
 /// Images about to be written out. Their layers stay while this lives.
@@ -64,7 +67,7 @@ impl ImageStore {
                 check_platform(&image, name, platforms)?;
                 let position = chosen.iter().position(|known| known.image.id == image.id);
                 let position = position.unwrap_or_else(|| {
-                    chosen.push(Chosen { image, names: Vec::new() });
+                    chosen.push(Chosen { image, names: Vec::new(), attestation: None });
                     chosen.len() - 1
                 });
                 let names = &mut chosen[position].names;
@@ -74,38 +77,27 @@ impl ImageStore {
         self.written(&chosen, Documents::of)
     }
 
-    /// Images that were made here, by their configurations: one by itself, several as those of
-    /// different platforms behind one index, which is OCI's alone. Their layers must be held until
-    /// this has given what holds them then.
+    /// Images that were made here: one by itself, several as those of different platforms behind
+    /// one index, which is OCI's alone, and is also where what is said of them stands. Their
+    /// layers must be held until this has given what holds them then.
     pub async fn save_made(
         &self,
-        configs: Vec<Vec<u8>>,
+        images: Vec<Outgoing>,
         names: Vec<ImageReference>,
     ) -> Result<SavedImages, ImageError> {
         let store = self.clone();
         let chosen = move || {
-            let images = configs.into_iter().map(|config| store.described(config));
-            let images: Vec<Image> = images.collect::<Result<_, _>>()?;
-            store.written_made(images, names)
+            let chosen = images.into_iter().map(|Outgoing { config, attestation }| {
+                let image = store.described(config)?;
+                Ok(Chosen { image, names: names.clone(), attestation })
+            });
+            let chosen: Vec<Chosen> = chosen.collect::<Result<_, ImageError>>()?;
+            match chosen.as_slice() {
+                [Chosen { attestation: None, .. }] => store.written(&chosen, Documents::of),
+                _ => store.written(&chosen, Documents::of_platforms),
+            }
         };
         self.door().run("choosing images", chosen).await
-    }
-
-    fn written_made(
-        &self,
-        images: Vec<Image>,
-        names: Vec<ImageReference>,
-    ) -> Result<SavedImages, ImageError> {
-        match <[Image; 1]>::try_from(images) {
-            Ok([image]) => self.written(&[Chosen { image, names }], Documents::of),
-            Err(images) => {
-                let chosen: Vec<Chosen> = images
-                    .into_iter()
-                    .map(|image| Chosen { image, names: names.clone() })
-                    .collect();
-                self.written(&chosen, Documents::of_platforms)
-            }
-        }
     }
 
     fn written(
@@ -159,11 +151,7 @@ impl ImageStore {
 }
 
 fn check_platform(image: &Image, name: &str, platforms: &[Platform]) -> Result<(), ImageError> {
-    let found = Platform {
-        os: image.config.os().to_string(),
-        architecture: image.config.architecture().to_string(),
-        variant: image.config.variant().clone(),
-    };
+    let found = image.platform();
     let fits = |wanted: &Platform| wanted.rank(&found).is_some();
     match platforms.first() {
         Some(wanted) if !platforms.iter().any(fits) => Err(ImageError::Platform {

@@ -42,6 +42,8 @@ pub(super) struct Building {
     pub(super) platform: Platform,
     /// What all times of the result are set to.
     pub(super) epoch: Option<Timestamp>,
+    /// When this was asked for.
+    pub(super) began: Timestamp,
     /// The client's directories, each fetched once.
     pub(super) directories: HashMap<Option<String>, OnceCell<Arc<Directory>>>,
 }

@@ -53,6 +53,8 @@ impl Building {
             config: stage.document(self.epoch, inline::is_asked_for(&self.request))?,
             platform: stage.platform,
             layers: stage.layers,
+            materials: self.images.materials(),
+            began: self.began,
         })
     }
 

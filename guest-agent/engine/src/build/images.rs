@@ -3,17 +3,27 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use naru_image_store::{Image, ImageReference, MadeLayer, Platform, PullEvent};
+use naru_image_store::{Digest, Image, ImageReference, MadeLayer, Platform, PullEvent};
 
 use super::error::BuildError;
 use super::progress::Progress;
 use super::request::BuildRequest;
+use super::result::Material;
 use super::stage::Stage;
 use crate::engine::Engine;
 
 /// Those that were looked for, each for one platform.
 #[derive(Debug, Default)]
-pub(super) struct BaseImages(HashMap<(String, String), Stage>);
+pub(super) struct BaseImages(HashMap<(String, String), BaseImage>);
+
+/// One that was found.
+#[derive(Debug)]
+pub(super) struct BaseImage {
+    /// A stage that is this image.
+    pub(super) stage: Stage,
+    /// Its manifest, if it came with one.
+    digest: Option<Digest>,
+}
 
 /// An image that is needed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -27,15 +37,27 @@ impl BaseImages {
         self.0.contains_key(&(wanted.name.clone(), wanted.platform.to_string()))
     }
 
-    pub(super) fn add(&mut self, wanted: &Wanted, stage: Stage) {
-        self.0.insert((wanted.name.clone(), wanted.platform.to_string()), stage);
+    pub(super) fn add(&mut self, wanted: &Wanted, image: BaseImage) {
+        self.0.insert((wanted.name.clone(), wanted.platform.to_string()), image);
+    }
+
+    /// All of them, in the order of their names.
+    pub(super) fn materials(&self) -> Vec<Material> {
+        let named = |((name, _), image): (&(String, String), &BaseImage)| {
+            let reference = name.parse::<ImageReference>().ok();
+            let url = reference.map(|reference| reference.package_url(&image.stage.platform));
+            Material { name: url.unwrap_or_else(|| name.clone()), digest: image.digest.clone() }
+        };
+        let mut materials: Vec<Material> = self.0.iter().map(named).collect();
+        materials.sort();
+        materials
     }
 
     /// A stage that is this image.
     pub(super) fn stage(&self, name: &str, platform: &Platform) -> Result<Stage, BuildError> {
         let found = self.0.get(&(name.to_owned(), platform.to_string()));
         let unknown = || BuildError::NotFound(format!("image {name} was not looked for"));
-        found.cloned().ok_or_else(unknown)
+        found.map(|image| image.stage.clone()).ok_or_else(unknown)
     }
 }
 
@@ -45,7 +67,7 @@ pub(super) async fn find(
     request: &BuildRequest,
     wanted: &Wanted,
     progress: &Arc<dyn Progress>,
-) -> Result<Stage, BuildError> {
+) -> Result<BaseImage, BuildError> {
     let here = match engine.images().resolve(&wanted.name) {
         Ok(image) if fits(&image, &wanted.platform) => Some(image),
         // Nothing is there, or it is for another platform.
@@ -57,7 +79,8 @@ pub(super) async fn find(
         _ => pull(engine, request, wanted, progress).await?,
     };
     let layers = hold(engine, &image)?;
-    Ok(Stage::on_image(image.platform(), &image.raw_config, layers)?)
+    let stage = Stage::on_image(image.platform(), &image.raw_config, layers)?;
+    Ok(BaseImage { stage, digest: image.manifest_digest })
 }
 
 async fn pull(

@@ -48,7 +48,7 @@ impl Imported {
         for name in &request.options.cache_from {
             let wanted = Wanted { name: name.clone(), platform: platform.clone() };
             match images::find(engine, request, &wanted, progress).await {
-                Ok(stage) => imported.read(&stage),
+                Ok(image) => imported.read(&image.stage),
                 Err(error) => {
                     let reason = naru_error::chain(&error);
                     let message = format!("no cache is taken from {name}: {reason}");

@@ -52,4 +52,4 @@ pub(crate) use request::{
     BuildOptions, BuildRequest, BuildSecrets, DockerfileText, Limits, NamedContext, NoCache,
     RunNetwork,
 };
-pub(crate) use result::Built;
+pub(crate) use result::{Built, Material};

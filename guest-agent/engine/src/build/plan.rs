@@ -31,6 +31,7 @@ impl Building {
         progress: Arc<dyn Progress>,
         cancelled: CancellationToken,
     ) -> Result<Self, BuildError> {
+        let began = Timestamp::now();
         let platform = request.options.platform.clone().unwrap_or_else(Platform::host);
         let epoch = epoch(&request)?;
         let inputs = inputs(&request, &platform);
@@ -54,8 +55,8 @@ impl Building {
             let found =
                 missing.iter().map(|image| images::find(&engine, &request, image, &progress));
             let found = cancelled.run_until_cancelled(try_join_all(found)).await;
-            for (image, stage) in missing.into_iter().zip(found.ok_or(BuildError::Cancelled)??) {
-                images.add(image, stage);
+            for (wanted, image) in missing.into_iter().zip(found.ok_or(BuildError::Cancelled)??) {
+                images.add(wanted, image);
             }
             let mut is_changed = false;
             for number in &stages {
@@ -98,6 +99,7 @@ impl Building {
             imported,
             platform,
             epoch,
+            began,
         })
     }
 

@@ -13,6 +13,7 @@ use naru_image_store::Platform;
 use serde::Deserialize;
 
 use super::files::Other;
+use super::provenance::Provenance;
 use super::solution::Solution;
 use crate::build::{BuildOptions, NoCache, RunNetwork};
 
@@ -36,6 +37,8 @@ pub(super) struct Asked {
     pub(super) contexts: BTreeMap<String, Named>,
     /// None is the builder's own.
     pub(super) platforms: Vec<Platform>,
+    /// What is to be said of it beside its image.
+    pub(super) provenance: Option<Provenance>,
     /// Something else than a build: `frontend.outline`.
     pub(super) question: Option<String>,
     /// All else.
@@ -63,6 +66,7 @@ impl TryFrom<Target<Solution>> for Asked {
             dockerfile_name: "dockerfile".to_owned(),
             contexts: BTreeMap::new(),
             platforms: Vec::new(),
+            provenance: Provenance::asked(&attributes)?,
             question: None,
             options: BuildOptions::default(),
         };
@@ -77,8 +81,9 @@ impl TryFrom<Target<Solution>> for Asked {
                     asked.contexts.insert(context_name(context)?, named);
                 }
                 // The directories of contexts come by the build's own session; what is known of
-                // an input is in the input; the rest tells of a repository, for attestations.
+                // an input is in the input; the rest tells of a repository, for the provenance.
                 Some(("local-sessionid" | "input-metadata" | "vcs", _)) => {}
+                Some(("attest", "provenance")) => {}
                 Some(("attest", kind)) => refuse_attestation(kind, value)?,
                 _ => asked.attribute(name, value)?,
             }

@@ -81,7 +81,7 @@ impl Builder for EngineBuilder {
     }
 
     fn capabilities(&self) -> Vec<&'static str> {
-        vec!["exporter.multiple"]
+        vec!["exporter.image.attestations", "exporter.multiple"]
     }
 
     async fn workers(&self) -> Result<Vec<WorkerRecord>, BuildError> {
@@ -130,10 +130,11 @@ impl Builder for EngineBuilder {
         solution: Arc<Solution>,
         request: ExportRequest,
     ) -> Result<BTreeMap<String, String>, BuildError> {
-        export::check(&request)?;
+        export::check(&request, solution.provenance())?;
         let is_cache = !request.cache_exports.is_empty();
         let built = solution.built(&self.0.engine, context, is_cache).await?;
-        let exported = export::all(&self.0.engine, context, &built, &request);
+        let exported =
+            export::all(&self.0.engine, context, (&built, solution.provenance()), &request);
         Self::unless_cancelled(context, exported).await
     }
 

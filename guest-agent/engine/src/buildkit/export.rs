@@ -7,11 +7,13 @@ mod tree;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use naru_buildkit::wire::control::{CacheOptionsEntry, Exporter};
 use naru_buildkit::{BuildContext, BuildError, ExportRequest};
 use naru_error::{ErrorKind, chain};
-use naru_image_store::{Digest, ImageReference};
+use naru_image_store::{Attestation, Digest, ImageReference, Outgoing};
 
+use super::provenance::Provenance;
 use crate::build::Built;
 use crate::engine::Engine;
 
@@ -33,8 +35,17 @@ const SAID_ANYWAY: [(&str, &[&str]); 10] = [
 pub(super) type Told = BTreeMap<String, String>;
 
 /// Refuses what cannot be done before anything is built.
-pub(super) fn check(request: &ExportRequest) -> Result<(), BuildError> {
+pub(super) fn check(
+    request: &ExportRequest,
+    provenance: Option<&Provenance>,
+) -> Result<(), BuildError> {
     for exporter in &request.exporters {
+        if provenance.is_some_and(|provenance| !provenance.is_inline_only)
+            && !has_attestations(exporter)
+        {
+            let what = format!("the provenance of what the exporter {} makes", exporter.r#type);
+            return Err(unsupported(&what));
+        }
         let Exporter { r#type, attrs } = exporter;
         if !["moby", "image", "docker", "oci", "local", "tar"].contains(&r#type.as_str()) {
             return Err(unsupported(&format!("the exporter {type}")));
@@ -65,23 +76,32 @@ pub(super) fn check(request: &ExportRequest) -> Result<(), BuildError> {
 pub(super) async fn all(
     engine: &Engine,
     context: &BuildContext,
-    built: &[Arc<Built>],
+    (built, provenance): (&[Arc<Built>], Option<&Provenance>),
     request: &ExportRequest,
 ) -> Result<Told, BuildError> {
     let mut told = Told::new();
+    let finished = Timestamp::now();
+    let attestations: Vec<Option<Attestation>> = built
+        .iter()
+        .map(|built| Some(provenance?.of(built, context.reference(), finished)))
+        .collect();
     for (number, exporter) in request.exporters.iter().enumerate() {
         let exported = match exporter.r#type.as_str() {
             "image" if image::is_pushed(exporter) => {
-                image::export_and_push(engine, context, built, exporter).await?
+                image::export_and_push(engine, context, (built, &attestations), exporter).await?
             }
             "moby" | "image" => {
                 let built = only(built, exporter)?;
                 image::export(engine, context, built, exporter).await?
             }
-            "oci" => archive::image(engine, context, built, exporter, number).await?,
+            "oci" => {
+                let outgoing = outgoing(built, &attestations);
+                archive::image(engine, context, outgoing, exporter, number).await?
+            }
             "docker" => {
                 only(built, exporter)?;
-                archive::image(engine, context, built, exporter, number).await?
+                let outgoing = outgoing(built, &[]);
+                archive::image(engine, context, outgoing, exporter, number).await?
             }
             "tar" => archive::files(engine, context, only(built, exporter)?, number).await?,
             _ => tree::export(engine, context, built, number).await?,
@@ -95,6 +115,20 @@ pub(super) async fn all(
         }
     }
     Ok(told)
+}
+
+/// Whether it makes an index, which is where they stand.
+fn has_attestations(exporter: &Exporter) -> bool {
+    exporter.r#type == "oci" || image::is_pushed(exporter)
+}
+
+/// The results as they go elsewhere, with what is said of each.
+fn outgoing(built: &[Arc<Built>], attestations: &[Option<Attestation>]) -> Vec<Outgoing> {
+    let images = built.iter().enumerate().map(|(number, built)| Outgoing {
+        config: built.config.clone(),
+        attestation: attestations.get(number).cloned().flatten(),
+    });
+    images.collect()
 }
 
 /// The result for the one platform that there is.
@@ -135,7 +169,8 @@ mod tests {
     fn checked(r#type: &str, attrs: &[(&str, &str)]) -> Result<(), BuildError> {
         let attrs = attrs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let exporter = Exporter { r#type: r#type.to_owned(), attrs: attrs.collect() };
-        check(&ExportRequest { exporters: vec![exporter], ..ExportRequest::default() })
+        let request = ExportRequest { exporters: vec![exporter], ..ExportRequest::default() };
+        check(&request, None)
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod export;
 mod failure;
 mod files;
 mod names;
+mod provenance;
 mod questions;
 mod receive;
 mod secrets;

@@ -13,6 +13,7 @@ use super::builder::Shared;
 use super::drawing::Drawing;
 use super::failure;
 use super::files::{Begin, Places, SessionFiles};
+use super::provenance::Provenance;
 use super::secrets::SessionSecrets;
 use crate::build::{BuildRequest, Built, DockerfileText, NamedContext};
 use crate::engine::Engine;
@@ -26,6 +27,8 @@ pub(crate) struct Solution {
     parts: Vec<Part>,
     /// Results of other builds that are taken in the places of images and stages.
     inputs: BTreeMap<String, Arc<Self>>,
+    /// What is to be said of it beside its image.
+    provenance: Option<Provenance>,
 }
 
 /// A build for one platform.
@@ -117,11 +120,15 @@ impl Read {
                 built: OnceCell::new(),
             }
         });
-        Solution { parts: parts.collect(), inputs }
+        Solution { parts: parts.collect(), inputs, provenance: asked.provenance }
     }
 }
 
 impl Solution {
+    pub(super) fn provenance(&self) -> Option<&Provenance> {
+        self.provenance.as_ref()
+    }
+
     /// What comes of it for each platform, perhaps to be a cache for others. Whoever asks first
     /// has it built, and is the one by whom it is given up.
     pub(super) async fn built(

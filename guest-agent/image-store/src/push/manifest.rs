@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::attestation::Attached;
 use crate::digest::Digest;
 use crate::error::ImageError;
 use crate::image::{Image, LayerBlob};
@@ -33,16 +34,27 @@ struct Blob<'a> {
     digest: &'a str,
 }
 
+/// Which media types a manifest may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Family {
+    /// Those that it came with, or Docker's.
+    Any,
+    /// OCI's, because what is beside it has no others.
+    Oci,
+}
+
 /// The manifest the image came with, if its layers are those; else one of our own, which for
 /// the same blobs is always the same.
 pub(super) fn manifest_of(
     image: &Image,
     blobs: &[LayerBlob],
     stored: Option<ManifestDocument>,
-    reference: &ImageReference,
+    (reference, family): (&ImageReference, Family),
 ) -> Result<ManifestDocument, ImageError> {
     let came_as_oci = stored.as_ref().is_some_and(|stored| stored.media_type.starts_with(OCI));
+    let must_be_oci = family == Family::Oci;
     if let Some(stored) = stored
+        && (came_as_oci || !must_be_oci)
         && let Parsed::Image(manifest) = stored.parse(&reference.familiar())?
         && manifest.config.digest == image.id
         && manifest.layers.iter().map(|layer| &layer.digest).eq(blobs.iter().map(|b| &b.digest))
@@ -50,7 +62,8 @@ pub(super) fn manifest_of(
         return Ok(stored);
     }
     // Some media types are OCI's alone (zstd), and the two families are not mixed.
-    let oci = came_as_oci || blobs.iter().any(|blob| blob.media_type.starts_with(OCI));
+    let oci =
+        must_be_oci || came_as_oci || blobs.iter().any(|blob| blob.media_type.starts_with(OCI));
     let layers = blobs.iter().map(|blob| Blob {
         media_type: if oci { oci_layer(&blob.media_type) } else { &blob.media_type },
         size: blob.size,
@@ -74,9 +87,14 @@ pub(super) fn manifest_of(
     Ok(ManifestDocument { digest, media_type: manifest.media_type.to_owned(), content })
 }
 
-/// The index of the manifests of several platforms; for the same ones it is always the same.
-pub(super) fn index_of(manifests: &[(Platform, ManifestDocument)]) -> ManifestDocument {
-    let are_dockers = manifests.iter().all(|(_, manifest)| manifest.media_type == DOCKER_MANIFEST);
+/// The index of the manifests of several platforms, and of what is said of them; for the same
+/// ones it is always the same.
+pub(super) fn index_of(
+    manifests: &[(Platform, ManifestDocument)],
+    attached: &[Attached],
+) -> ManifestDocument {
+    let are_dockers = attached.is_empty()
+        && manifests.iter().all(|(_, manifest)| manifest.media_type == DOCKER_MANIFEST);
     let media_type = if are_dockers { DOCKER_LIST } else { OCI_INDEX };
     let entries = manifests.iter().map(|(platform, manifest)| {
         json!({
@@ -86,7 +104,7 @@ pub(super) fn index_of(manifests: &[(Platform, ManifestDocument)]) -> ManifestDo
             "platform": platform.to_json(),
         })
     });
-    let entries: Vec<Value> = entries.collect();
+    let entries: Vec<Value> = entries.chain(attached.iter().map(Attached::entry)).collect();
     let index = json!({ "schemaVersion": 2, "mediaType": media_type, "manifests": entries });
     let content = index.to_string().into_bytes();
     let digest = Digest::of(&content);
@@ -120,13 +138,13 @@ mod tests {
         let platform = |text: &str| text.parse::<Platform>().unwrap();
         let one = (platform("linux/amd64"), manifest(DOCKER_MANIFEST, "{}"));
         let other = (platform("linux/arm/v6"), manifest(DOCKER_MANIFEST, "{ }"));
-        let list = index_of(&[one.clone(), other]);
+        let list = index_of(&[one.clone(), other], &[]);
         assert_eq!(list.media_type, DOCKER_LIST);
         let Ok(Parsed::Index(_)) = list.parse("a") else { panic!("not an index: {list:?}") };
         let text: Value = serde_json::from_slice(&list.content).unwrap();
         assert_eq!(text["manifests"][1]["platform"]["variant"], "v6");
         assert_eq!(text["manifests"][0]["size"], 2);
         let oci = (platform("linux/arm64"), manifest(OCI_MANIFEST, "{}"));
-        assert_eq!(index_of(&[one, oci]).media_type, OCI_INDEX);
+        assert_eq!(index_of(&[one, oci], &[]).media_type, OCI_INDEX);
     }
 }

@@ -27,7 +27,7 @@ use crate::reference::ImageReference;
 use crate::registry::{Credentials, ManifestDocument, Origin, Purpose, Session};
 use crate::store::ImageStore;
 
-use self::manifest::manifest_of;
+use self::manifest::{Family, manifest_of};
 
 /// Layers of one push on their way at the same time; Docker's number.
 const LAYERS_AT_ONCE: usize = 5;
@@ -95,7 +95,7 @@ impl ImageStore {
         credentials: Option<&Credentials>,
         progress: PushProgress<'_>,
     ) -> Result<(), ImageError> {
-        let put = self.put_image(tag, image, credentials, progress).await?;
+        let put = self.put_image(tag, image, Family::Any, credentials, progress).await?;
         put.session.put_manifest(tag.tag().unwrap_or_default(), &put.manifest).await?;
         self.note(tag, image, &put)?;
         progress(PushEvent::Pushed {
@@ -112,6 +112,7 @@ impl ImageStore {
         &self,
         tag: &ImageReference,
         image: &Image,
+        family: Family,
         credentials: Option<&Credentials>,
         progress: PushProgress<'_>,
     ) -> Result<Put, ImageError> {
@@ -139,15 +140,12 @@ impl ImageStore {
         let blobs: Vec<LayerBlob> =
             image.layers.iter().filter_map(|layer| settled.get(&layer.diff_id).cloned()).collect();
 
-        if !session.has_blob(&image.id).await? {
-            let upload = session.begin_upload().await?;
-            session.finish_upload(&upload, &image.id, image.raw_config.clone().into()).await?;
-        }
+        settle_document(&session, &image.id, &image.raw_config).await?;
         let stored = match &image.manifest_digest {
             Some(digest) => self.index().manifest(digest)?,
             None => None,
         };
-        let manifest = manifest_of(image, &blobs, stored, tag)?;
+        let manifest = manifest_of(image, &blobs, stored, (tag, family))?;
         Ok(Put { session, manifest, blobs })
     }
 
@@ -177,6 +175,19 @@ impl ImageStore {
         let origin = Origin::of(tag.domain());
         Ok(Session::open_at(self.connector(), origin, purpose, credentials).await?)
     }
+}
+
+/// Sees to it that the repository has a blob that is small.
+async fn settle_document(
+    session: &Session,
+    digest: &Digest,
+    content: &[u8],
+) -> Result<(), ImageError> {
+    if !session.has_blob(digest).await? {
+        let upload = session.begin_upload().await?;
+        session.finish_upload(&upload, digest, content.to_vec().into()).await?;
+    }
+    Ok(())
 }
 
 fn tell(progress: PushProgress<'_>, layer: &LayerInfo, state: PushState) {

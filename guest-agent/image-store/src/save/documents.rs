@@ -66,10 +66,10 @@ impl Documents {
         Self { files, blobs }
     }
 
-    /// Of one image for several platforms: its names stand for an index of these. Docker's own
-    /// language has no word for that.
+    /// Of one image for several platforms: its names stand for an index of these and of what is
+    /// said of them. Docker's own language has no word for that.
     pub(super) fn of_platforms(images: &[Chosen], sizes: &HashMap<Digest, u64>) -> Self {
-        let (mut blobs, mut platforms) = (Vec::new(), Vec::new());
+        let (mut blobs, mut platforms, mut said) = (Vec::new(), Vec::new(), Vec::new());
         for chosen in images {
             let (_, descriptors) = layers_of(chosen, sizes);
             let manifest = manifest_of(chosen, &descriptors);
@@ -77,9 +77,17 @@ impl Documents {
             let mut entry = descriptor(OCI_MANIFEST, &digest, manifest.len() as u64);
             entry["platform"] = chosen.image.platform().to_json();
             platforms.push(entry);
+            if let Some(attestation) = &chosen.attestation {
+                let platform = chosen.image.platform().normalised();
+                let attached = attestation.attached(&digest, &platform, &chosen.names);
+                said.push(attached.entry());
+                blobs.extend(attached.blobs);
+                blobs.push((attached.manifest.digest, attached.manifest.content));
+            }
             blobs.push((chosen.image.id.clone(), chosen.image.raw_config.clone()));
             blobs.push((digest, manifest));
         }
+        platforms.append(&mut said);
         let inner = document(
             &json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": platforms }),
         );

@@ -7,6 +7,7 @@ mod failures;
 mod old;
 mod outputs;
 mod platforms;
+mod provenance;
 mod secrets;
 
 use std::fs;

@@ -1,15 +1,15 @@
 //! Archives: of an image, or of the files in it.
 
 use std::io;
-use std::sync::Arc;
 
 use futures::StreamExt as _;
 use naru_buildkit::wire::control::Exporter;
 use naru_buildkit::{BuildContext, BuildError};
+use naru_image_store::{Digest, Outgoing};
 use tokio_util::io::StreamReader;
 
 use super::tree::files_of;
-use super::{Told, id, names};
+use super::{Told, names};
 use crate::build::Built;
 use crate::buildkit::drawing::OwnStep;
 use crate::buildkit::failure::of_engine;
@@ -22,24 +22,26 @@ use crate::written::written;
 pub(super) async fn image(
     engine: &Engine,
     context: &BuildContext,
-    built: &[Arc<Built>],
+    images: Vec<Outgoing>,
     exporter: &Exporter,
     number: usize,
 ) -> Result<Told, BuildError> {
     let step = OwnStep::begin(context, &format!("exporting to {} image format", exporter.r#type));
     let names = names(exporter)?;
     let mut told = Told::new();
-    if let [built] = built {
-        for key in ["containerimage.config.digest", "containerimage.digest"] {
-            told.insert(key.to_owned(), id(built).to_string());
+    if let [image] = images.as_slice() {
+        let id = Digest::of(&image.config).to_string();
+        // One of which something is said is behind an index.
+        if image.attestation.is_none() {
+            told.insert("containerimage.digest".to_owned(), id.clone());
         }
+        told.insert("containerimage.config.digest".to_owned(), id);
     }
     if !names.is_empty() {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         told.insert("image.name".to_owned(), names.join(","));
     }
-    let configs = built.iter().map(|built| built.config.clone()).collect();
-    let saved = engine.images().save_made(configs, names).await;
+    let saved = engine.images().save_made(images, names).await;
     let sent = match saved {
         Ok(saved) => send(context, number, &told, move |out| saved.write(out)).await,
         Err(error) => Err(of_engine(error)),

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use naru_buildkit::wire::control::{CacheOptionsEntry, Exporter};
 use naru_buildkit::{BuildContext, BuildError};
 use naru_error::ErrorKind;
-use naru_image_store::{ImageReference, PushEvent};
+use naru_image_store::{Attestation, ImageReference, Outgoing, PushEvent};
 
-use super::{Told, id, names, reference};
+use super::{Told, id, names, outgoing, reference};
 use crate::build::{BuildSecrets as _, Built, DockerfileText};
 use crate::buildkit::drawing::OwnStep;
 use crate::buildkit::failure;
@@ -53,7 +53,7 @@ pub(super) async fn export(
 pub(super) async fn export_and_push(
     engine: &Engine,
     context: &BuildContext,
-    built: &[Arc<Built>],
+    (built, attestations): (&[Arc<Built>], &[Option<Attestation>]),
     exporter: &Exporter,
 ) -> Result<Told, BuildError> {
     let mut told = match built {
@@ -62,7 +62,7 @@ pub(super) async fn export_and_push(
     };
     let names = names(exporter)?;
     for name in &names {
-        let digest = push(engine, context, built, name).await?;
+        let digest = push(engine, context, outgoing(built, attestations), name).await?;
         told.insert("containerimage.digest".to_owned(), digest);
     }
     told.insert("image.name".to_owned(), joined(&names));
@@ -79,14 +79,14 @@ pub(super) async fn export_cache(
     let missing =
         || BuildError::new(ErrorKind::InvalidArgument, "registry cache exporter requires ref");
     let name = reference(cache.attrs.get("ref").ok_or_else(missing)?)?;
-    push(engine, context, built, &name).await.map(drop)
+    push(engine, context, outgoing(built, &[]), &name).await.map(drop)
 }
 
 /// Pushes the result; the digest of what the registry has then.
 async fn push(
     engine: &Engine,
     context: &BuildContext,
-    built: &[Arc<Built>],
+    images: Vec<Outgoing>,
     name: &ImageReference,
 ) -> Result<String, BuildError> {
     let step = OwnStep::begin(context, &format!("pushing {name}"));
@@ -94,9 +94,8 @@ async fn push(
         let credentials = SessionSecrets::new(context.clone()).credentials(name.domain()).await;
         let credentials =
             credentials.map_err(|error| failure::told(&error, &DockerfileText::default()))?;
-        let configs = built.iter().map(|built| built.config.clone()).collect();
         let progress = |_: PushEvent| {};
-        let pushing = engine.images().push_made(name, configs, credentials.as_ref(), &progress);
+        let pushing = engine.images().push_made(name, images, credentials.as_ref(), &progress);
         let digest = pushing.await.map_err(of_engine)?;
         let familiar = name.familiar();
         engine.image_event("push", &familiar, &familiar);
