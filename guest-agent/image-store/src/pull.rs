@@ -99,7 +99,7 @@ impl ImageStore {
                 Err(error) => Err(error.into()),
             };
             match pulled {
-                Err(ImageError::Registry(error)) => {
+                Err(error) if may_be_the_mirrors(&error) => {
                     let error = naru_error::chain(&error);
                     tracing::warn!(mirror, error, "a mirror could not give an image");
                 }
@@ -252,6 +252,18 @@ impl ImageStore {
             }
         }
     }
+}
+
+/// Whether a mirror has nothing, or something else than the registry, which is asked then.
+fn may_be_the_mirrors(error: &ImageError) -> bool {
+    matches!(
+        error,
+        ImageError::Registry(_)
+            | ImageError::Config { .. }
+            | ImageError::DiffId { .. }
+            | ImageError::Platform { .. }
+            | ImageError::Unpack { .. }
+    )
 }
 
 /// Follows indexes down to the manifest of the wanted platform.
