@@ -84,7 +84,13 @@ impl<'a> BlobDownload<'a> {
             tokio::time::sleep(self.backoff()).await;
         }
         let path = format!("blobs/{}", self.descriptor.digest);
-        let response = self.session.get(&path, None, self.offset).await?;
+        let response = match self.session.get(&path, None, self.offset).await {
+            // Nothing is behind what came: it is all that the registry has.
+            Err(RegistryError::Status { status: 416, .. }) if self.offset > 0 => {
+                return Err(self.wrong_size(self.offset));
+            }
+            asked => asked?,
+        };
         self.skip = match response.status() {
             StatusCode::PARTIAL_CONTENT if goes_on_at(&response, self.offset) => 0,
             StatusCode::PARTIAL_CONTENT => {

@@ -3,6 +3,7 @@
 #![expect(clippy::panic_in_result_fn, reason = "tests assert and propagate")]
 
 mod faults;
+mod lengths;
 mod mirrors;
 mod parents;
 mod patience;

@@ -15,6 +15,8 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
+    /// The body comes again and again, with no end to it.
+    pub(crate) endless: bool,
     /// The connection breaks after this many bytes, for so many requests.
     pub(crate) cut: Option<(usize, u32)>,
     pub(crate) ranges: bool,
@@ -158,10 +160,17 @@ async fn serve(stream: TcpStream, state: Arc<Mutex<State>>) -> Option<()> {
         if let Some(range) = request.headers.get("range").filter(|_| answer.ranges) {
             let from: usize = range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()?;
             let total = answer.body.len();
-            answer.body.drain(..from);
-            answer.status = 206;
-            let value = format!("bytes {from}-{}/{total}", total - 1);
-            answer.headers.push(("Content-Range".to_owned(), value));
+            if from >= total {
+                answer = Answer { status: 416, ..Answer::default() };
+            } else {
+                answer.body.drain(..from);
+                answer.status = 206;
+                let value = format!("bytes {from}-{}/{total}", total - 1);
+                answer.headers.push(("Content-Range".to_owned(), value));
+            }
+        }
+        if answer.endless {
+            return without_end(&mut stream, &answer).await;
         }
         let mut head = format!(
             "HTTP/1.1 {} Status\r\nContent-Length: {}\r\n",
@@ -180,6 +189,17 @@ async fn serve(stream: TcpStream, state: Arc<Mutex<State>>) -> Option<()> {
             }
             _ => stream.write_all(&answer.body).await.ok()?,
         }
+    }
+}
+
+/// Ends with the connection, when who asked has had enough.
+async fn without_end(stream: &mut BufReader<TcpStream>, answer: &Answer) -> Option<()> {
+    let head = format!("HTTP/1.1 {} Status\r\nTransfer-Encoding: chunked\r\n\r\n", answer.status);
+    stream.write_all(head.as_bytes()).await.ok()?;
+    let size = format!("{:x}\r\n", answer.body.len());
+    let chunk = [size.as_bytes(), &answer.body, b"\r\n"].concat();
+    loop {
+        stream.write_all(&chunk).await.ok()?;
     }
 }
 
