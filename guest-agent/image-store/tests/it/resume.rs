@@ -36,27 +36,42 @@ async fn open(directory: &Path) -> Result<ImageStore, ImageError> {
     ImageStore::open(directory, RegistryConfig::default()).await
 }
 
+/// Says when so many layers of a pull are there.
+struct Watch {
+    whole: usize,
+    count: Mutex<usize>,
+    enough: Notify,
+}
+
+impl Watch {
+    fn until(whole: usize) -> Self {
+        Self { whole, count: Mutex::default(), enough: Notify::new() }
+    }
+
+    fn see(&self, event: &PullEvent) {
+        if let PullEvent::Layer { state: LayerState::PullComplete, .. } = event {
+            let mut count = self.count.lock().expect("no panic holds it");
+            *count += 1;
+            if *count == self.whole {
+                self.enough.notify_one();
+            }
+        }
+    }
+}
+
 /// Pulls until `whole` layers are there, and gives up then. The last one does not come.
 async fn broken_off(
     store: &ImageStore,
     reference: &ImageReference,
     whole: usize,
 ) -> anyhow::Result<()> {
-    let (enough, count) = (Notify::new(), Mutex::new(0));
-    let progress = |event| {
-        if let PullEvent::Layer { state: LayerState::PullComplete, .. } = event {
-            let mut count = count.lock().expect("no panic holds it");
-            *count += 1;
-            if *count == whole {
-                enough.notify_one();
-            }
-        }
-    };
+    let watch = Watch::until(whole);
+    let progress = |event| watch.see(&event);
     tokio::select! {
         pulled = store.pull(reference, None, None, &progress) => {
             anyhow::bail!("it ended by itself: {pulled:?}")
         }
-        () = enough.notified() => Ok(()),
+        () = watch.enough.notified() => Ok(()),
     }
 }
 
@@ -110,6 +125,35 @@ async fn another_pull_takes_over_a_layer_from_one_that_was_dropped() -> anyhow::
     for layer in &layers[..2] {
         assert_eq!(double.requests(layer).len(), 1, "each layer is fetched once");
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prune_beside_a_pull_takes_nothing_that_it_counts_on() -> anyhow::Result<()> {
+    let (double, image) = (Double::start().await?, image()?);
+    double.publish(&image);
+    let layers = layer_paths(&image);
+    double.change(&layers[2], |answer| answer.status = 503);
+    let directory = tempfile::tempdir()?;
+    let store = open(directory.path()).await?;
+    let reference = double.reference().parse()?;
+    let watch = Watch::until(LAYERS - 1);
+    let progress = |event| watch.see(&event);
+    {
+        let pull = store.pull(&reference, None, None, &progress);
+        tokio::pin!(pull);
+        tokio::select! {
+            pulled = &mut pull => anyhow::bail!("it ended by itself: {pulled:?}"),
+            () = watch.enough.notified() => {}
+        }
+        assert_eq!(store.prune(&|_| true, &|_| None).await?.reclaimed, 0);
+        double.change(&layers[2], |answer| answer.status = 200);
+        assert_eq!(pull.await?.image.layers.len(), LAYERS);
+    }
+    for layer in &layers[..2] {
+        assert_eq!(double.requests(layer).len(), 1, "what was there is not fetched again");
+    }
+    assert_eq!(store.prune(&|_| true, &|_| None).await?.reclaimed, 5000 * LAYERS as u64);
     Ok(())
 }
 
