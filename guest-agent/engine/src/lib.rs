@@ -27,6 +27,7 @@ mod engine;
 mod error;
 mod events;
 mod files;
+mod glob;
 mod image_document;
 mod network;
 mod ports;

@@ -12,6 +12,7 @@ use naru_protocol::version::ApiVersion;
 use serde_json::{Map, Value};
 
 use super::error::ApiError;
+use super::image_sharing::Sharing;
 use super::query::Query;
 use super::{build, container_view, image_view, volumes};
 use crate::container::Record;
@@ -76,19 +77,13 @@ fn layers_size(images: &[Image]) -> u64 {
 }
 
 fn images_usage(engine: &Engine, images: &[Image], version: ApiVersion) -> Result<Value, ApiError> {
-    let mut users: HashMap<&Digest, usize> = HashMap::new();
-    for layer in images.iter().flat_map(|image| &image.layers) {
-        *users.entry(&layer.diff_id).or_default() += 1;
-    }
-    let is_shared = |digest: &Digest| users.get(digest).is_some_and(|count| *count > 1);
+    let sharing = Sharing::among(images);
     let records: Vec<Record> =
         engine.containers().all().iter().map(|container| container.record()).collect();
     let mut rows = Vec::new();
     for image in images {
-        let shared = image.layers.iter().filter(|layer| is_shared(&layer.diff_id));
-        let shared: u64 = shared.map(|layer| layer.size).sum();
         let mut row = image_view::summary(image, &records, version)?;
-        row["SharedSize"] = shared.into();
+        row["SharedSize"] = sharing.shared_size(image).into();
         rows.push(row);
     }
     Ok(rows.into())

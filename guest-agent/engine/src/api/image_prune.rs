@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::error::ApiError;
+use super::image_view::created_at;
 use super::prune::until;
 use super::query::{Filters, Query};
 use crate::container::image_config;
@@ -54,12 +55,11 @@ impl Choice {
     }
 
     fn wants(&self, image: &Image) -> bool {
-        let created = image.config.created().as_deref().and_then(|text| text.parse().ok());
         // What cannot be read is not taken for old, nor for unlabelled.
         let Ok(config) = image_config(&image.raw_config) else { return false };
         let label = |key: &str| config.labels.as_ref()?.get(key).map(String::as_str);
         (image.tags.is_empty() || !self.only_dangling)
-            && self.until.is_none_or(|until| created.is_some_and(|at: Timestamp| at <= until))
+            && self.until.is_none_or(|until| created_at(image).is_some_and(|at| at <= until))
             && self.filters.labels_or_not(label)
     }
 }

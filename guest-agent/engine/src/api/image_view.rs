@@ -76,8 +76,12 @@ fn name_the_nameless(row: &mut Value, version: ApiVersion) {
 }
 
 pub(super) fn created(image: &Image) -> i64 {
-    let text = image.config.created().as_deref();
-    text.and_then(|text| text.parse::<Timestamp>().ok()).map_or(0, Timestamp::as_second)
+    created_at(image).map_or(0, Timestamp::as_second)
+}
+
+/// None where the image does not say it, or not so that it can be read.
+pub(super) fn created_at(image: &Image) -> Option<Timestamp> {
+    image.config.created().as_deref()?.parse().ok()
 }
 
 pub(super) fn inspect(image: &Image, version: ApiVersion) -> Result<Value, ApiError> {

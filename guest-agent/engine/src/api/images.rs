@@ -7,102 +7,29 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use hyper::{HeaderMap, StatusCode};
-use naru_image_store::{Digest, ImageReference, InUse, Removal, Removed};
+use naru_image_store::{Digest, InUse, Removal, Removed};
 use naru_protocol::version::ApiVersion;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::error::ApiError;
-use super::image_view::{self, created, history, inspect};
-use super::query::{Filters, Flag, Query};
+use super::image_view::{history, inspect};
+use super::query::{Flag, Query};
 use super::search;
-use super::{image_archive, image_import, image_pull, image_push};
-use crate::container::{Record, image_config};
+use super::{image_archive, image_import, image_list, image_pull, image_push};
 use crate::engine::Engine;
 use crate::error::EngineError;
-
-const FILTERS: [&str; 6] = ["before", "dangling", "label", "reference", "since", "until"];
 
 type Answer = Result<Response, ApiError>;
 
 pub(super) fn routes() -> Router<Engine> {
     Router::new()
-        .route("/images/json", get(list))
+        .route("/images/json", get(image_list::list))
         .route("/images/create", post(image_import::create))
         .route("/images/get", get(image_archive::save_all))
         .route("/images/load", post(image_archive::load))
         .route("/images/search", get(search::search))
         .route("/images/{*rest}", get(read).post(change).delete(remove))
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct ListQuery {
-    /// Also what has no name and other images were made of.
-    all: Flag,
-    filters: Option<String>,
-}
-
-async fn list(
-    State(engine): State<Engine>,
-    Extension(version): Extension<ApiVersion>,
-    Query(query): Query<ListQuery>,
-) -> Answer {
-    let filters = Filters::parse(query.filters.as_deref(), &FILTERS)?;
-    let images = engine.images().list().map_err(EngineError::from)?;
-    let records: Vec<Record> =
-        engine.containers().all().iter().map(|container| container.record()).collect();
-    let bound = |key: &str| -> Result<Option<i64>, ApiError> {
-        let Some(name) = filters.values(key).and_then(<[String]>::first) else { return Ok(None) };
-        Ok(Some(created(&engine.images().resolve(name).map_err(EngineError::from)?)))
-    };
-    let (before, since) = (bound("before")?, bound("since")?);
-    let parents = engine.parents()?;
-    let mut rows = Vec::new();
-    for image in images {
-        let config = image_config(&image.raw_config)?;
-        let labels = config.labels.unwrap_or_default();
-        let tags: Vec<String> = image.tags.iter().map(ImageReference::familiar).collect();
-        let is_parent = parents.contains(&image.id);
-        let dangling = |wanted: &str| match wanted {
-            "1" | "true" => tags.is_empty() && !is_parent,
-            _ => !image.is_nameless(),
-        };
-        let fits = (query.all.0 || !is_parent || !image.is_nameless())
-            && filters.any("dangling", dangling)
-            && filters
-                .any("reference", |pattern| tags.iter().any(|tag| reference_fits(tag, pattern)))
-            && filters.labels(|key| labels.get(key).map(String::as_str))
-            && before.is_none_or(|before| created(&image) < before)
-            && since.is_none_or(|since| created(&image) > since);
-        if !fits {
-            continue;
-        }
-        let has_tags = !tags.is_empty();
-        // A name is a filter of names too, not only of images.
-        let tags: Vec<String> = tags
-            .into_iter()
-            .filter(|tag| filters.any("reference", |pattern| reference_fits(tag, pattern)))
-            .collect();
-        let mut row = image_view::listed(&image, &records, version)?;
-        if has_tags {
-            row["RepoTags"] = json!(tags);
-        }
-        rows.push(row);
-    }
-    Ok(Json(rows).into_response())
-}
-
-/// A reference filter: the whole name, the name without its tag, or one with `*`.
-fn reference_fits(tag: &str, pattern: &str) -> bool {
-    let bare = tag.rsplit_once(':').map_or(tag, |(bare, _)| bare);
-    let full_name = |text: &str| match pattern.split_once('*') {
-        Some((start, end)) => {
-            text.len() >= start.len() + end.len() && text.starts_with(start) && text.ends_with(end)
-        }
-        None => text == pattern,
-    };
-    full_name(tag) || full_name(bare)
 }
 
 async fn read(
@@ -229,18 +156,5 @@ impl Engine {
     pub(crate) fn image_event(&self, action: &str, id: &str, name: &str) {
         let attributes = [("name".to_owned(), name.to_owned())].into();
         self.events().publish("image", action, id, attributes);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_reference_filter_takes_names_and_patterns() {
-        assert!(reference_fits("busybox:1", "busybox"));
-        assert!(reference_fits("busybox:1", "busybox:1"));
-        assert!(reference_fits("busybox:1", "busy*"));
-        assert!(!reference_fits("busybox:1", "box"));
     }
 }

@@ -62,3 +62,29 @@ fn disk_usage_counts_a_layer_once() -> anyhow::Result<()> {
     assert!(verbose.contains("box") && verbose.contains("6B"), "{verbose}");
     Ok(())
 }
+
+#[test]
+fn a_list_of_images_tells_what_they_share_if_it_is_asked_for() -> anyhow::Result<()> {
+    let engine = Engine::with_busybox()?;
+    let size = ["image", "inspect", "-f", "{{.Size}}", "busybox"];
+    let shared: i64 = engine.docker(&size)?.success()?.parse()?;
+    engine
+        .docker(&["run", "--name", "box", "busybox", "sh", "-c", "echo 12345 > /f"])?
+        .success()?;
+    engine.docker(&["commit", "box", "made:1"])?.success()?;
+    for (path, expected) in [
+        ("/v1.42/images/json?shared-size=1", shared),
+        ("/v1.42/images/json", -1),
+        // It was not known then.
+        ("/v1.41/images/json?shared-size=1", -1),
+    ] {
+        let listed = ask(&engine, "GET", path)?.json()?;
+        let told: Vec<_> = listed.as_array().into_iter().flatten().collect();
+        assert_eq!(told.len(), 2, "{path}");
+        assert!(told.iter().all(|image| image["SharedSize"] == expected), "{path}: {listed}");
+    }
+    let one = "/v1.42/images/json?shared-size=1&filters=%7B%22reference%22:%5B%22made%22%5D%7D";
+    let one = ask(&engine, "GET", one)?.json()?;
+    assert_eq!(one[0]["SharedSize"], shared, "with what is not listed, too");
+    Ok(())
+}

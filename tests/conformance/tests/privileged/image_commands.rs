@@ -103,6 +103,7 @@ fn a_digest_is_a_name_that_can_be_removed() -> anyhow::Result<()> {
     let by_digest = format!("{name}@{digest}");
     engine.docker(&["pull", "-q", &by_digest])?.success()?;
     assert_eq!(names(&engine, &[])?, [format!("{name}:<none>")]);
+    assert_eq!(names(&engine, &[&name])?, [format!("{name}:<none>")], "it has a name, too");
     engine.docker(&["tag", &by_digest, "mine:1"])?.success()?;
     let removed = engine.docker(&["rmi", &by_digest])?;
     assert_eq!(removed.success()?, format!("Untagged: {by_digest}"));
@@ -142,6 +143,10 @@ fn lists_are_filtered_by_label_age_and_pattern() -> anyhow::Result<()> {
         ("before=younger:1", &["busybox:latest", "other:1"]),
         ("reference=*:1", &["other:1", "younger:1"]),
         ("reference=o*r:1", &["other:1"]),
+        ("reference=b*:l*t", &["busybox:latest"]),
+        ("reference=*the*", &["other:1"]),
+        ("reference=?ther:[0-9]", &["other:1"]),
+        ("reference=*/*", &[]),
         ("dangling=false", &["busybox:latest", "other:1", "younger:1"]),
     ] {
         assert_eq!(names(&engine, &["--filter", filter])?, expected, "{filter}");

@@ -45,6 +45,26 @@ fn images_are_listed_and_filtered() -> anyhow::Result<()> {
 }
 
 #[test]
+fn images_are_listed_up_to_an_age() -> anyhow::Result<()> {
+    let engine = Engine::with_busybox()?;
+    engine.docker(&["create", "--name", "box", "busybox"])?.success()?;
+    engine.docker(&["commit", "box", "younger:1"])?.success()?;
+    // busybox says that it is of the first of January.
+    for (until, expected) in [
+        ("2024-01-01T00:00:00Z", ""),
+        ("2024-01-02T00:00:00Z", "busybox:latest"),
+        ("1h", "busybox:latest"),
+        ("0s", "younger:1\nbusybox:latest"),
+    ] {
+        let filter = format!("until={until}");
+        let listed = engine.docker(&["images", "--filter", &filter, "--format", NAME])?;
+        assert_eq!(listed.success()?, expected, "{until}");
+    }
+    let output = engine.docker(&["images", "--filter", "until=soon"])?;
+    expect_error(&output, 1, "invalid timestamp: soon")
+}
+
+#[test]
 fn an_image_is_inspected_by_name_id_and_prefix() -> anyhow::Result<()> {
     let engine = Engine::with_busybox()?;
     let id = id_of(&engine)?;

@@ -3,7 +3,7 @@
 
 use naru_dockerfile::{Ignore, ParentMatch, Problem};
 
-use super::glob;
+use crate::glob;
 
 /// Patterns as in `.dockerignore`, relative to the directory that is copied.
 #[derive(Clone, Debug, Default)]

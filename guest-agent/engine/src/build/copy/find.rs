@@ -11,11 +11,11 @@ use tokio_util::sync::CancellationToken;
 use super::error::{CopyError, Tried as _};
 use super::fetch::Fetched;
 use super::filter::Filter;
-use super::glob;
 use super::hash::Hashing;
 use super::plan::{CopyPlan, Source};
 use super::walk::{Status, open_directory, walk};
 use crate::files::{NodeKind, Tree, below, shown, split};
+use crate::glob;
 
 /// So many names are compared with one that is not there.
 const NAMES_MAX: usize = 10_000;

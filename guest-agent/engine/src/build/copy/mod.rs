@@ -21,7 +21,6 @@ mod error;
 mod fetch;
 mod filter;
 mod find;
-mod glob;
 mod hash;
 mod owner;
 mod place;

@@ -10,7 +10,7 @@ use super::destination::Destination;
 use super::error::CopyError;
 use super::filter::Filter;
 use super::find::Found;
-use super::glob::is_pattern;
+use crate::glob::is_pattern;
 
 /// A `COPY` or an `ADD`.
 #[derive(Clone, Debug)]

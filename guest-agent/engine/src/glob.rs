@@ -1,8 +1,8 @@
-//! Patterns of sources: `*`, `?` and `[…]`, none of which stands for a slash, and `\` before what
+//! Go's patterns of paths: `*`, `?` and `[…]`, none of which stands for a slash, and `\` before what
 //! stands for itself.
 
 /// Whether there is a pattern in it, and not just a name.
-pub(super) fn is_pattern(text: &str) -> bool {
+pub(crate) fn is_pattern(text: &str) -> bool {
     let mut rest = text.chars();
     while let Some(character) = rest.next() {
         match character {
@@ -15,7 +15,7 @@ pub(super) fn is_pattern(text: &str) -> bool {
 }
 
 /// Whether a name, in which there is no slash, matches. A pattern that is none matches nothing.
-pub(super) fn matches(pattern: &str, name: &[u8]) -> bool {
+pub(crate) fn matches(pattern: &str, name: &[u8]) -> bool {
     let Some(parts) = parts(pattern) else { return false };
     let name: Vec<char> = String::from_utf8_lossy(name).chars().collect();
     // The last star, and what it has taken.
