@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Path of `GET`, with the `filters` of Docker's `POST /images/prune` → [`ImagePrunePlan`].
+/// Path of `GET`, with the `filters` of `POST /images/prune` → [`ImagePrunePlan`]: Docker's, and
+/// `size=100MB` for what is so large, or larger.
 pub const IMAGES_PATH: &str = "/naru/images/prune";
 
 /// The images that would go, and the bytes that would be free.

@@ -36,6 +36,7 @@ mod processes;
 mod registries;
 mod reserve;
 mod server;
+mod sizes;
 mod spec;
 mod stats;
 mod sweep;

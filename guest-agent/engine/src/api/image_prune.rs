@@ -1,4 +1,6 @@
 //! `POST /images/prune`, and Naru's own look at what it would remove.
+//!
+//! Beside Docker's filters there is `size=100MB`: only what is so large, or larger.
 
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
@@ -17,8 +19,9 @@ use super::query::{Filters, Query};
 use crate::container::image_config;
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::sizes::size_bytes;
 
-const FILTERS: [&str; 4] = ["dangling", "label", "label!", "until"];
+const FILTERS: [&str; 5] = ["dangling", "label", "label!", "size", "until"];
 
 pub(super) fn routes() -> Router<Engine> {
     Router::new().route("/images/prune", post(prune)).route(IMAGES_PATH, get(plan))
@@ -34,6 +37,8 @@ struct PruneQuery {
 #[derive(Debug)]
 struct Choice {
     only_dangling: bool,
+    /// Bytes that it has at least.
+    least: u64,
     until: Option<Timestamp>,
     filters: Filters,
 }
@@ -50,8 +55,14 @@ impl Choice {
                 return Err(ApiError::invalid(format!("invalid filter 'dangling=[{values}]'")));
             }
         };
+        let least = match filters.values("size").unwrap_or_default() {
+            [] => 0,
+            [value] => size_bytes(value)
+                .ok_or_else(|| ApiError::invalid(format!("invalid filter 'size={value}'")))?,
+            _ => return Err(ApiError::invalid("more than one size filter specified")),
+        };
         let until = until(&filters, Timestamp::now())?;
-        Ok(Self { only_dangling, until, filters })
+        Ok(Self { only_dangling, least, until, filters })
     }
 
     fn wants(&self, image: &Image) -> bool {
@@ -59,6 +70,7 @@ impl Choice {
         let Ok(config) = image_config(&image.raw_config) else { return false };
         let label = |key: &str| config.labels.as_ref()?.get(key).map(String::as_str);
         (image.tags.is_empty() || !self.only_dangling)
+            && image.size >= self.least
             && self.until.is_none_or(|until| created_at(image).is_some_and(|at| at <= until))
             && self.filters.labels_or_not(label)
     }

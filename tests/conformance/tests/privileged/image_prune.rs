@@ -136,3 +136,28 @@ fn a_plan_names_what_a_prune_then_removes() -> anyhow::Result<()> {
     assert_eq!(pruned["SpaceReclaimed"], plan["reclaimed_bytes"]);
     Ok(())
 }
+
+#[test]
+fn what_is_large_goes_alone_when_a_size_is_named() -> anyhow::Result<()> {
+    let engine = NativeEngine::with_busybox()?;
+    let size = ["image", "inspect", "-f", "{{.Size}}", "busybox"];
+    let base: u64 = engine.docker(&size)?.success()?.parse()?;
+    made(&engine, "busybox", 3_000_000, &["large:1"])?;
+    made(&engine, "busybox", 5, &["small:1"])?;
+
+    let least = base + 1_000_000;
+    let filters = format!("%7B%22dangling%22:%5B%22false%22%5D,%22size%22:%5B%22{least}%22%5D%7D");
+    let plan = ask(&engine, "GET", &format!("/naru/images/prune?filters={filters}"))?.json()?;
+    assert_eq!(plan["images"].as_array().map(Vec::len), Some(1), "{plan}");
+    assert_eq!(
+        (&plan["images"][0]["tags"][0], &plan["reclaimed_bytes"]),
+        (&"large:1".into(), &3_000_000.into())
+    );
+    let filter = format!("size={least}b");
+    let pruned = engine.docker(&["image", "prune", "-af", "--filter", &filter])?;
+    assert!(pruned.success()?.contains("untagged: large:1"), "{pruned:?}");
+    assert_eq!(names(&engine)?, ["busybox:latest", "small:1"]);
+    let output = engine.docker(&["image", "prune", "-f", "--filter", "size=huge"])?;
+    assert!(output.failure(1)?.ends_with("invalid filter 'size=huge'"), "{output:?}");
+    Ok(())
+}

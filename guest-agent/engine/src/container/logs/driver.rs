@@ -11,6 +11,7 @@ use naru_shim::wire::LogConfig;
 
 use crate::container::Record;
 use crate::error::{EngineError, Result};
+use crate::sizes::size_bytes;
 
 /// Docker's defaults of the driver `local`.
 const LOCAL_MAX_SIZE: u64 = 20_000_000;
@@ -156,18 +157,6 @@ fn max_file(options: &HashMap<String, String>) -> Result<Option<u32>> {
     }
 }
 
-/// `10m`, `1g`, `500k`, or bytes; decimal, as Docker's log drivers read sizes.
-fn size_bytes(text: &str) -> Option<u64> {
-    let text = text.trim_end_matches(['b', 'B']);
-    let (number, unit) = match text.chars().last()?.to_ascii_lowercase() {
-        'k' => (&text[..text.len() - 1], 1_000),
-        'm' => (&text[..text.len() - 1], 1_000_000),
-        'g' => (&text[..text.len() - 1], 1_000_000_000),
-        _ => (text, 1),
-    };
-    number.parse::<u64>().ok()?.checked_mul(unit)
-}
-
 /// What `docker logs --details` shows: the labels and variables that the options name, and the
 /// tag.
 fn attributes(record: &Record, options: &HashMap<String, String>) -> BTreeMap<String, String> {
@@ -259,15 +248,6 @@ mod tests {
         let options = [("max-size", "10m"), ("max-file", "3"), ("tag", "{{.Name}}/{{ .ID }}")];
         validate(&host_config("json-file", &options)).unwrap();
         validate(&host_config("none", &[("anything", "goes")])).unwrap();
-    }
-
-    #[test]
-    fn sizes_are_decimal() {
-        assert_eq!(size_bytes("10m"), Some(10_000_000));
-        assert_eq!(size_bytes("1gb"), Some(1_000_000_000));
-        assert_eq!(size_bytes("512"), Some(512));
-        assert_eq!(size_bytes("x"), None);
-        assert_eq!(size_bytes(""), None);
     }
 
     #[test]
