@@ -1,6 +1,12 @@
 //! Who the person is to registries, where `docker login` keeps it: in docker's `config.json`,
 //! or in the program that this file names, so that the window and `docker` know the same.
+//!
+//! Where nobody has logged in yet, that becomes the program of the system's own key store, if it
+//! is installed, as with `docker login`.
 
+use std::env::consts::EXE_SUFFIX;
+use std::env::split_paths;
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,6 +21,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 use tokio::time::timeout;
 
+use crate::config::Environment;
 use crate::{AppError, private_file};
 
 /// What docker calls Docker Hub in its files.
@@ -96,11 +103,7 @@ pub(crate) async fn find(docker_config: &Path, registry: &str) -> Option<Credent
     let server = server_of(registry);
     let found = match read(&file(docker_config)) {
         Ok(config) => match helper(&config, server) {
-            Some(helper) => ask(&helper, "get", server.as_bytes()).await.map(|answer| {
-                let answer: Value = serde_json::from_slice(&answer).ok()?;
-                let text = |key: &str| answer[key].as_str().map(str::to_owned);
-                Some(Credentials { username: text("Username")?, secret: text("Secret")? })
-            }),
+            Some(helper) => from_program(helper, server).await,
             None => Ok(from_file(&config, server)),
         },
         Err(error) => Err(error),
@@ -117,16 +120,43 @@ pub(crate) async fn keep(
     registry: &str,
     credentials: &Credentials,
 ) -> Result<(), AppError> {
+    keep_in(docker_config, registry, credentials, KeyStore::find()).await
+}
+
+async fn keep_in(
+    docker_config: &Path,
+    registry: &str,
+    credentials: &Credentials,
+    key_store: Option<KeyStore>,
+) -> Result<(), AppError> {
     let server = server_of(registry);
     let path = file(docker_config);
     let mut config = read(&path)?;
+    let Credentials { username, secret } = credentials;
+    let told = json!({ "ServerURL": server, "Username": username, "Secret": secret }).to_string();
     if let Some(helper) = helper(&config, server) {
-        let Credentials { username, secret } = credentials;
-        let told = json!({ "ServerURL": server, "Username": username, "Secret": secret });
-        return ask(&helper, "store", told.to_string().as_bytes()).await.map(drop);
+        return ask(helper, "store", told.as_bytes()).await.map(drop);
+    }
+    let mut kept = entry(credentials);
+    if let Some(key_store) = key_store.filter(|_| !knows_somebody(&config)) {
+        match ask(&key_store.program, "store", told.as_bytes()).await {
+            Ok(_) => {
+                config.insert("credsStore".to_owned(), key_store.name.into());
+                kept = json!({});
+            }
+            // Nobody has asked for it.
+            Err(error) => {
+                let error = naru_error::chain(&error);
+                tracing::warn!(
+                    key_store = key_store.name,
+                    error,
+                    "the system's key store keeps nothing"
+                );
+            }
+        }
     }
     let auths = config.entry("auths").or_insert_with(|| json!({}));
-    auths[server] = entry(credentials);
+    auths[server] = kept;
     let text = serde_json::to_vec_pretty(&config)
         .map_err(|source| AppError::Garbled { what: "docker's configuration", source })?;
     fs::create_dir_all(docker_config).map_err(|source| AppError::File {
@@ -135,6 +165,42 @@ pub(crate) async fn keep(
         source,
     })?;
     private_file::write_atomically(&path, &text)
+}
+
+/// The system's own keeper of secrets, as docker's files call it, and the program that speaks
+/// to it.
+#[derive(Clone, Debug)]
+struct KeyStore {
+    name: &'static str,
+    program: PathBuf,
+}
+
+impl KeyStore {
+    /// The one that `docker login` takes by itself; none if its program is not installed.
+    fn find() -> Option<Self> {
+        let path = Environment::program_path()?;
+        let installed = |program: &str| {
+            let file = format!("{program}{EXE_SUFFIX}");
+            split_paths(&path).map(|directory| directory.join(&file)).find(|file| file.is_file())
+        };
+        let name = if cfg!(target_os = "macos") {
+            "osxkeychain"
+        } else if cfg!(windows) {
+            "wincred"
+        } else if installed("pass").is_some() {
+            "pass"
+        } else {
+            "secretservice"
+        };
+        Some(Self { name, program: installed(&format!("docker-credential-{name}"))? })
+    }
+}
+
+/// Whether somebody has logged in with this file, or chosen where secrets are.
+fn knows_somebody(config: &Map<String, Value>) -> bool {
+    ["auths", "credHelpers"].iter().any(|key| {
+        config.get(*key).and_then(Value::as_object).is_some_and(|entries| !entries.is_empty())
+    })
 }
 
 fn file(docker_config: &Path) -> PathBuf {
@@ -163,7 +229,24 @@ fn helper(config: &Map<String, Value>, server: &str) -> Option<String> {
     fits.then(|| format!("docker-credential-{name}"))
 }
 
-async fn ask(program: &str, verb: &'static str, input: &[u8]) -> Result<Vec<u8>, AppError> {
+/// What the program that keeps secrets knows.
+async fn from_program(
+    program: impl AsRef<OsStr>,
+    server: &str,
+) -> Result<Option<Credentials>, AppError> {
+    let answer = ask(program, "get", server.as_bytes()).await?;
+    let Ok(answer) = serde_json::from_slice::<Value>(&answer) else { return Ok(None) };
+    let text = |key: &str| answer[key].as_str().map(str::to_owned);
+    Ok(text("Username")
+        .zip(text("Secret"))
+        .map(|(username, secret)| Credentials { username, secret }))
+}
+
+async fn ask(
+    program: impl AsRef<OsStr>,
+    verb: &'static str,
+    input: &[u8],
+) -> Result<Vec<u8>, AppError> {
     let failed = |source| AppError::System { action: "ask the program that keeps secrets", source };
     let exchange = async {
         let mut child = Command::new(program)
@@ -223,7 +306,10 @@ mod tests {
         let path = file(directory.path());
         fs::write(&path, r#"{ "currentContext": "naru", "auths": { "x": { "auth": "eDp5" } } }"#)
             .unwrap();
-        keep(directory.path(), "localhost:5000", &credentials()).await.unwrap();
+        // It is not asked: somebody has logged in already.
+        let key_store = KeyStore { name: "none", program: "naru-test-none".into() };
+        let kept = keep_in(directory.path(), "localhost:5000", &credentials(), Some(key_store));
+        kept.await.unwrap();
         keep(directory.path(), "", &Credentials::token("t".to_owned())).await.unwrap();
         assert_eq!(find(directory.path(), "localhost:5000").await, Some(credentials()));
         assert_eq!(find(directory.path(), "").await, Some(Credentials::token("t".to_owned())));
@@ -251,6 +337,45 @@ mod tests {
         fs::write(file(directory.path()), r#"{ "credsStore": "naru-test-none" }"#).unwrap();
         assert_eq!(find(directory.path(), "").await, None);
         keep(directory.path(), "", &credentials()).await.unwrap_err();
+    }
+
+    /// A program that keeps one secret in a file beside itself.
+    #[cfg(unix)]
+    fn key_store(directory: &Path, script: &str) -> KeyStore {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let program = directory.join("docker-credential-test");
+        fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        KeyStore { name: "test", program }
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn the_first_secret_is_kept_by_the_systems_key_store_and_not_in_the_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let script = "cat > \"$0.$1\"; [ $1 = store ] || cat \"$0.store\"";
+        let key_store = key_store(directory.path(), script);
+        let kept = keep_in(directory.path(), "a.example", &credentials(), Some(key_store.clone()));
+        kept.await.unwrap();
+        let config = read(&file(directory.path())).unwrap();
+        assert_eq!(config["credsStore"], "test");
+        assert_eq!(config["auths"], json!({ "a.example": {} }), "so that `docker logout` knows");
+        let found = from_program(&key_store.program, "a.example").await.unwrap();
+        assert_eq!(found, Some(credentials()));
+        let told = fs::read_to_string(directory.path().join("docker-credential-test.store"));
+        assert!(told.unwrap().contains(r#""ServerURL":"a.example""#));
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_key_store_that_keeps_nothing_leaves_the_secret_to_the_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let key_store = key_store(directory.path(), "cat > /dev/null; echo no bus; exit 1");
+        let kept = keep_in(directory.path(), "a.example", &credentials(), Some(key_store));
+        kept.await.unwrap();
+        assert_eq!(find(directory.path(), "a.example").await, Some(credentials()));
+        assert!(!read(&file(directory.path())).unwrap().contains_key("credsStore"));
     }
 
     #[test]
