@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::ensure;
 use naru_test_framework::oci::OciImage;
-use naru_test_framework::{Dockerd, Engine};
+use naru_test_framework::{Dockerd, Engine, Registry};
 
 use crate::save_load::{LOOK, expect_content, id_of, rich_image};
 
@@ -83,6 +83,49 @@ impl Containers {
         let script = ["--mount", "sh", "-ec", WITHOUT_HYBRID, program];
         run("unshare", script.iter().chain(&storage).chain(arguments))
     }
+
+    /// What is seen in a container of podman's.
+    fn look(&self, image: &str) -> anyhow::Result<String> {
+        let limits = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024"];
+        let alone = ["--cgroups", "disabled", "--network", "none"];
+        let podman = ["--cgroup-manager", "cgroupfs", "run", "--rm"];
+        let command = [image, "sh", "-c", LOOK];
+        self.run("podman", &[&podman[..], &limits, &alone, &command].concat())
+    }
+}
+
+/// Has umoci unpack the image of a layout.
+fn expect_unpacked(image: &str, bundle: &str) -> anyhow::Result<()> {
+    run("umoci", ["unpack", "--image", image, bundle])?;
+    let root = Path::new(bundle).join("rootfs");
+    ensure!(fs::read(root.join("lower"))? == b"lower");
+    ensure!(fs::read(root.join("upper"))? == b"one" && !root.join("hidden").exists());
+    let stat = run("stat", ["-c", "%u:%g %a", &root.join("data").display().to_string()])?;
+    ensure!(stat == "33:7 2750", "{stat}");
+    Ok(())
+}
+
+#[test]
+fn podman_runs_and_umoci_unpacks_what_is_pushed() -> anyhow::Result<()> {
+    let given = Given::start()?;
+    let registry = Registry::start()?;
+    let name = registry.reference("rich", "1");
+    given.engine.docker(&["tag", "rich:1", &name])?.success()?;
+    given.engine.docker(&["push", "-q", &name])?.success()?;
+
+    let source = format!("docker://{name}");
+    let format = ["inspect", "--tls-verify=false", "--format", "{{.Labels}} {{len .Layers}}"];
+    let seen = run("skopeo", format.iter().copied().chain([source.as_str()]))?;
+    ensure!(seen == "map[kept:yes] 2", "{seen}");
+    let image = format!("{}:pushed", given.path("layout"));
+    let target = format!("oci:{image}");
+    let copy = ["copy", "--insecure-policy", "--src-tls-verify=false", "-q", &source, &target];
+    run("skopeo", copy)?;
+    expect_unpacked(&image, &given.path("bundle"))?;
+
+    let containers = Containers::new(given.engine.scratch())?;
+    containers.run("podman", &["pull", "-q", "--tls-verify=false", &name])?;
+    expect_content(&containers.look(&name)?, "one")
 }
 
 #[test]
@@ -101,13 +144,7 @@ fn skopeo_and_umoci_take_what_is_saved() -> anyhow::Result<()> {
         let source = format!("{transport}:{archive}");
         let target = format!("oci:{layout}:{tag}");
         run("skopeo", ["copy", "--insecure-policy", "-q", &source, &target])?;
-        let bundle = given.path(&format!("bundle{tag}"));
-        run("umoci", ["unpack", "--image", &format!("{layout}:{tag}"), &bundle])?;
-        let root = Path::new(&bundle).join("rootfs");
-        ensure!(fs::read(root.join("lower"))? == b"lower");
-        ensure!(fs::read(root.join("upper"))? == b"one" && !root.join("hidden").exists());
-        let stat = run("stat", ["-c", "%u:%g %a", &root.join("data").display().to_string()])?;
-        ensure!(stat == "33:7 2750", "{stat}");
+        expect_unpacked(&format!("{layout}:{tag}"), &given.path(&format!("bundle{tag}")))?;
     }
     Ok(())
 }
@@ -162,28 +199,7 @@ fn podman_and_buildah_give_and_take() -> anyhow::Result<()> {
     ensure!(loaded.contains("docker.io/library/rich:1"), "{loaded}");
     let id = containers.run("podman", &["inspect", "--format", "{{.Id}}", "rich:1"])?;
     ensure!(given.id == format!("sha256:{id}"), "{id}");
-    let seen = containers.run(
-        "podman",
-        &[
-            "--cgroup-manager",
-            "cgroupfs",
-            "run",
-            "--rm",
-            "--ulimit",
-            "nofile=1024:1024",
-            "--ulimit",
-            "nproc=1024:1024",
-            "--cgroups",
-            "disabled",
-            "--network",
-            "none",
-            "rich:1",
-            "sh",
-            "-c",
-            LOOK,
-        ],
-    )?;
-    expect_content(&seen, "one")?;
+    expect_content(&containers.look("rich:1")?, "one")?;
     for format in ["docker-archive", "oci-archive"] {
         let file = given.path(&format!("podman-{format}.tar"));
         containers.run("podman", &["save", "-q", "--format", format, "-o", &file, "rich:1"])?;

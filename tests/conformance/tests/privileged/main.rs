@@ -75,6 +75,7 @@ mod profiles;
 mod prune;
 mod pull;
 mod pull_all;
+mod pull_cancel;
 mod pull_memory;
 mod python;
 mod raw;
