@@ -1,9 +1,10 @@
-//! What is in a folder of a container, for whoever looks around in it: Docker's API has only
-//! archives of all that is below.
+//! What is in a folder of a container or an image, for whoever looks around in it: Docker's API has
+//! only archives of all that is below, and of images none.
 
 use serde::{Deserialize, Serialize};
 
-/// Path of `GET` with `?container=…&path=…` → [`Folder`]. Links are followed.
+/// Path of `GET` with `?container=…&path=…` or `?image=…&path=…` → [`Folder`]. Links are followed.
+/// With an image `&layer=…` is one of its layers alone; the lowest is 0.
 pub const PATH: &str = "/naru/folder";
 
 /// A folder's content, as far as an answer goes.
@@ -46,6 +47,8 @@ pub enum Kind {
     Link,
     /// A device, a pipe or a socket.
     Other,
+    /// In a layer alone: what lower layers have by this name is gone.
+    Removed,
 }
 
 #[cfg(test)]

@@ -102,6 +102,22 @@ pub enum EngineError {
         /// The container, as the client named it.
         container: String,
     },
+    /// There is nothing at this path of the image, or of its layer.
+    #[error("could not find {path} in image {image}")]
+    NoSuchImageFile {
+        /// The path, as the client gave it.
+        path: String,
+        /// The image, as the client named it.
+        image: String,
+    },
+    /// The image has fewer layers.
+    #[error("image {image} has no layer {number}")]
+    NoSuchLayer {
+        /// The image's id.
+        image: String,
+        /// The layer's number, the lowest being 0.
+        number: usize,
+    },
     /// The container's file system could not be put together.
     #[error("the files of container {container_id} cannot be reached")]
     View {
@@ -222,6 +238,8 @@ impl EngineError {
             | Self::NoSuchVolumeDriver { .. }
             | Self::NoSuchExec(_)
             | Self::NoSuchFile { .. }
+            | Self::NoSuchImageFile { .. }
+            | Self::NoSuchLayer { .. }
             | Self::OtherPlatform { .. } => ErrorKind::NotFound,
             Self::NameInUse { .. } => ErrorKind::AlreadyExists,
             Self::NotRunning(_)

@@ -29,6 +29,7 @@ mod events;
 mod files;
 mod glob;
 mod image_document;
+mod image_files;
 mod network;
 mod ports;
 mod preface;

@@ -160,7 +160,8 @@ fn entry(entry: Entry) -> FolderEntry {
         Kind::File => "file",
         Kind::Folder => "folder",
         Kind::Link => "link",
-        Kind::Other => "other",
+        // A container has nothing that is removed.
+        Kind::Other | Kind::Removed => "other",
     };
     let mode = format!("{mode:04o}");
     FolderEntry { name, kind: kind.to_owned(), size, modified, mode, target, to_folder }

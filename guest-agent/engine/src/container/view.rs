@@ -196,6 +196,10 @@ impl Engine {
 
 /// All of it blocks.
 impl ContainerFiles {
+    pub(crate) fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
     pub(crate) fn root(&self) -> io::Result<Node> {
         self.tree.root()
     }

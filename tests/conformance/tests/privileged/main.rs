@@ -42,6 +42,7 @@ mod flags;
 mod full_disk;
 mod health;
 mod image_commands;
+mod image_files;
 mod image_parents;
 mod image_prune;
 mod image_tools;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs;
 use std::io;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::MetadataExt as _;
@@ -13,7 +12,6 @@ use async_trait::async_trait;
 use naru_buildkit::fsutil::{self, Entry, Kind};
 use naru_buildkit::{BuildContext, BuildError};
 use naru_error::ErrorKind;
-use naru_shim::{ViewRequest, ViewRoot, view};
 use rustix::fs::{major, minor};
 use tokio::fs::File;
 use tokio::runtime::Handle;
@@ -25,7 +23,7 @@ use crate::buildkit::failure::of_engine;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::files::{Node, NodeKind, SortedWalk, Tree};
-use crate::spec::outside;
+use crate::image_files::merged;
 
 pub(super) async fn export(
     engine: &Engine,
@@ -80,25 +78,11 @@ pub(super) struct Files {
 
 /// Puts them together, as mounts that are nowhere. They are good as long as the result is held.
 pub(super) async fn files_of(engine: &Engine, built: &Built) -> Result<Files, BuildError> {
-    let mut layers: Vec<PathBuf> =
-        built.layers.iter().map(|layer| layer.path().to_owned()).collect();
+    let layers: Vec<PathBuf> = built.layers.iter().map(|layer| layer.path().to_owned()).collect();
     let place = engine.paths().builds().join("contexts");
     let made = engine.run_blocking(move || {
-        let scratch = Context::new(&place).map_err(crate::build::BuildError::from)?;
-        let [empty, nothing] = ["empty", "nothing"].map(|name| scratch.path().join(name));
-        for directory in [&empty, &nothing] {
-            fs::create_dir(directory).map_err(EngineError::io("creating", directory))?;
-        }
-        // An overlay wants two directories that are not the same.
-        if layers.is_empty() {
-            layers.push(nothing);
-        }
-        let overlay = outside::read_overlay(None, &layers, &empty)?;
-        let root = ViewRoot::Overlay(&overlay);
-        let made = view(&ViewRequest { root, binds: &[], scratch: &empty });
-        let container_id = "a build's result".to_owned();
-        let made = made.map_err(|source| EngineError::View { container_id, source })?;
-        Ok(Files { tree: Tree::new(made), _scratch: scratch })
+        let (tree, scratch) = merged(&place, layers, "a build's result")?;
+        Ok(Files { tree, _scratch: scratch })
     });
     made.await.map_err(of_engine)
 }
