@@ -113,7 +113,7 @@ fn line(event: &PullEvent) -> Option<Value> {
     }))
 }
 
-fn values<'a>(query: &'a Pairs, name: &'a str) -> impl Iterator<Item = &'a str> {
+pub(super) fn values<'a>(query: &'a Pairs, name: &'a str) -> impl Iterator<Item = &'a str> {
     query.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
 }
 
@@ -126,7 +126,7 @@ struct JsonPlatform {
 }
 
 /// OCI's platform in JSON, as these requests have it, or in words, as all others do.
-fn platform(text: &str) -> Result<Platform, ApiError> {
+pub(super) fn platform(text: &str) -> Result<Platform, ApiError> {
     let invalid = |error: &dyn std::fmt::Display| {
         ApiError::invalid(format!("invalid platform {text:?}: {error}"))
     };

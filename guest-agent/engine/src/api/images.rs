@@ -7,18 +7,24 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use hyper::{HeaderMap, StatusCode};
-use naru_image_store::{Digest, InUse, Removal, Removed};
+use naru_image_store::{Digest, Image, InUse, Removal, Removed};
 use naru_protocol::version::ApiVersion;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::error::ApiError;
+use super::image_archive::{Pairs, platform, values};
 use super::image_view::{history, inspect};
 use super::query::{Flag, Query};
 use super::search;
 use super::{image_archive, image_import, image_list, image_pull, image_push};
+use crate::container::check_platform;
 use crate::engine::Engine;
 use crate::error::EngineError;
+
+/// From these versions on a client can say which platform's it means.
+const HAS_HISTORY_FOR_PLATFORM: ApiVersion = ApiVersion::new(1, 48);
+const INSPECTS_FOR_PLATFORM: ApiVersion = ApiVersion::new(1, 49);
 
 type Answer = Result<Response, ApiError>;
 
@@ -36,21 +42,31 @@ async fn read(
     State(engine): State<Engine>,
     Extension(version): Extension<ApiVersion>,
     Path(rest): Path<String>,
-    Query(query): Query<image_archive::Pairs>,
+    Query(query): Query<Pairs>,
 ) -> Answer {
     if let Some(name) = rest.strip_suffix("/get") {
         return image_archive::save(engine, vec![name.to_owned()], &query).await;
     }
     if let Some(name) = rest.strip_suffix("/json") {
-        let image = engine.images().resolve(name).map_err(EngineError::from)?;
+        let image = find(&engine, name, &query, version >= INSPECTS_FOR_PLATFORM)?;
         return Ok(Json(inspect(&image, version)?).into_response());
     }
     if let Some(name) = rest.strip_suffix("/history") {
-        let image = engine.images().resolve(name).map_err(EngineError::from)?;
+        let image = find(&engine, name, &query, version >= HAS_HISTORY_FOR_PLATFORM)?;
         let lineage = engine.images().lineage(image).map_err(EngineError::from)?;
         return Ok(Json(history(&lineage)).into_response());
     }
     Err(ApiError::page_not_found())
+}
+
+/// The image of this name, which is refused if the query wants it for another platform; clients of
+/// old do not.
+fn find(engine: &Engine, name: &str, query: &Pairs, is_new: bool) -> Result<Image, ApiError> {
+    let image = engine.images().resolve(name).map_err(EngineError::from)?;
+    if let Some(wanted) = values(query, "platform").find(|text| is_new && !text.is_empty()) {
+        check_platform(&image, name, &platform(wanted)?)?;
+    }
+    Ok(image)
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -159,7 +159,7 @@ impl Engine {
 }
 
 /// Holds if the image is for the platform that was asked for.
-fn check_platform(image: &Image, reference: &str, wanted: &Platform) -> Result<()> {
+pub(crate) fn check_platform(image: &Image, reference: &str, wanted: &Platform) -> Result<()> {
     let found = image.platform();
     if wanted.rank(&found).is_some() {
         return Ok(());

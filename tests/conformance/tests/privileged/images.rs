@@ -4,6 +4,7 @@ use anyhow::ensure;
 use naru_test_framework::{DockerHost, Engine};
 
 use crate::expect_error;
+use crate::raw::ask;
 
 const NAME: &str = "{{.Repository}}:{{.Tag}}";
 
@@ -62,6 +63,33 @@ fn images_are_listed_up_to_an_age() -> anyhow::Result<()> {
     }
     let output = engine.docker(&["images", "--filter", "until=soon"])?;
     expect_error(&output, 1, "invalid timestamp: soon")
+}
+
+#[test]
+fn a_platform_that_an_image_is_not_for_is_refused_where_one_can_be_named() -> anyhow::Result<()> {
+    let engine = Engine::with_busybox()?;
+    let own = engine.docker(&["image", "inspect", "-f", "{{.Architecture}}", "busybox"])?;
+    let wanted = [own.success()?, "s390x"].map(|architecture| {
+        format!("platform=%7B%22os%22:%22linux%22,%22architecture%22:%22{architecture}%22%7D")
+    });
+    let [own, other] = wanted.each_ref().map(String::as_str);
+    for (path, query, status) in [
+        ("/v1.48/images/busybox/history", own, 200),
+        ("/v1.48/images/busybox/history", other, 404),
+        ("/v1.48/images/busybox/history", "platform=%7B", 400),
+        ("/v1.48/images/busybox/history", "platform=", 200),
+        ("/v1.47/images/busybox/history", other, 200),
+        ("/v1.49/images/busybox/json", own, 200),
+        ("/v1.49/images/busybox/json", other, 404),
+        ("/v1.48/images/busybox/json", other, 200),
+    ] {
+        let mut answer = ask(&engine, "GET", &format!("{path}?{query}"))?;
+        let told = String::from_utf8(answer.body()?)?;
+        assert_eq!(answer.status, status, "{path} {query}: {told}");
+        let is_told = told.contains("does not match the specified platform (linux/s390x)");
+        assert_eq!(is_told, status == 404, "{told}");
+    }
+    Ok(())
 }
 
 #[test]

@@ -29,11 +29,12 @@ const IMAGES: [&str; 15] = [
     "save_load::",
 ];
 /// Those of them that hold a `NativeEngine`, or ask for what Docker, or Debian's, does not have.
-const OURS: [&str; 13] = [
+const OURS: [&str; 14] = [
     "commit::a_container_whose_image",
     "commit::an_engine_that_dies",
     "image_prune::a_plan",
     "image_prune::what_is_large",
+    "images::a_platform",
     "images::images_are_listed_up_to",
     "registries::a_pulled_image_is_pushed",
     "registries::a_registrys_own",
