@@ -10,6 +10,7 @@ import { newId } from "./id";
 const FINISHED = new Set(["Pull complete", "Already exists", "Pushed", "Layer already exists"]);
 /** In these, `current` counts bytes that come or go over the network. */
 const MOVING = new Set(["Downloading", "Pushing"]);
+const BEFORE = new Set(["Pulling fs layer", "Waiting"]);
 
 export type TransferKind = "pull" | "push" | "save" | "load";
 
@@ -51,7 +52,7 @@ export class Transfer {
     const known = this.#moved.get(layer);
     if (MOVING.has(status) && current !== null) {
       this.#moved.set(layer, { moved: current, size: total ?? known?.size ?? current });
-    } else if (known !== undefined && !MOVING.has(status) && status !== "Waiting") {
+    } else if (known !== undefined && !MOVING.has(status) && !BEFORE.has(status)) {
       this.#moved.set(layer, { moved: known.size, size: known.size });
     }
   }

@@ -118,7 +118,7 @@ pub(super) fn line(event: &PullEvent) -> Value {
         }
         PullEvent::Digest(digest) => json!({ "status": format!("Digest: {digest}") }),
         PullEvent::Layer { id, state } => match *state {
-            LayerState::Waiting => layer(id, "Waiting"),
+            LayerState::Waiting => layer(id, "Pulling fs layer"),
             LayerState::Downloading { current, total } => {
                 progress(id, "Downloading", current, total)
             }

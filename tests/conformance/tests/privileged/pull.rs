@@ -1,8 +1,11 @@
 //! `pull` from a real registry.
 
+use naru_test_framework::oci::digest;
 use naru_test_framework::{Engine, Registry, images};
+use serde_json::Value;
 
 use crate::expect_error;
+use crate::raw::ask;
 
 #[test]
 fn an_image_is_pulled_by_tag_and_by_digest() -> anyhow::Result<()> {
@@ -37,6 +40,33 @@ fn an_image_is_pulled_by_tag_and_by_digest() -> anyhow::Result<()> {
     let format = "{{.Repository}} {{.Tag}} {{.Digest}}";
     let listed = engine.docker(&["images", "--digests", "--format", format])?;
     assert_eq!(listed.success()?, format!("{bare} 1.0 {digest}"));
+    Ok(())
+}
+
+#[test]
+fn what_comes_of_a_layer_is_told_in_json_from_its_begin_to_its_end() -> anyhow::Result<()> {
+    let registry = Registry::start()?;
+    let image = images::busybox()?;
+    registry.push("busybox", "1.0", &image)?;
+    let engine = Engine::start()?;
+    let name = format!("{}/busybox", registry.address());
+    let path = format!("/v1.40/images/create?fromImage={name}&tag=1.0");
+    let told = String::from_utf8(ask(&engine, "POST", &path)?.body()?)?;
+    let lines: Vec<Value> = told.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    assert_eq!(lines[0]["id"], "1.0", "{told}");
+
+    let blob = &image.blobs[1];
+    let id = &digest(blob)["sha256:".len()..][..12];
+    let lines: Vec<&Value> = lines.iter().filter(|line| line["id"] == id).collect();
+    let statuses: Vec<_> = lines.iter().filter_map(|line| line["status"].as_str()).collect();
+    assert_eq!(statuses.first(), Some(&"Pulling fs layer"), "{told}");
+    assert_eq!(statuses.last(), Some(&"Pull complete"), "{told}");
+    let moved: Vec<_> = lines.iter().filter(|line| line["status"] == "Downloading").collect();
+    assert!(!moved.is_empty(), "{told}");
+    for detail in moved.iter().map(|line| &line["progressDetail"]) {
+        assert_eq!(detail["total"], blob.len(), "{told}");
+        assert!(detail["current"].as_u64() <= detail["total"].as_u64(), "{told}");
+    }
     Ok(())
 }
 

@@ -16,7 +16,7 @@ describe("a transfer", () => {
   it("counts bytes that came, not those that are unpacked", () => {
     const pull = new Transfer("pull", "a", () => undefined);
     pull.apply(layer("Downloading", 50, 200));
-    pull.apply(layer("Waiting", null, null, "other"));
+    pull.apply(layer("Pulling fs layer", null, null, "other"));
     expect([pull.moved, pull.size]).toEqual([50, null]);
     pull.apply(layer("Already exists", null, null, "other"));
     expect([pull.moved, pull.size]).toEqual([50, 200]);
