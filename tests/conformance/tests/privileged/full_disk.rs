@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::ensure;
 use naru_test_framework::images::of_layers;
 use naru_test_framework::oci::{Compression, LayerWriter};
-use naru_test_framework::{NativeEngine, noise};
+use naru_test_framework::{NativeEngine, Registry, noise};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
 use crate::raw::request;
@@ -101,4 +101,35 @@ fn an_engine_starts_lists_and_removes_on_a_full_disk() -> anyhow::Result<()> {
     let again = ["run", "--rm", "--network=none", "busybox", "echo", "again"];
     assert_eq!(small.engine.docker(&again)?.success()?, "again");
     Ok(())
+}
+
+#[test]
+fn a_small_blob_that_fills_the_disk_is_refused_and_gives_it_back() -> anyhow::Result<()> {
+    let small = Small::start()?;
+    small.engine.load_busybox()?;
+    let run = ["run", "-d", "--network=none", "--name", "runs", "busybox", "sleep", "100000"];
+    small.engine.docker(&run)?.success()?;
+    let mut layer = LayerWriter::new();
+    layer.file("zeros", 0o644, &vec![0; 60 << 20])?;
+    let bomb = of_layers(vec![layer.finish(Compression::Gzip)?])?;
+    let registry = Registry::start()?;
+    registry.push("bomb", "1", &bomb)?;
+    let name = registry.reference("bomb", "1");
+    let archive = bomb.docker_archive("bomb:1")?;
+    ensure!(archive.len() < 1 << 20, "{} bytes", archive.len());
+
+    for attempt in 0..2 {
+        let loaded = small.engine.docker_with_input(&["load"], &archive)?;
+        ensure!(loaded.failure(1)?.contains("no space left on device"), "{attempt}: {loaded:?}");
+        let pulled = small.engine.docker(&["pull", &name])?;
+        ensure!(pulled.failure(1)?.contains("no space left on device"), "{attempt}: {pulled:?}");
+    }
+    let images = small.engine.docker(&["images", "-a", "--format", "{{.Repository}}"])?;
+    assert_eq!(images.success()?, "busybox");
+    let there = small.engine.docker(&["exec", "runs", "echo", "there"])?;
+    assert_eq!(there.success()?, "there");
+    let mut layer = LayerWriter::new();
+    layer.file("much", 0o644, &noise(1).take(8 << 20).collect::<Vec<u8>>())?;
+    let large = of_layers(vec![layer.finish(Compression::None)?])?;
+    small.engine.load(&large, "docker.io/library/large:1")
 }
