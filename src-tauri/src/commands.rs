@@ -6,13 +6,13 @@ use naru_ipc::{
     ContainerRemake, ContainerRemove, ContainerRename, ContainerRun, ContainerSaveLogs,
     ContainerSettings, ContainerStats, ContainerSummary, ContainerUpload, ContainerUsage,
     ContainerUsageOf, DiskUsage, FileChange, FileProgress, FileText, FileWrite, FolderListing,
-    FoundRepository, ImageBuild, ImageBuildFolder, ImageBuilt, ImageDetails, ImageLoad, ImagePrune,
-    ImagePrunePlan, ImagePull, ImagePullCancel, ImagePush, ImageRef, ImageRemove, ImageSave,
-    ImageStep, ImageSummary, ImageTag, ImagesLoaded, Inspection, IpcError, MachineConsole,
-    MachineFacts, MachineStatus, NetworkCreate, NetworkLink, NetworkRef, NetworkSummary,
-    OutputChunk, PullProgress, RegistryLogin, RegistrySearch, Repository, RepositoryQuery,
-    Settings, StatsSample, StreamClose, TerminalOpen, TerminalResize, TerminalWrite, VolumeCreate,
-    VolumeRef, VolumeSize, VolumeSummary, commands,
+    FoundRepository, ImageBuild, ImageBuildFolder, ImageBuilt, ImageDetails, ImageFolder,
+    ImageLoad, ImagePrune, ImagePrunePlan, ImagePull, ImagePullCancel, ImagePush, ImageRef,
+    ImageRemove, ImageSave, ImageStep, ImageSummary, ImageTag, ImagesLoaded, Inspection, IpcError,
+    MachineConsole, MachineFacts, MachineStatus, NetworkCreate, NetworkLink, NetworkRef,
+    NetworkSummary, OutputChunk, PullProgress, RegistryLogin, RegistrySearch, Repository,
+    RepositoryQuery, Settings, StatsSample, StreamClose, TerminalOpen, TerminalResize,
+    TerminalWrite, VolumeCreate, VolumeRef, VolumeSize, VolumeSummary, commands,
 };
 use serde::Serialize;
 use tauri::ipc::{Channel, Invoke};

@@ -1,4 +1,4 @@
-//! A container's files.
+//! The files of containers and images.
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -10,6 +10,18 @@ pub struct ContainerPath {
     /// Name, id or unique id prefix.
     pub id: String,
     /// From the container's root.
+    pub path: String,
+}
+
+/// A folder of an image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct ImageFolder {
+    /// A name or an id.
+    pub image: String,
+    /// One of its layers alone, the lowest being 0; none for what they are together.
+    pub layer: Option<u32>,
+    /// From the image's root.
     pub path: String,
 }
 
@@ -29,8 +41,8 @@ pub struct FolderListing {
 pub struct FolderEntry {
     /// Its name; bytes that are no UTF-8 are shown as `U+FFFD`.
     pub name: String,
-    /// `file`, `folder`, `link` or `other`.
-    #[ts(type = "\"file\" | \"folder\" | \"link\" | \"other\"")]
+    /// `file`, `folder`, `link`, `other`, or, in a layer alone, `removed`.
+    #[ts(type = "\"file\" | \"folder\" | \"link\" | \"other\" | \"removed\"")]
     pub kind: String,
     /// Bytes; 0 for what is no file.
     #[ts(type = "number")]

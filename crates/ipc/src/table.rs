@@ -22,6 +22,7 @@ macro_rules! commands {
             "image.remove" image_remove(ImageRemove) -> ();
             "image.inspect" image_inspect(ImageRef) -> ImageDetails;
             "image.history" image_history(ImageRef) -> Vec<ImageStep>;
+            "image.folder" image_folder(ImageFolder) -> FolderListing;
             "image.tag" image_tag(ImageTag) -> ();
             "image.save" image_save(ImageSave, stream FileProgress) -> ();
             "image.load" image_load(ImageLoad, stream FileProgress) -> ImagesLoaded;

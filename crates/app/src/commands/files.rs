@@ -1,4 +1,5 @@
-//! A container's files: `container.folder`, `file`, `download`, `upload`, `changes`.
+//! A container's files: `container.folder`, `file`, `download`, `upload`, `changes`; and those of an
+//! image: `image.folder`.
 
 pub(super) mod archive;
 
@@ -14,14 +15,14 @@ use hyper::Method;
 use hyper::body::Bytes;
 use naru_ipc::{
     ContainerDownload, ContainerPath, ContainerRef, ContainerUpload, FileChange, FileText,
-    FileWrite, FolderEntry, FolderListing, IpcError,
+    FileWrite, FolderEntry, FolderListing, ImageFolder, IpcError,
 };
 use naru_protocol::folder::{self, Entry, Folder, Kind};
 use tokio::task::spawn_blocking;
 use tokio_util::io::{ReaderStream, StreamReader, SyncIoBridge};
 
-use super::check_container;
 use super::find::encoded;
+use super::{check_container, check_image};
 use crate::local_file::receive;
 use crate::{App, AppError, http};
 
@@ -34,13 +35,20 @@ impl App {
         &self,
         request: ContainerPath,
     ) -> Result<FolderListing, IpcError> {
-        Ok(self.folder(&request).await?)
+        check_container(&request.id)?;
+        Ok(self.folder(&format!("container={}", request.id), &request.path).await?)
     }
 
-    async fn folder(&self, request: &ContainerPath) -> Result<FolderListing, AppError> {
-        check_container(&request.id)?;
-        let path = encoded(&request.path);
-        let path = format!("{}?container={}&path={path}", folder::PATH, request.id);
+    /// `image.folder`.
+    pub async fn image_folder(&self, request: ImageFolder) -> Result<FolderListing, IpcError> {
+        let ImageFolder { image, layer, path } = request;
+        check_image(&image)?;
+        let layer = layer.map_or_else(String::new, |layer| format!("&layer={layer}"));
+        Ok(self.folder(&format!("image={}{layer}", encoded(&image)), &path).await?)
+    }
+
+    async fn folder(&self, of: &str, path: &str) -> Result<FolderListing, AppError> {
+        let path = format!("{}?{of}&path={}", folder::PATH, encoded(path));
         let request = http::request(Method::GET, &path, None, Vec::new())?;
         let Folder { entries, more } = self.inner.ask_json("the folder", request).await?;
         Ok(FolderListing { entries: entries.into_iter().map(entry).collect(), more })
@@ -160,8 +168,8 @@ fn entry(entry: Entry) -> FolderEntry {
         Kind::File => "file",
         Kind::Folder => "folder",
         Kind::Link => "link",
-        // A container has nothing that is removed.
-        Kind::Other | Kind::Removed => "other",
+        Kind::Other => "other",
+        Kind::Removed => "removed",
     };
     let mode = format!("{mode:04o}");
     FolderEntry { name, kind: kind.to_owned(), size, modified, mode, target, to_folder }

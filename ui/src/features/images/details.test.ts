@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { failure, fakeDetails, FakeHost, fakeImage, fakeUsers } from "../../lib/host/fake";
+import { failure, fakeDetails, fakeEntry, FakeHost, fakeImage, fakeUsers } from "../../lib/host/fake";
 import { openWindow, row } from "../../test/render";
 import { instruction } from "./steps";
 
@@ -43,6 +43,28 @@ describe("an image's details", () => {
     expect(steps.find((step) => step.textContent.includes("RUN apk add <b>nginx</b>"))).toHaveTextContent("3 MB");
     const texts = steps.map((step) => step.textContent);
     expect(texts.findIndex((text) => text.includes("apk add"))).toBeLessThan(texts.findIndex((text) => text.includes("CMD")));
+  });
+
+  it("list its files, and what each layer has and takes away", async () => {
+    const host = withImage();
+    const { folders } = host.close;
+    folders.set("/", { entries: [fakeEntry("etc", { kind: "folder" }), fakeEntry("motd")], more: false });
+    folders.set("/etc", { entries: [fakeEntry("hosts", { size: 9 })], more: false });
+    folders.set("1:/", { entries: [fakeEntry("old.conf", { kind: "removed" })], more: false });
+    const { screen, user } = await open(host);
+    await user.click(screen.getByRole("tab", { name: "Files" }));
+    expect(await screen.findByText("motd")).toBeVisible();
+    expect(screen.queryByRole("button", { name: "Open motd" })).toBeNull();
+    await user.click(screen.getByRole("button", { name: "Open etc" }));
+    expect(await screen.findByText("hosts")).toBeVisible();
+    await user.selectOptions(screen.getByRole("combobox", { name: "Files of" }), "Layer 2 alone (b2b2b2b2b2b2)");
+    expect(await (await row("old.conf")).findByText("Removed")).toBeVisible();
+    const { id: image } = host.images[0] ?? { id: "" };
+    expect(host.requests("image.folder")).toEqual([
+      { image, layer: null, path: "/" },
+      { image, layer: null, path: "/etc" },
+      { image, layer: 1, path: "/" },
+    ]);
   });
 
   it("show what its containers get", async () => {

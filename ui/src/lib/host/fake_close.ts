@@ -124,7 +124,7 @@ export class FakeCloseUp {
   /** What each look at the list finds, one after the other; then nothing. */
   usage: ContainerUsage[][] = [];
   changes: FileChange[] = [];
-  /** By path. */
+  /** By path; one of an image's layer has its number and a colon before it. */
   readonly folders = new Map<string, FolderListing>();
   readonly texts = new Map<string, FileText>();
 
@@ -146,6 +146,8 @@ export class FakeCloseUp {
     },
     "container.changes": () => Promise.resolve(this.changes),
     "container.folder": ({ path }) => Promise.resolve(this.folders.get(path) ?? { entries: [], more: false }),
+    "image.folder": ({ layer, path }) =>
+      Promise.resolve(this.folders.get(layer === null ? path : `${layer}:${path}`) ?? { entries: [], more: false }),
     "container.file": ({ path }) => Promise.resolve(this.texts.get(path) ?? { text: null, size: 4096 }),
     "container.write_file": ({ path, text }) => {
       this.texts.set(path, { text, size: new TextEncoder().encode(text).length });

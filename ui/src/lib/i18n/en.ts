@@ -177,6 +177,10 @@ export const en = {
   image: {
     detailTabs: "Views of the image",
     layers: "Layers",
+    files: "Files",
+    filesOf: "Files of",
+    allLayers: "The whole image",
+    oneLayer: (number: number, digest: string) => `Layer ${number} alone (${digest})`,
     config: "Configuration",
     names: "Names",
     id: "Id",
@@ -678,7 +682,7 @@ export const en = {
   files: {
     folder: (path: string) => `Files in ${path}`,
     where: "Place",
-    root: "The root of the container",
+    root: "The topmost folder",
     name: "Name",
     size: "Size",
     changed: "Changed",
@@ -686,7 +690,7 @@ export const en = {
     up: "Folder above",
     empty: "This folder is empty.",
     more: "There are more than are listed here.",
-    kinds: { file: "File", folder: "Folder", link: "Link", other: "Device or socket" },
+    kinds: { file: "File", folder: "Folder", link: "Link", other: "Device or socket", removed: "Removed" },
     leadsTo: (target: string) => `leads to ${target}`,
     leadsNowhere: "leads nowhere",
     openLabel: (name: string) => `Open ${name}`,

@@ -173,6 +173,10 @@ export const ko: Messages = {
   image: {
     detailTabs: "이미지 보기",
     layers: "레이어",
+    files: "파일",
+    filesOf: "볼 범위",
+    allLayers: "이미지 전체",
+    oneLayer: (number, digest) => `${number}번째 레이어만 (${digest})`,
     config: "설정",
     names: "이름",
     id: "ID",
@@ -674,7 +678,7 @@ export const ko: Messages = {
   files: {
     folder: (path) => `${path} 폴더의 파일`,
     where: "위치",
-    root: "컨테이너의 최상위 폴더",
+    root: "최상위 폴더",
     name: "이름",
     size: "크기",
     changed: "수정",
@@ -682,7 +686,7 @@ export const ko: Messages = {
     up: "상위 폴더",
     empty: "빈 폴더입니다.",
     more: "여기에 표시되지 않은 항목이 더 있습니다.",
-    kinds: { file: "파일", folder: "폴더", link: "링크", other: "장치 또는 소켓" },
+    kinds: { file: "파일", folder: "폴더", link: "링크", other: "장치 또는 소켓", removed: "삭제됨" },
     leadsTo: (target) => `${target}(으)로 연결됨`,
     leadsNowhere: "연결된 곳이 없음",
     openLabel: (name) => `${name} 열기`,

@@ -179,7 +179,7 @@ describe("the files", () => {
     const { screen, user } = await opened(host(), "Files");
     await user.click(await screen.findByRole("button", { name: "Open lib" }));
     expect(await screen.findByRole("button", { name: "Open os-release" })).toBeVisible();
-    await user.click(screen.getByRole("button", { name: "The root of the container" }));
+    await user.click(screen.getByRole("button", { name: "The topmost folder" }));
     await user.click(await screen.findByRole("button", { name: "Open etc" }));
     await user.click(await screen.findByRole("button", { name: "Open hosts" }));
     expect(await screen.findByText("127.0.0.1")).toBeVisible();

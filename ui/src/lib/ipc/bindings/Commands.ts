@@ -33,6 +33,7 @@ import type { ImageBuild } from "./ImageBuild";
 import type { ImageBuildFolder } from "./ImageBuildFolder";
 import type { ImageBuilt } from "./ImageBuilt";
 import type { ImageDetails } from "./ImageDetails";
+import type { ImageFolder } from "./ImageFolder";
 import type { ImageLoad } from "./ImageLoad";
 import type { ImagePrune } from "./ImagePrune";
 import type { ImagePrunePlan } from "./ImagePrunePlan";
@@ -88,6 +89,7 @@ export interface Commands {
   "image.remove": [ImageRemove, null, never];
   "image.inspect": [ImageRef, ImageDetails, never];
   "image.history": [ImageRef, Array<ImageStep>, never];
+  "image.folder": [ImageFolder, FolderListing, never];
   "image.tag": [ImageTag, null, never];
   "image.save": [ImageSave, null, FileProgress];
   "image.load": [ImageLoad, ImagesLoaded, FileProgress];

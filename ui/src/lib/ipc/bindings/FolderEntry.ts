@@ -9,9 +9,9 @@ export type FolderEntry = {
  */
 name: string, 
 /**
- * `file`, `folder`, `link` or `other`.
+ * `file`, `folder`, `link`, `other`, or, in a layer alone, `removed`.
  */
-kind: "file" | "folder" | "link" | "other", 
+kind: "file" | "folder" | "link" | "other" | "removed", 
 /**
  * Bytes; 0 for what is no file.
  */

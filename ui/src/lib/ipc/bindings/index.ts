@@ -44,6 +44,7 @@ export type { ImageBuildFolder } from "./ImageBuildFolder";
 export type { ImageBuilt } from "./ImageBuilt";
 export type { ImageConfig } from "./ImageConfig";
 export type { ImageDetails } from "./ImageDetails";
+export type { ImageFolder } from "./ImageFolder";
 export type { ImageLoad } from "./ImageLoad";
 export type { ImagePrune } from "./ImagePrune";
 export type { ImagePrunePlan } from "./ImagePrunePlan";
