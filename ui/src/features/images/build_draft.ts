@@ -1,6 +1,6 @@
 import type { BuildFolder, ImageBuild } from "../../lib/ipc/bindings";
 import { docker } from "../../lib/text/docker";
-import { isReference } from "../../lib/text/reference";
+import { flawOfNewName, isReference } from "../../lib/text/reference";
 
 /** A build as it is being filled in. */
 export interface BuildDraft {
@@ -26,13 +26,10 @@ export const suggestedName = (folder: string): string => {
   return isReference(name) ? name : "";
 };
 
-/** Whether an image can be called this. */
-export const isBuildName = (name: string): boolean => isReference(name) && !name.includes("@");
-
 /** What is to be built; `null` while something is missing. */
 export const buildRequest = (draft: BuildDraft, looked: BuildFolder | null): Omit<ImageBuild, "stream_id"> | null => {
   const name = draft.name.trim();
-  if (looked === null || looked.text === null || looked.problem !== null || !isBuildName(name)) return null;
+  if (looked === null || looked.text === null || looked.problem !== null || flawOfNewName(name) !== null) return null;
   const given = looked.arguments.flatMap(({ name: argument }): [string, string][] => {
     const value = draft.arguments[argument] ?? "";
     return value === "" ? [] : [[argument, value]];

@@ -18,7 +18,7 @@ describe("pulling", () => {
     const host = new FakeHost();
     const { screen, user } = openWindow(host, "images");
     await user.type(await screen.findByRole("textbox"), "Not An Image:1{Enter}");
-    expect(screen.getByText(/This is not an image name/)).toBeVisible();
+    expect(screen.getByText("This is not an image name: “N” at character 1 has to be a small letter.")).toBeVisible();
     expect(host.requests("image.pull")).toHaveLength(0);
   });
 

@@ -5,7 +5,7 @@ import { LineCutter } from "./lines";
 import { ended, endingOf, typed } from "./endings";
 import { Matches, pieces } from "./matches";
 import { baseName, joined, parentOf, steps } from "./paths";
-import { isReference, isRegistry } from "./reference";
+import { flawOf, flawOfNewName, isReference, isRegistry } from "./reference";
 import { quote, splitCommand } from "./shell";
 
 describe("a line of output", () => {
@@ -148,6 +148,36 @@ describe("isReference", () => {
     "refuses %j",
     (name) => expect(isReference(name)).toBe(false),
   );
+});
+
+describe("flawOf", () => {
+  it.each([
+    ["", "missing", 1, ""],
+    ["localhost:5000/", "missing", 16, ""],
+    ["busybox:", "missing", 9, ""],
+    [":1", "missing", 1, ""],
+    ["https://ghcr.io/x", "scheme", 1, "https://"],
+    ["../a", "registry", 1, ".."],
+    ["team/App", "capital", 6, "A"],
+    ["my app", "character", 3, " "],
+    ["app😀", "character", 4, "😀"],
+    ["a//b", "character", 2, "/"],
+    ["ghcr.io/x/-y", "character", 10, "/"],
+    ["a:-b", "character", 3, "-"],
+    ["a:b:c", "character", 4, ":"],
+    ["a".repeat(256), "long", 256, "a"],
+    [`a:${"1".repeat(129)}`, "long", 131, "1"],
+    ["a@sha256:xyz", "digest", 3, "s"],
+    ["a@b@c", "digest", 3, "b"],
+  ])("tells of %j what is wrong, and where", (name, kind, at, what) => {
+    expect(flawOf(name)).toEqual({ kind, at, what });
+  });
+
+  it("lets a digest name an image, and gives none to one", () => {
+    const name = `a@sha256:${"0".repeat(64)}`;
+    expect(flawOf(name)).toBeNull();
+    expect(flawOfNewName(name)).toMatchObject({ kind: "noDigest", at: 3 });
+  });
 });
 
 describe("isRegistry", () => {
