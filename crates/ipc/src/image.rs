@@ -178,6 +178,10 @@ pub struct ImagePush {
 pub struct ImagePrune {
     /// All that no container has, not only those without a name.
     pub all: bool,
+    /// Only what was made so many days ago, or before; 0 for any time.
+    pub older_days: u32,
+    /// Only what has so many millions of bytes, or more; 0 for any size.
+    pub least_mb: u32,
 }
 
 /// What a prune would remove, or has.

@@ -13,7 +13,7 @@ use crate::{App, AppError, http};
 impl App {
     /// `image.prune_plan`: removes nothing.
     pub async fn image_prune_plan(&self, request: ImagePrune) -> Result<ImagePrunePlan, IpcError> {
-        let filters = serde_json::json!({ "dangling": [(!request.all).to_string()] });
+        let filters = serde_json::json!(filters(request));
         let path = format!("{}?filters={}", prune::IMAGES_PATH, encoded(&filters.to_string()));
         let asked = http::request(Method::GET, &path, None, Vec::new())?;
         let plan: prune::ImagePrunePlan =
@@ -29,8 +29,7 @@ impl App {
 
     /// `image.prune`.
     pub async fn image_prune(&self, request: ImagePrune) -> Result<ImagePrunePlan, IpcError> {
-        let dangling = HashMap::from([("dangling", vec![(!request.all).to_string()])]);
-        let options = PruneImagesOptionsBuilder::new().filters(&dangling).build();
+        let options = PruneImagesOptionsBuilder::new().filters(&filters(request)).build();
         let docker = self.inner.docker()?;
         let pruned = docker.prune_images(Some(options)).await.map_err(AppError::from)?;
         let rows = pruned.images_deleted.unwrap_or_default().into_iter();
@@ -41,8 +40,35 @@ impl App {
     }
 }
 
+/// Docker's, and the engine's own of a size.
+fn filters(request: ImagePrune) -> HashMap<&'static str, Vec<String>> {
+    let ImagePrune { all, older_days, least_mb } = request;
+    let mut filters = HashMap::from([("dangling", vec![(!all).to_string()])]);
+    if older_days > 0 {
+        filters.insert("until", vec![format!("{}h", u64::from(older_days) * 24)]);
+    }
+    if least_mb > 0 {
+        filters.insert("size", vec![format!("{least_mb}MB")]);
+    }
+    filters
+}
+
 /// What a person calls an image without a name.
 fn short(id: &str) -> String {
     let digits = id.strip_prefix("sha256:").unwrap_or(id);
     digits.chars().take(12).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn age_and_size_are_filters_where_they_are_chosen() {
+        let plain = filters(ImagePrune { all: false, older_days: 0, least_mb: 0 });
+        assert_eq!(plain, HashMap::from([("dangling", vec!["true".to_owned()])]));
+        let chosen = filters(ImagePrune { all: true, older_days: 30, least_mb: 100 });
+        assert_eq!(chosen["dangling"], ["false"]);
+        assert_eq!((&chosen["until"][0], &chosen["size"][0]), (&"720h".into(), &"100MB".into()));
+    }
 }

@@ -113,10 +113,28 @@ describe("removing what is unused", () => {
     expect(await screen.findByText("1 image goes, 3 MB come free:")).toBeVisible();
     expect(host.requests("image.prune")).toEqual([]);
     await user.click(screen.getByRole("radio", { name: "All that no container uses" }));
-    expect(host.requests("image.prune_plan")).toEqual([{ all: false }, { all: true }]);
+    const any = { older_days: 0, least_mb: 0 };
+    expect(host.requests("image.prune_plan")).toEqual([
+      { all: false, ...any },
+      { all: true, ...any },
+    ]);
     await user.click(await screen.findByRole("button", { name: "Remove" }));
     expect(await screen.findByText("3 MB came free")).toBeVisible();
-    expect(host.requests("image.prune")).toEqual([{ all: true }]);
+    expect(host.requests("image.prune")).toEqual([{ all: true, ...any }]);
+  });
+
+  it("takes the old and the large alone", async () => {
+    const host = withImages();
+    host.prunePlan = { images: ["b:1"], bytes: 3_000_000 };
+    const { screen, user } = openWindow(host, "images");
+    await user.click(await screen.findByRole("button", { name: "More to do with images" }));
+    await user.click(await screen.findByRole("menuitem", { name: "Remove unused…" }));
+    await user.selectOptions(screen.getByRole("combobox", { name: "Made" }), "More than 30 days ago");
+    await user.selectOptions(screen.getByRole("combobox", { name: "Size" }), "1 GB or more");
+    expect(screen.getByText(/image prune -f --filter until=720h --filter size=1000MB$/)).toBeVisible();
+    await user.click(await screen.findByRole("button", { name: "Remove" }));
+    expect(await screen.findByText("3 MB came free")).toBeVisible();
+    expect(host.requests("image.prune")).toEqual([{ all: false, older_days: 30, least_mb: 1000 }]);
   });
 
   it("offers nothing where there is nothing", async () => {

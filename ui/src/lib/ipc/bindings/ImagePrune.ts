@@ -7,4 +7,12 @@ export type ImagePrune = {
 /**
  * All that no container has, not only those without a name.
  */
-all: boolean, };
+all: boolean, 
+/**
+ * Only what was made so many days ago, or before; 0 for any time.
+ */
+older_days: number, 
+/**
+ * Only what has so many millions of bytes, or more; 0 for any size.
+ */
+least_mb: number, };
