@@ -8,6 +8,8 @@ use crate::position::Position;
 
 /// Lines of the Dockerfile that are shown before and after the wrong one.
 const EXCERPT: usize = 2;
+/// As much is shown of a line: nobody reads on, and it may be all of a program.
+const LINE_MAX: usize = 200;
 const RULE: &str = "--------------------";
 
 /// A Dockerfile that makes no sense, and where.
@@ -60,6 +62,14 @@ impl DockerfileError {
         }
     }
 
+    /// The message in one line with the column and what was expected, for clients that show the
+    /// lines themselves.
+    pub fn detailed_message(&self) -> String {
+        let at = self.at.map(|at| format!("; at column {}", at.column)).unwrap_or_default();
+        let expected = self.expected().map(|expected| format!("; expected: {expected}"));
+        format!("{}{at}{}", self.message(), expected.unwrap_or_default())
+    }
+
     /// File, line and column, the lines around with the wrong one marked, and what was expected,
     /// as clients of BuildKit print it.
     pub fn excerpt(&self, file: &str, source: &str) -> String {
@@ -69,7 +79,8 @@ impl DockerfileError {
         let last = wrong.saturating_add(EXCERPT);
         let lines = (first + 1..=last).zip(source.lines().skip(first)).map(|(number, line)| {
             let mark = if number == wrong { ">>>" } else { "   " };
-            format!("{number:4} | {mark} {line}\n")
+            let shown: String = line.chars().take(LINE_MAX).collect();
+            format!("{number:4} | {mark} {shown}\n")
         });
         let lines: String = lines.collect();
         let expected = self.expected().map(|expected| format!("expected: {expected}\n"));
@@ -331,9 +342,23 @@ mod tests {
             "dockerfile parse error on line 2: USER requires exactly one argument"
         );
         assert_eq!(
+            error.detailed_message(),
+            "dockerfile parse error on line 2: USER requires exactly one argument; at column 1; \
+             expected: USER <user>[:<group>]"
+        );
+        assert_eq!(
             error.excerpt("Dockerfile", "FROM x\nUSER\nRUN a\nRUN b\nRUN c\n"),
             "Dockerfile:2:1\n--------------------\n   1 |     FROM x\n   2 | >>> USER\n   3 |     RUN a\n   \
              4 |     RUN b\n--------------------\nexpected: USER <user>[:<group>]\n"
         );
+    }
+
+    #[test]
+    fn of_a_line_without_an_end_its_beginning_is_shown() {
+        let error = DockerfileError::at(Position { line: 1, column: 1 }, Problem::NoStage);
+        let excerpt = error.excerpt("Dockerfile", &"x".repeat(1 << 20));
+        assert!(excerpt.len() < 2 * LINE_MAX, "{}", excerpt.len());
+        let nowhere = DockerfileError::nowhere(Problem::Empty);
+        assert_eq!(nowhere.detailed_message(), nowhere.message());
     }
 }

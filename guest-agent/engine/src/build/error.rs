@@ -15,9 +15,9 @@ use crate::error::EngineError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// The Dockerfile makes no sense.
+    /// The Dockerfile makes no sense. The message says all of it, so that this is no source.
     #[error("{}", .0.message())]
-    Dockerfile(#[from] DockerfileError),
+    Dockerfile(DockerfileError),
     /// An instruction could not be carried out.
     #[error(transparent)]
     Instruction(Box<FailedInstruction>),
@@ -103,6 +103,12 @@ impl BuildError {
             Self::Copy(error) => error.kind(),
             Self::Engine(error) => error.kind(),
         }
+    }
+}
+
+impl From<DockerfileError> for BuildError {
+    fn from(error: DockerfileError) -> Self {
+        Self::Dockerfile(error)
     }
 }
 

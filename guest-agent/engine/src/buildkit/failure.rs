@@ -28,6 +28,7 @@ pub(super) fn lines(error: &BuildError) -> Option<Lines> {
 fn message(error: &BuildError) -> String {
     match error {
         BuildError::Instruction(failed) => message(&failed.cause),
+        BuildError::Dockerfile(error) => error.detailed_message(),
         BuildError::Exit { command, code, .. } => {
             format!("process {command:?} did not complete successfully: exit code: {code}")
         }
@@ -43,10 +44,28 @@ pub(super) fn of_engine(error: impl Into<EngineError>) -> naru_buildkit::BuildEr
 
 #[cfg(test)]
 mod tests {
+    use naru_dockerfile::Dockerfile;
     use naru_error::ErrorKind;
 
     use super::*;
     use crate::build::FailedInstruction;
+
+    #[test]
+    fn a_dockerfile_that_is_none_is_told_once_with_the_column_and_what_was_expected() {
+        let text = "FROM x\nCOPY --chwon=1 a b\n".to_owned();
+        let error = BuildError::from(Dockerfile::parse(&text).unwrap_err());
+        let said = chain(&error);
+        assert_eq!(
+            said,
+            "dockerfile parse error on line 2: unknown flag: --chwon (did you mean chown?)"
+        );
+        let dockerfile = DockerfileText { name: "Dockerfile".to_owned(), text };
+        assert_eq!(
+            told(&error, &dockerfile).to_string(),
+            format!("{said}; at column 6; expected: COPY [flags] <source>... <destination>")
+        );
+        assert_eq!(super::lines(&error), Some((2, 2)));
+    }
 
     #[test]
     fn a_failed_program_is_told_in_buildkits_words() {

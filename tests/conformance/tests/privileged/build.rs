@@ -236,7 +236,13 @@ fn a_request_is_a_bad_one_before_the_stream_and_a_line_in_it() -> anyhow::Result
     let post = |path: &str, dockerfile: &str| post(&engine, path, dockerfile);
     let mut bad = post("/build", "FROM busybox\nNOPE\n")?;
     assert_eq!(bad.status, 400);
-    assert!(bad.message()?.contains("unknown instruction: NOPE"));
+    let said = bad.message()?;
+    assert!(
+        said.contains("unknown instruction: NOPE (did you mean COPY?)\nDockerfile:2:1\n"),
+        "{said}"
+    );
+    assert!(said.contains("   2 | >>> NOPE\n"), "{said}");
+    assert!(said.ends_with("expected: an instruction, as COPY or RUN"), "{said}");
     for query in ["version=3", "squash=1", "memory=much", "t=UPPER"] {
         let mut bad = post(&format!("/build?{query}"), "FROM busybox\n")?;
         assert!(bad.status >= 400, "{query}: {}", bad.status);

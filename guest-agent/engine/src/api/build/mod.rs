@@ -22,7 +22,7 @@ use super::error::ApiError;
 use super::lines::{self, Lines};
 use super::query::Query;
 use super::transfer::BodyReader;
-use crate::build::BuildRequest;
+use crate::build::{BuildError, BuildRequest};
 use crate::buildkit::BuildDoor;
 use crate::engine::Engine;
 use crate::error::Result;
@@ -78,10 +78,21 @@ async fn run(
         Ok(built) => built,
         Err(error) => {
             drawing.failed(&error, &asked.dockerfile, &text);
-            return Err(error.into());
+            return Err(told(error, &asked.dockerfile, &text).into());
         }
     };
     let id = engine.keep_built(&built, &asked.names).await?;
     drawing.succeeded(&id, &asked.names);
     Ok(())
+}
+
+/// What is wrong with a Dockerfile is shown where it is: this door's clients have no way to ask.
+fn told(error: BuildError, file: &str, text: &str) -> BuildError {
+    match error {
+        BuildError::Dockerfile(error) if error.at.is_some() => {
+            let excerpt = error.excerpt(file, text);
+            BuildError::Invalid(format!("{}\n{}", error.message(), excerpt.trim_end()))
+        }
+        error => error,
+    }
 }

@@ -24,7 +24,9 @@ fn a_failing_program_shows_its_line_and_its_output() -> anyhow::Result<()> {
 fn a_dockerfile_that_is_none_shows_the_line() -> anyhow::Result<()> {
     let buildx = Buildx::with("FROM busybox\nFRM x\n")?;
     let said = buildx.failure(&["context"])?;
-    assert!(said.contains("dockerfile parse error on line 2: unknown instruction: FRM"), "{said}");
+    let error = "dockerfile parse error on line 2: unknown instruction: FRM (did you mean FROM?); \
+                 at column 1; expected: an instruction, as COPY or RUN";
+    assert!(said.contains(error), "{said}");
     assert!(said.contains(">>> FRM x"), "{said}");
     let missing = buildx.failure(&["-f", "context/Other", "context"])?;
     assert!(missing.contains("Other"), "{missing}");
