@@ -43,7 +43,7 @@ mod wanted;
 mod workspace;
 
 pub(crate) use builds::Builds;
-pub(crate) use cache::{Kept, PruneWanted, Pruned, UsageKind, UsageRecord};
+pub(crate) use cache::{Kept, PruneBounds, PruneWanted, Pruned, UsageKind, UsageRecord};
 pub(crate) use context::{Context, ContextError, Received as ReceivedContext, Spooled};
 pub use error::{BuildError, FailedInstruction};
 pub(crate) use files::{BuildFiles, Directory, WantedFiles};

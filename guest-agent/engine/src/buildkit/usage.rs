@@ -9,7 +9,7 @@ use naru_error::ErrorKind;
 use tokio::sync::mpsc;
 
 use super::failure::of_engine;
-use crate::build::{self, PruneWanted};
+use crate::build::{self, PruneBounds, PruneWanted};
 use crate::engine::Engine;
 
 /// Everything, what was used last first.
@@ -31,16 +31,17 @@ pub(super) async fn prune(
     request: &PruneRequest,
     removed: &mpsc::Sender<UsageRecord>,
 ) -> Result<(), BuildError> {
-    if request.min_free_space > 0 {
-        let message = "pruning until some space is free is not supported by this builder";
-        return Err(BuildError::new(ErrorKind::Unsupported, message));
-    }
     let filter = Filter::parse(&request.filter)?;
     let before = before(request.keep_duration);
-    let keep = request.reserved_space.max(request.max_used_space);
+    let bytes = |bytes: i64| u64::try_from(bytes).unwrap_or(0);
+    let bounds = PruneBounds {
+        reserved: bytes(request.reserved_space),
+        max_used: bytes(request.max_used_space),
+        min_free: bytes(request.min_free_space),
+    };
     let wanted = PruneWanted {
         all: request.all,
-        keep_bytes: u64::try_from(keep).unwrap_or(0),
+        bounds,
         fits: Box::new(move |record| {
             let record = wire(record);
             filter.fits(&record) && is_unused_since(&record, before)

@@ -169,6 +169,13 @@ fn a_prune_takes_what_its_filters_say() -> anyhow::Result<()> {
     assert_eq!(cache(&engine)?.len(), 2);
     engine.docker(&["builder", "prune", "-af", "--keep-storage", "1gb"])?.success()?;
     assert_eq!(cache(&engine)?.len(), 2);
+    // The other two bounds are known to newer commands only.
+    for bound in ["max-used-space=1000000", "min-free-space=1"] {
+        let path = format!("/build/prune?all=1&{bound}");
+        let pruned = crate::raw::post(&engine, &path, "")?.json()?;
+        let count = pruned["CachesDeleted"].as_array().map(Vec::len);
+        assert_eq!(count, Some(0), "{bound}: {pruned}");
+    }
     let refused = engine.docker(&["builder", "prune", "-af", "--filter", "colour=red"])?;
     assert!(refused.failure(1)?.contains("colour"), "{refused:?}");
     // The layers were held all the while.

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::super::error::ApiError;
 use super::super::prune::until;
 use super::super::query::{Filters, Flag, Query};
-use crate::build::{PruneWanted, Pruned, UsageRecord};
+use crate::build::{PruneBounds, PruneWanted, Pruned, UsageRecord};
 use crate::engine::Engine;
 use crate::error::Result;
 
@@ -41,19 +41,16 @@ async fn prune(
 ) -> Result<Response, ApiError> {
     let filters = Filters::parse(query.filters.as_deref(), &FILTERS)?;
     let unused_since = unused_since(&filters)?;
-    for (name, value) in
-        [("max-used-space", &query.max_used_space), ("min-free-space", &query.min_free_space)]
-    {
-        if bytes(name, value.as_deref())? > 0 {
-            let message = format!("not supported by this engine yet: {name} of a build prune");
-            return Err(ApiError::unsupported(message));
-        }
-    }
     let keep = bytes("keep-storage", query.keep_storage.as_deref())?;
     let reserved = bytes("reserved-space", query.reserved_space.as_deref())?;
+    let bounds = PruneBounds {
+        reserved: keep.max(reserved),
+        max_used: bytes("max-used-space", query.max_used_space.as_deref())?,
+        min_free: bytes("min-free-space", query.min_free_space.as_deref())?,
+    };
     let wanted = PruneWanted {
         all: query.all.0,
-        keep_bytes: keep.max(reserved),
+        bounds,
         fits: Box::new(move |record| {
             unused_since.is_none_or(|since| record.last_used <= since) && fits(&filters, record)
         }),

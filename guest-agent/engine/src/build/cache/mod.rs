@@ -32,7 +32,7 @@ use crate::error::{EngineError, Result};
 
 pub(crate) use contexts::{Contexts, Kept};
 pub(crate) use mounts::{CacheMount, MountClaim};
-pub(crate) use prune::{PruneWanted, Pruned, UsageKind, UsageRecord};
+pub(crate) use prune::{PruneBounds, PruneWanted, Pruned, UsageKind, UsageRecord};
 pub(crate) use steps::CachedStep;
 
 /// Another version's cache is not read: it is a cache.

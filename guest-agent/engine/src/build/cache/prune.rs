@@ -1,11 +1,13 @@
 //! What the cache takes, and taking it back.
 
 use std::collections::{HashMap, HashSet};
+use std::io;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use naru_dockerfile::Fingerprint;
 use naru_image_store::{Digest, ImageStore};
+use rustix::fs::statvfs;
 
 use super::{BuildCache, time};
 use crate::container::remove_or_tell;
@@ -30,6 +32,13 @@ pub(crate) struct UsageRecord {
     pub(crate) last_used: Timestamp,
     pub(crate) uses: u64,
     pub(super) place: Place,
+}
+
+impl UsageRecord {
+    /// What would be won by its removal.
+    fn own_size(&self) -> u64 {
+        if self.shared { 0 } else { self.size }
+    }
 }
 
 /// What sort of thing it is.
@@ -63,9 +72,33 @@ impl UsageKind {
 pub(crate) struct PruneWanted {
     /// Also what images have.
     pub(crate) all: bool,
-    /// As much may stay, the last used first.
-    pub(crate) keep_bytes: u64,
+    pub(crate) bounds: PruneBounds,
     pub(crate) fits: Box<dyn Fn(&UsageRecord) -> bool + Send + Sync>,
+}
+
+/// How much may stay, the last used first. Of these in bytes, 0 is none; without any all goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PruneBounds {
+    /// As much stays, whatever the others say.
+    pub(crate) reserved: u64,
+    /// Not more than this stays.
+    pub(crate) max_used: u64,
+    /// As much goes as is lacking to this on the disk.
+    pub(crate) min_free: u64,
+}
+
+impl PruneBounds {
+    /// How much of what takes `used` bytes may stay where `free` are free.
+    fn kept(self, used: u64, free: u64) -> u64 {
+        let lacking = self.min_free.saturating_sub(free);
+        let by_disk = if lacking > 0 { used.saturating_sub(lacking) } else { u64::MAX };
+        let most = match (self.max_used, self.min_free) {
+            (0, 0) => 0,
+            (0, _) => by_disk,
+            (max_used, _) => max_used.min(by_disk),
+        };
+        most.max(self.reserved)
+    }
 }
 
 /// What is gone.
@@ -95,12 +128,18 @@ impl BuildCache {
         let mut pruned = Pruned::default();
         let mut kept = 0_u64;
         let mut gone: HashSet<Digest> = HashSet::new();
-        for record in self.usage(images)? {
+        let records = self.usage(images)?;
+        let used = records.iter().map(UsageRecord::own_size).fold(0, u64::saturating_add);
+        let disk = statvfs(self.directory.as_path()).map_err(io::Error::from);
+        let disk = disk.map_err(EngineError::io("looking at", &self.directory))?;
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        let most = wanted.bounds.kept(used, free);
+        for record in records {
             let is_wanted =
                 !record.in_use && (wanted.all || !record.shared) && (wanted.fits)(&record);
-            let fits_in = kept.saturating_add(record.size) <= wanted.keep_bytes;
-            if !is_wanted || (wanted.keep_bytes > 0 && fits_in) {
-                kept = kept.saturating_add(record.size);
+            let fits_in = kept.saturating_add(record.own_size()) <= most;
+            if !is_wanted || (most > 0 && fits_in) {
+                kept = kept.saturating_add(record.own_size());
                 continue;
             }
             match &record.place {
@@ -156,10 +195,7 @@ impl BuildCache {
         Ok(records.collect())
     }
 
-    fn failed(
-        &self,
-        operation: &'static str,
-    ) -> impl FnOnce(std::io::Error) -> EngineError + use<> {
+    fn failed(&self, operation: &'static str) -> impl FnOnce(io::Error) -> EngineError + use<> {
         EngineError::io(operation, self.directory.join("kept"))
     }
 
@@ -223,5 +259,24 @@ impl BuildCache {
             (number, UsageRecord { in_use: self.is_claimed(number), ..record })
         });
         Ok(with_use.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_say_how_much_stays() {
+        let kept = |reserved, max_used, min_free| {
+            PruneBounds { reserved, max_used, min_free }.kept(100, 50)
+        };
+        assert_eq!(kept(0, 0, 0), 0, "all goes");
+        assert_eq!(kept(30, 0, 0), 30);
+        assert_eq!((kept(0, 40, 0), kept(70, 40, 0)), (40, 70));
+        assert_eq!(kept(0, 0, 50), u64::MAX, "as much is free");
+        assert_eq!((kept(0, 0, 60), kept(0, 0, 500)), (90, 0));
+        assert_eq!((kept(0, 95, 60), kept(0, 80, 60), kept(0, 80, 50)), (90, 80, 80));
+        assert_eq!(kept(95, 0, 60), 95);
     }
 }

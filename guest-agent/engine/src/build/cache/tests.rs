@@ -10,7 +10,9 @@ use naru_image_store::{ImageStore, RegistryConfig};
 use tempfile::TempDir;
 use tokio::time::timeout;
 
-use super::{BuildCache, CacheMount, CachedStep, MountClaim, PruneWanted, UsageRecord};
+use super::{
+    BuildCache, CacheMount, CachedStep, MountClaim, PruneBounds, PruneWanted, UsageRecord,
+};
 
 async fn images(directory: &TempDir) -> ImageStore {
     let root = directory.path().join("images");
@@ -30,7 +32,16 @@ fn wanted(id: &str, sharing: Sharing) -> CacheMount {
 }
 
 fn prune(cache: &BuildCache, images: &ImageStore, fits: fn(&UsageRecord) -> bool) -> Vec<String> {
-    let wanted = PruneWanted { all: true, keep_bytes: 0, fits: Box::new(fits) };
+    prune_to(cache, images, PruneBounds::default(), fits)
+}
+
+fn prune_to(
+    cache: &BuildCache,
+    images: &ImageStore,
+    bounds: PruneBounds,
+    fits: fn(&UsageRecord) -> bool,
+) -> Vec<String> {
+    let wanted = PruneWanted { all: true, bounds, fits: Box::new(fits) };
     let pruned = cache.prune(&wanted, images).unwrap();
     pruned.records.into_iter().map(|record| record.description).collect()
 }
@@ -122,4 +133,21 @@ async fn a_cache_in_use_stays_and_others_go_with_their_files() {
     let next = self::cache(&directory, &images);
     assert!(!directory.path().join("builds/caches/77").exists());
     assert!(!next.claim_mount(&wanted("used", Sharing::Shared)).await.unwrap().is_new);
+}
+
+#[tokio::test]
+async fn what_was_used_last_stays_as_far_as_the_bounds_let_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let images = images(&directory).await;
+    let cache = cache(&directory, &images);
+    for id in ["oldest", "older", "newest"] {
+        let claim = cache.claim_mount(&wanted(id, Sharing::Shared)).await.unwrap();
+        fs::write(claim.path.join("file"), "12345").unwrap();
+    }
+    let to = |bounds| prune_to(&cache, &images, bounds, |_| true);
+    let free = |min_free| PruneBounds { min_free, ..PruneBounds::default() };
+    assert_eq!(to(free(1)), [""; 0], "as much is free");
+    assert_eq!(to(PruneBounds { max_used: 10, ..free(0) }), ["cached mount oldest"]);
+    assert_eq!(to(PruneBounds { reserved: 5, ..free(u64::MAX) }), ["cached mount older"]);
+    assert_eq!(to(free(u64::MAX)), ["cached mount newest"]);
 }
