@@ -18,7 +18,7 @@ use crate::build::Built;
 use crate::engine::Engine;
 
 /// Attributes that all exporters of images have, and what they are without being said.
-const SAID_ANYWAY: [(&str, &[&str]); 10] = [
+const SAID_ANYWAY: [(&str, &[&str]); 11] = [
     ("load", &["true"]),
     ("unpack", &["true", "false"]),
     ("store", &["true"]),
@@ -29,6 +29,8 @@ const SAID_ANYWAY: [(&str, &[&str]); 10] = [
     ("oci-mediatypes", &["true", "false"]),
     ("compression", &["uncompressed", "gzip"]),
     ("force-compression", &["false"]),
+    // A build with a time has all its layers made so, wherever they go.
+    ("rewrite-timestamp", &["true", "false"]),
 ];
 
 /// What a client learns of a result.
@@ -177,6 +179,7 @@ mod tests {
     fn what_would_be_dropped_in_silence_is_refused() {
         checked("moby", &[("name", "a,\"b:1\""), ("push", "true")]).unwrap();
         checked("image", &[("name", "a"), ("unpack", "true")]).unwrap();
+        checked("oci", &[("rewrite-timestamp", "true")]).unwrap();
         for (r#type, name, value) in [
             ("image", "push-by-digest", "true"),
             ("image", "annotation.a", "b"),
