@@ -1,8 +1,10 @@
 """docker's own Python library; each function is a case, and the first argument names it."""
 
 import io
+import pathlib
 import sys
 import tarfile
+import tempfile
 
 import docker
 from docker.types import Healthcheck, IPAMConfig, IPAMPool, LogConfig, Mount, Ulimit
@@ -122,6 +124,51 @@ def images():
     client.images.remove("naru/copy:1")
     error = raises(docker.errors.ImageNotFound, client.images.get, "naru/copy:1")
     assert "No such image" in str(error), error
+
+
+DOCKERFILE = """\
+FROM busybox AS one
+ARG WORD
+COPY . /files/
+RUN echo $WORD > /word; grep -q '1.2.3.4.*there' /etc/hosts
+FROM one
+RUN echo why; exit 7
+"""
+
+
+def builds():
+    with tempfile.TemporaryDirectory() as folder:
+        context = pathlib.Path(folder)
+        (context / "Dockerfile").write_text(DOCKERFILE)
+        (context / ".dockerignore").write_text("hidden\n")
+        (context / "hidden").write_text("not sent")
+        (context / "kept").write_text("kept")
+        options = {
+            "path": folder,
+            "tag": "naru/made:1",
+            "target": "one",
+            "buildargs": {"WORD": "given"},
+            "labels": {"kind": "test"},
+            "extra_hosts": {"there": "1.2.3.4"},
+            "network_mode": "none",
+            "shmsize": 8 << 20,
+            "rm": True,
+        }
+        image, log = client.images.build(**options)
+        said = "".join(line.get("stream", "") for line in log)
+        assert "Successfully tagged naru/made:1" in said, said
+        assert (image.tags, image.labels) == (["naru/made:1"], {"kind": "test"})
+        said = client.containers.run(image, ["sh", "-c", "cat /word; ls /files"], remove=True)
+        assert said == b"given\nDockerfile\nkept\n", said
+        assert client.images.build(**options)[0].id == image.id
+        error = raises(docker.errors.BuildError, client.images.build, **{**options, "target": ""})
+        assert error.msg.endswith("returned a non-zero code: 7"), error
+        assert "why\n" in "".join(line.get("stream", "") for line in error.build_log)
+    wrong = io.BytesIO(b"FROM busybox\nRNU true\n")
+    error = raises(docker.errors.APIError, client.images.build, fileobj=wrong)
+    assert error.status_code == 400 and "RNU (did you mean RUN?)" in error.explanation, error
+    client.images.remove("naru/made:1")
+    assert client.api.prune_builds(all=True)["CachesDeleted"]
 
 
 def networks():

@@ -220,7 +220,11 @@ fn a_dockerfile_that_makes_no_sense_is_refused_before_anything_is_done() -> anyh
 }
 
 /// Asks for a build of a Dockerfile without other files.
-fn post(engine: &DockerHost, path: &str, dockerfile: &str) -> anyhow::Result<Connection> {
+pub(crate) fn post(
+    engine: &DockerHost,
+    path: &str,
+    dockerfile: &str,
+) -> anyhow::Result<Connection> {
     let mut archive = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_ustar();
     header.set_size(dockerfile.len() as u64);

@@ -70,6 +70,11 @@ fn the_library_names_images() -> anyhow::Result<()> {
 }
 
 #[test]
+fn the_library_builds_images() -> anyhow::Result<()> {
+    library("builds")
+}
+
+#[test]
 fn the_library_connects_networks() -> anyhow::Result<()> {
     library("networks")
 }

@@ -6,20 +6,21 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
 use anyhow::Context;
-use bollard::Docker;
 use bollard::container::LogOutput;
 use bollard::errors::Error;
 use bollard::exec::StartExecResults;
 use bollard::models::{
-    ContainerCreateBody, EndpointSettings, ExecConfig, HostConfig, Mount, MountType,
+    BuildInfo, ContainerCreateBody, EndpointSettings, ExecConfig, HostConfig, Mount, MountType,
     NetworkConnectRequest, NetworkCreateRequest, VolumeCreateRequest,
 };
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, EventsOptionsBuilder, ListNetworksOptionsBuilder,
-    LogsOptionsBuilder, RemoveContainerOptionsBuilder, RemoveVolumeOptions,
-    StopContainerOptionsBuilder, WaitContainerOptionsBuilder,
+    BuildImageOptionsBuilder, CreateContainerOptionsBuilder, EventsOptionsBuilder,
+    ListNetworksOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
+    RemoveVolumeOptions, StopContainerOptionsBuilder, WaitContainerOptionsBuilder,
 };
+use bollard::{Docker, body_full};
 use futures::{StreamExt as _, TryStreamExt as _};
+use naru_test_framework::oci::LayerWriter;
 use naru_test_framework::{Engine, Running};
 use testcontainers::core::{ExecCommand, IntoContainerPort as _, WaitFor};
 use testcontainers::runners::AsyncRunner as _;
@@ -167,6 +168,46 @@ async fn bollard_connects_networks_and_volumes() -> anyhow::Result<()> {
     let options = EventsOptionsBuilder::new().since("1").filters(&filters).build();
     let event = docker.events(Some(options)).next().await.context("an event")??;
     assert_eq!(event.action.as_deref(), Some("destroy"), "{event:?}");
+    Ok(())
+}
+
+/// Builds a Dockerfile beside a file, and gives all that is said.
+async fn build(docker: &Docker, dockerfile: &str) -> anyhow::Result<Result<String, Error>> {
+    let mut context = LayerWriter::new();
+    context.file("Dockerfile", 0o644, dockerfile.as_bytes())?;
+    context.file("file", 0o644, b"of the context\n")?;
+    let arguments = HashMap::from([("WORD", "given")]);
+    let labels = HashMap::from([("kind", "test")]);
+    let options = BuildImageOptionsBuilder::new().t("made:1").buildargs(&arguments).labels(&labels);
+    let body = body_full(context.into_tar().into());
+    let said: Result<Vec<BuildInfo>, Error> =
+        docker.build_image(options.build(), None, Some(body)).try_collect().await;
+    Ok(said.map(|said| said.into_iter().filter_map(|line| line.stream).collect()))
+}
+
+#[tokio::test]
+async fn bollard_builds_an_image() -> anyhow::Result<()> {
+    let engine = Engine::with_busybox()?;
+    let docker = connect(&engine).await?;
+    let dockerfile = "FROM busybox\nARG WORD\nCOPY file /\nRUN echo $WORD >> /file\n";
+    let said = build(&docker, dockerfile).await??;
+    assert!(said.contains("Successfully tagged made:1"), "{said}");
+    let shown = docker.inspect_image("made:1").await?;
+    let labels = shown.config.and_then(|config| config.labels).unwrap_or_default();
+    assert_eq!(labels.get("kind").map(String::as_str), Some("test"));
+    let file = engine.docker(&["run", "--rm", "made:1", "cat", "/file"])?;
+    assert_eq!(file.success()?, "of the context\ngiven");
+    let again = build(&docker, dockerfile).await??;
+    assert_eq!(again.matches("Using cache").count(), 2, "{again}");
+
+    let failed = build(&docker, "FROM busybox\nRUN exit 7\n").await?;
+    let is_told = matches!(&failed, Err(Error::DockerStreamError { error })
+        if error.ends_with("returned a non-zero code: 7"));
+    assert!(is_told, "{failed:?}");
+    let wrong = build(&docker, "FROM busybox\nRNU true\n").await?;
+    let is_refused = matches!(&wrong, Err(Error::DockerResponseServerError { status_code: 400, message })
+            if message.contains("RNU (did you mean RUN?)"));
+    assert!(is_refused, "{wrong:?}");
     Ok(())
 }
 

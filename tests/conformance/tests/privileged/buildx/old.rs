@@ -3,9 +3,11 @@
 use std::fs;
 use std::process::Command;
 
-use naru_test_framework::{Output, Running, clients};
+use naru_test_framework::{Engine, Output, Running, clients};
 
 use super::Buildx;
+use crate::build::post;
+use crate::raw::ask;
 
 /// `docker build` of the old command.
 fn command(buildx: &Buildx, arguments: &[&str]) -> anyhow::Result<Command> {
@@ -64,5 +66,22 @@ fn a_failure_is_told() -> anyhow::Result<()> {
     let said = output.failure(1)?;
     assert!(said.contains("before"), "{said}");
     assert!(said.contains("exit code: 7"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn a_build_is_ended_by_the_name_that_it_was_given() -> anyhow::Result<()> {
+    let engine = Engine::with_busybox()?;
+    let dockerfile = "FROM busybox\nRUN sleep 1000\n";
+    let mut answer = post(&engine, "/build?version=2&buildid=mine", dockerfile)?;
+    let cancel = |name: &str| -> anyhow::Result<u16> {
+        Ok(ask(&engine, "POST", &format!("/build/cancel?id={name}"))?.status)
+    };
+    assert_eq!(cancel("")?, 400);
+    // That there is no such build is what was wanted.
+    assert_eq!(cancel("other")?, 200);
+    assert_eq!(cancel("mine")?, 200);
+    let said = String::from_utf8(answer.body()?)?;
+    assert!(said.contains("the build was cancelled"), "{said}");
     Ok(())
 }
