@@ -4,6 +4,7 @@ mod bake;
 mod caches;
 mod contexts;
 mod failures;
+mod leave;
 mod old;
 mod outputs;
 mod platforms;

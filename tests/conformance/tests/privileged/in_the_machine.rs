@@ -12,8 +12,9 @@ use anyhow::ensure;
 use naru_test_framework::{TEST_HOST, Vm};
 
 /// By the beginning of their names.
-const CHOSEN: [&str; 51] = [
+const CHOSEN: [&str; 52] = [
     "attach::",
+    "build_limits::",
     "buildx::platforms::",
     "commands::",
     "compose::addresses::addresses",

@@ -11,10 +11,12 @@
 mod attach;
 mod attach_raw;
 mod build;
+mod build_bases;
 mod build_cache;
 mod build_git;
 mod build_hostile;
 mod build_layers;
+mod build_limits;
 mod build_mount_places;
 mod build_web;
 mod buildx;

@@ -1,5 +1,6 @@
 //! Caches, elsewhere and here.
 
+use anyhow::Context as _;
 use naru_test_framework::{Registry, Running};
 
 use super::Buildx;
@@ -36,6 +37,40 @@ fn a_cache_comes_from_a_registry() -> anyhow::Result<()> {
     let from = format!("--cache-from=type=registry,ref={name}");
     buildx.build(&[&from, "-t", "app", "context"])?;
     assert_eq!(buildx.app(&[])?, first);
+    Ok(())
+}
+
+#[test]
+fn one_stage_may_be_wanted_anew() -> anyhow::Result<()> {
+    let made = "RUN cat /proc/sys/kernel/random/uuid";
+    let buildx = Buildx::with(&format!(
+        "FROM busybox AS one\n{made} > /one\nFROM busybox AS two\n{made} > /two\nFROM busybox\n\
+         COPY --from=one /one /\nCOPY --from=two /two /\nCMD [\"cat\", \"/one\", \"/two\"]\n"
+    ))?;
+    let ids = |flags: &[&str]| -> anyhow::Result<(String, String)> {
+        buildx.build(&[flags, &["-t", "app", "context"]].concat())?;
+        let said = buildx.app(&[])?;
+        let (one, two) = said.split_once('\n').context("two lines")?;
+        Ok((one.to_owned(), two.to_owned()))
+    };
+    let (first, then) = (ids(&[])?, ids(&["--no-cache-filter=two"])?);
+    assert_eq!(first.0, then.0);
+    assert_ne!(first.1, then.1);
+    Ok(())
+}
+
+#[test]
+fn an_image_may_have_its_cache_with_it() -> anyhow::Result<()> {
+    let registry = Registry::start()?;
+    let buildx = Buildx::with(DOCKERFILE)?;
+    let name = registry.reference("app", "1");
+    buildx.build(&["--cache-to=type=inline", "--push", "-t", &name, "context"])?;
+    let first = buildx.engine.docker(&["run", "--rm", &name])?;
+    buildx.engine.docker(&["rmi", &name])?.success()?;
+    buildx.run(&["prune", "--all", "--force"])?.success()?;
+    let from = format!("--cache-from={name}");
+    buildx.build(&[&from, "-t", "app", "context"])?;
+    assert_eq!(buildx.app(&[])?, first.success()?);
     Ok(())
 }
 
