@@ -98,7 +98,7 @@ pub struct HostConfig {
     pub identity: Option<ClientIdentity>,
     /// Registries that have the same content and are asked first, as `host[:port]` or as URL.
     pub mirrors: Vec<String>,
-    /// The proxy to it, as URL; empty for none, whatever holds for others.
+    /// The proxy to it, as URL of HTTP or SOCKS; empty for none, whatever holds for others.
     pub proxy: Option<String>,
 }
 

@@ -7,6 +7,7 @@ mod lengths;
 mod mirrors;
 mod parents;
 mod patience;
+mod proxy;
 mod push;
 mod registry;
 mod resume;

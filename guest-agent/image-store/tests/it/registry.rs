@@ -30,6 +30,8 @@ pub(crate) struct Answer {
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) path: String,
+    /// What the path is from: whoever takes it for a proxy asks for a whole URL.
+    pub(crate) target: String,
     pub(crate) headers: HashMap<String, String>,
 }
 
@@ -221,10 +223,14 @@ async fn read(stream: &mut BufReader<TcpStream>) -> Option<Request> {
     let length = headers.get("content-length").and_then(|length| length.parse().ok());
     let mut body = vec![0; length.unwrap_or(0)];
     stream.read_exact(&mut body).await.ok()?;
-    let path = target.split('?').next()?.to_owned();
+    let path = match target.split_once("://") {
+        Some((_, rest)) => &rest[rest.find('/').unwrap_or(rest.len())..],
+        None => target.as_str(),
+    };
+    let path = path.split('?').next()?.to_owned();
     // The query is kept where the tests look at it.
     if let Some((_, query)) = target.split_once('?') {
         headers.insert("query".to_owned(), query.to_owned());
     }
-    Some(Request { path, headers })
+    Some(Request { path, target, headers })
 }
