@@ -6,7 +6,7 @@ use naru_ipc::{
     ContainerRemake, ContainerRemove, ContainerRename, ContainerRun, ContainerSaveLogs,
     ContainerSettings, ContainerStats, ContainerSummary, ContainerUpload, ContainerUsage,
     ContainerUsageOf, DiskUsage, FileChange, FileProgress, FileText, FileWrite, FolderListing,
-    FoundRepository, ImageBuild, ImageBuildFolder, ImageBuilt, ImageDetails, ImageFolder,
+    FoundRepository, Freed, ImageBuild, ImageBuildFolder, ImageBuilt, ImageDetails, ImageFolder,
     ImageLoad, ImagePrune, ImagePrunePlan, ImagePull, ImagePullCancel, ImagePush, ImageRef,
     ImageRemove, ImageSave, ImageStep, ImageSummary, ImageTag, ImagesLoaded, Inspection, IpcError,
     MachineConsole, MachineFacts, MachineStatus, NetworkCreate, NetworkLink, NetworkRef,

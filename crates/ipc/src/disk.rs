@@ -48,6 +48,15 @@ pub struct DiskItem {
     pub used: bool,
 }
 
+/// What a removal gave back.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct Freed {
+    /// Bytes.
+    #[ts(type = "number")]
+    pub bytes: u64,
+}
+
 /// The machine as its engine sees it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[ts(export)]

@@ -15,6 +15,7 @@ macro_rules! commands {
             "machine.stop" machine_stop(()) -> ();
             "machine.facts" machine_facts(()) -> MachineFacts;
             "machine.disk" machine_disk(()) -> DiskUsage;
+            "build.prune" build_prune(()) -> Freed;
             "machine.console" machine_console(MachineConsole, stream OutputChunk) -> ();
             "image.list" image_list(()) -> Vec<ImageSummary>;
             "image.pull" image_pull(ImagePull, stream PullProgress) -> ();

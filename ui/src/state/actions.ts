@@ -3,7 +3,7 @@ import { copyText } from "../lib/clipboard";
 import { docker } from "../lib/text/docker";
 import type { Shortcut } from "../lib/text/keys";
 import { views, type AppState, type View } from "./app.svelte";
-import { askToRestart, askToStop } from "./questions";
+import { askToFreeCache, askToRestart, askToStop } from "./questions";
 import { containerActions, imageActions, networkActions, projectActions, volumeActions } from "./thing_actions";
 
 /** What an action is about; its words are the catalogue's `palette.groups`. */
@@ -79,6 +79,18 @@ const machineActions = (app: AppState): Action[] => {
       command: "naru stop && naru start",
       blocked: state === "running" ? null : app.t.palette.notRunning,
       run: () => askToRestart(app),
+    },
+    {
+      id: "free-cache",
+      title: app.t.disk.freeLabel,
+      group: "machine",
+      shortcut: null,
+      command: docker(contextOf(app), "builder", "prune", "-a"),
+      blocked: state === "running" ? null : app.t.palette.needsMachine,
+      run: () => {
+        app.view = "machine";
+        askToFreeCache(app, null);
+      },
     },
   ];
 };

@@ -5,6 +5,7 @@ import { I18n } from "../lib/i18n/i18n.svelte";
 import type { AppEvent, AppInfo, ContainerSummary, ImageBuild, MachineStatus } from "../lib/ipc/bindings";
 import { IpcFailure } from "../lib/ipc/failure";
 import { Build, Builds } from "./builds.svelte";
+import { BuildCache } from "./cache.svelte";
 import { Containers } from "./containers.svelte";
 import { Finding } from "./finding.svelte";
 import { fileName, Images } from "./images.svelte";
@@ -45,6 +46,7 @@ export class AppState {
   readonly machine: Machine;
   readonly images: Images;
   readonly builds: Builds;
+  readonly cache: BuildCache;
   readonly containers: Containers;
   readonly volumes: Volumes;
   readonly networks: Networks;
@@ -84,6 +86,7 @@ export class AppState {
     this.machine = new Machine(host);
     this.images = new Images(host);
     this.builds = new Builds(host);
+    this.cache = new BuildCache(host);
     this.containers = new Containers(host);
     this.volumes = new Volumes(host);
     this.networks = new Networks(host);

@@ -36,6 +36,21 @@ export const askToKill = (app: AppState, container: ContainerSummary): void => {
   };
 };
 
+/** `bytes` is what would come free, where somebody has counted. */
+export const askToFreeCache = (app: AppState, bytes: number | null): void => {
+  const t = app.t.disk;
+  const free = async () => {
+    const freed = await app.cache.free();
+    if (freed !== null) app.toasts.say(t.freed(app.i18n.format.bytes(freed)));
+  };
+  app.question = {
+    title: t.freeTitle,
+    sentences: [...(bytes === null ? [] : [t.freeSize(app.i18n.format.bytes(bytes))]), t.freeText],
+    confirm: t.free,
+    onconfirm: () => void free(),
+  };
+};
+
 /** What is asked before anything is removed: each names what is lost. */
 export const askToRemoveContainers = (app: AppState, containers: readonly ContainerSummary[], after: After): void => {
   const t = app.t.containers;

@@ -1,9 +1,10 @@
-//! The machine from within: `machine.disk`, `machine.facts`, `machine.console`.
+//! The machine from within: `machine.disk`, `machine.facts`, `machine.console`, `build.prune`.
 
 use bollard::models::{ContainerSummary, ImageSummary, Volume};
+use bollard::query_parameters::PruneBuildOptionsBuilder;
 use hyper::Method;
 use naru_ipc::{
-    DiskItem, DiskPart, DiskUsage, IpcError, MachineConsole, MachineFacts, OutputChunk,
+    DiskItem, DiskPart, DiskUsage, Freed, IpcError, MachineConsole, MachineFacts, OutputChunk,
 };
 use serde::Deserialize;
 
@@ -45,6 +46,13 @@ impl App {
         let request = http::request(Method::GET, USAGE_PATH, None, Vec::new())?;
         let usage: Usage = self.inner.ask_json("the disk usage", request).await?;
         Ok(told(usage))
+    }
+
+    /// `build.prune`: all kept steps that nothing uses.
+    pub async fn build_prune(&self, (): ()) -> Result<Freed, IpcError> {
+        let options = PruneBuildOptionsBuilder::new().all(true).build();
+        let pruned = self.inner.docker()?.prune_build(Some(options)).await;
+        Ok(Freed { bytes: size(pruned.map_err(AppError::from)?.space_reclaimed) })
     }
 
     /// `machine.facts`.

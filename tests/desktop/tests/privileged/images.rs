@@ -2,6 +2,7 @@
 //! languages, over a native engine.
 
 mod build;
+mod disk;
 mod person;
 mod words;
 

@@ -74,6 +74,57 @@ describe("the disk", () => {
   });
 });
 
+describe("the build cache", () => {
+  const withCache = () => {
+    const host = new FakeHost();
+    host.close.disk = fakeDisk({ build_cache: { bytes: 520_000_000, reclaimable: 500_000_000, count: 3, largest: [] } });
+    return host;
+  };
+
+  const press = async (host: FakeHost) => {
+    const opened = openWindow(host, "machine");
+    await opened.user.click(await opened.screen.findByRole("button", { name: "Free the build cache" }));
+    const dialog = within(await opened.screen.findByRole("dialog", { name: "Free the build cache?" }));
+    expect(dialog.getByText("500 MB come free.")).toBeVisible();
+    expect(dialog.getByText(/Images and containers stay/)).toBeVisible();
+    expect(host.requests("build.prune")).toEqual([]);
+    await opened.user.click(dialog.getByRole("button", { name: "Free" }));
+    return opened;
+  };
+
+  it("is freed after a question that says what comes free, and counted anew", async () => {
+    const { screen } = await press(withCache());
+    expect(await screen.findByText("500 MB came free")).toBeVisible();
+    expect(await screen.findByText("20 MB on the data disk")).toBeVisible();
+    const button = screen.getByRole("button", { name: "Free the build cache" });
+    expect(button).toHaveFocus();
+    expect(button).toHaveAttribute("title", "Nothing in it is unused.");
+    expect(button).toHaveAttribute("aria-disabled", "true");
+  });
+
+  it("says why it could not be freed", async () => {
+    const host = withCache();
+    host.failures.set("build.prune", failure("conflict", "a build is under way"));
+    const { screen } = await press(host);
+    const alert = await screen.findByRole("alert");
+    expect(alert).toHaveTextContent("Build cache");
+    expect(alert).toHaveTextContent("a build is under way");
+    expect(screen.getByText("520 MB on the data disk")).toBeVisible();
+  });
+
+  it("is freed from the palette too, after the same question", async () => {
+    const host = withCache();
+    const { screen, user } = openWindow(host);
+    await screen.findByRole("heading", { name: "Containers" });
+    await user.keyboard("{Control>}k{/Control}");
+    await user.type(await screen.findByRole("combobox", { name: "Search and do" }), "free cache");
+    expect(screen.getByText("docker --context naru builder prune -a")).toBeVisible();
+    await user.keyboard("{Enter}");
+    expect(await screen.findByRole("dialog", { name: "Free the build cache?" })).toBeVisible();
+    expect(screen.getByRole("heading", { name: "The machine is running" })).toBeInTheDocument();
+  });
+});
+
 describe("the console", () => {
   it("is read when it is wanted, as text, and let go of", async () => {
     const host = new FakeHost();

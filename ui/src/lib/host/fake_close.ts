@@ -131,6 +131,11 @@ export class FakeCloseUp {
   readonly handlers = {
     "machine.facts": () => Promise.resolve(this.facts),
     "machine.disk": () => Promise.resolve(this.disk),
+    "build.prune": () => {
+      const { bytes, reclaimable } = this.disk.build_cache;
+      this.disk = { ...this.disk, build_cache: part({ bytes: bytes - reclaimable }) };
+      return Promise.resolve({ bytes: reclaimable });
+    },
     "machine.console": (_, onItem) => {
       for (const item of this.console) onItem(item);
       return Promise.resolve(null);

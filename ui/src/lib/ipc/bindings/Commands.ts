@@ -29,6 +29,7 @@ import type { FileText } from "./FileText";
 import type { FileWrite } from "./FileWrite";
 import type { FolderListing } from "./FolderListing";
 import type { FoundRepository } from "./FoundRepository";
+import type { Freed } from "./Freed";
 import type { ImageBuild } from "./ImageBuild";
 import type { ImageBuildFolder } from "./ImageBuildFolder";
 import type { ImageBuilt } from "./ImageBuilt";
@@ -82,6 +83,7 @@ export interface Commands {
   "machine.stop": [null, null, never];
   "machine.facts": [null, MachineFacts, never];
   "machine.disk": [null, DiskUsage, never];
+  "build.prune": [null, Freed, never];
   "machine.console": [MachineConsole, null, OutputChunk];
   "image.list": [null, Array<ImageSummary>, never];
   "image.pull": [ImagePull, null, PullProgress];

@@ -38,6 +38,7 @@ export type { FileWrite } from "./FileWrite";
 export type { FolderEntry } from "./FolderEntry";
 export type { FolderListing } from "./FolderListing";
 export type { FoundRepository } from "./FoundRepository";
+export type { Freed } from "./Freed";
 export type { Hint } from "./Hint";
 export type { ImageBuild } from "./ImageBuild";
 export type { ImageBuildFolder } from "./ImageBuildFolder";
