@@ -73,7 +73,7 @@ impl App {
         let cancel = CancellationToken::new();
         let tasks = TaskTracker::new();
         let (status, _) = watch::channel(off());
-        let settings = SettingsFile::new(directories.settings_file(), directories.data_disk());
+        let settings = SettingsFile::of(&directories);
         let role = owner::take(&directories, &settings, &status, &tasks, &cancel)?;
         let inner = Arc::new(Inner {
             directories,
@@ -86,7 +86,8 @@ impl App {
             tasks,
             cancel,
         });
-        inner.tasks.spawn(fanout::run(Arc::downgrade(&inner), inner.cancel.clone()));
+        let known = inner.settings.load().ok();
+        inner.tasks.spawn(fanout::run(Arc::downgrade(&inner), known, inner.cancel.clone()));
         Ok(Self { inner })
     }
 

@@ -50,6 +50,20 @@ pub enum AppError {
         /// Why.
         reason: String,
     },
+    /// Nothing in the settings is called so.
+    #[error("there is no setting {name:?}")]
+    NoSetting {
+        /// As it was asked for.
+        name: String,
+    },
+    /// A value of another type than the setting's.
+    #[error("the setting {name} is refused")]
+    SettingValue {
+        /// The setting's name.
+        name: String,
+        /// What would be right.
+        source: serde_json::Error,
+    },
     /// The machine is off, and what was asked needs it.
     #[error("the Naru machine is not running")]
     NotRunning,
@@ -234,6 +248,7 @@ impl AppError {
             | Self::GuestGaveUp { .. }
             | Self::Mismatch(_) => ErrorKind::Precondition,
             Self::InvalidSetting { .. }
+            | Self::SettingValue { .. }
             | Self::InvalidName { .. }
             | Self::NoFile { .. }
             | Self::NoFolder { .. }
@@ -256,7 +271,7 @@ impl AppError {
             Self::Docker(error) => docker_kind(error),
             Self::Owner(error) => kind_named(&error.kind),
             Self::StreamExists { .. } => ErrorKind::AlreadyExists,
-            Self::NoTerminal { .. } => ErrorKind::NotFound,
+            Self::NoTerminal { .. } | Self::NoSetting { .. } => ErrorKind::NotFound,
         }
     }
 

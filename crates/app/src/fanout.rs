@@ -1,4 +1,4 @@
-//! Tells the windows what changed: the machine's status and the engine's events.
+//! Tells the windows what changed: the machine's status, the settings and the engine's events.
 
 use std::sync::Weak;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use bollard::models::{EventMessage, EventMessageTypeEnum};
 use bollard::query_parameters::EventsOptions;
 use futures::StreamExt;
-use naru_ipc::{AppEvent, MachineState};
+use naru_ipc::{AppEvent, MachineState, Settings};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -16,6 +16,8 @@ use crate::app::Inner;
 const COALESCE: Duration = Duration::from_millis(100);
 /// The pause before the engine is asked again for its events.
 const RETRY: Duration = Duration::from_millis(500);
+/// How often the settings' file is looked at: `naru config` and other windows write it too.
+const SETTINGS_LOOK: Duration = Duration::from_secs(1);
 
 /// What has changed and was not told yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,10 +68,26 @@ impl Changes {
     }
 }
 
-/// Runs until `cancel`, or until the app itself is gone.
-pub(crate) async fn run(inner: Weak<Inner>, cancel: CancellationToken) {
-    let both = async { tokio::join!(machine(Weak::clone(&inner)), engine(inner)) };
-    cancel.run_until_cancelled(both).await;
+/// Runs until `cancel`, or until the app itself is gone. `known` are the settings as they are.
+pub(crate) async fn run(inner: Weak<Inner>, known: Option<Settings>, cancel: CancellationToken) {
+    let all = async {
+        let settings = settings(Weak::clone(&inner), known);
+        tokio::join!(machine(Weak::clone(&inner)), settings, engine(inner))
+    };
+    cancel.run_until_cancelled(all).await;
+}
+
+async fn settings(inner: Weak<Inner>, mut known: Option<Settings>) {
+    loop {
+        sleep(SETTINGS_LOOK).await;
+        let Some(inner) = inner.upgrade() else { return };
+        // Of a file that makes no sense is told who next reads or writes it.
+        let Ok(settings) = inner.settings.load() else { continue };
+        if known.as_ref() != Some(&settings) {
+            known = Some(settings.clone());
+            inner.emit(AppEvent::Settings { settings });
+        }
+    }
 }
 
 async fn machine(inner: Weak<Inner>) {

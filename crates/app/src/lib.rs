@@ -40,7 +40,7 @@ mod ports;
 mod private_file;
 mod proxy;
 mod registries;
-mod settings;
+pub mod settings;
 mod streams;
 
 pub use app::{App, AppOptions};

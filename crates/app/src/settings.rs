@@ -3,6 +3,8 @@
 //! It is small and seldom read, and several Naru processes share it; so there is no
 //! copy in memory that could be out of date.
 
+pub mod by_name;
+
 use std::fs;
 use std::io::ErrorKind;
 use std::net::IpAddr;
@@ -13,7 +15,7 @@ use naru_ipc::{RegistrySettings, Settings};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{AppError, private_file};
+use crate::{AppError, Directories, private_file};
 
 /// The smallest machine on which the engine and a container fit.
 const MIN_MEMORY_MIB: u32 = 256;
@@ -43,6 +45,11 @@ impl SettingsFile {
     /// The file at `path`, for the machine with `data_disk`; neither need exist.
     pub(crate) fn new(path: PathBuf, data_disk: PathBuf) -> Self {
         Self { path, data_disk }
+    }
+
+    /// That of a Naru with these directories.
+    pub(crate) fn of(directories: &Directories) -> Self {
+        Self::new(directories.settings_file(), directories.data_disk())
     }
 
     /// The settings; the defaults when there is no file.

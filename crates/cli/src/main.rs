@@ -3,8 +3,10 @@
 //! It is no second `docker`: containers are `docker`'s business, through the context
 //! `naru`. Each sub-command is one file here; what it does is done in `naru-app`.
 
+mod config;
 mod exit;
 mod logs;
+mod print;
 mod run_demo;
 mod serve;
 mod start;
@@ -44,6 +46,11 @@ enum Command {
         #[arg(short, long)]
         follow: bool,
     },
+    /// Read or change the settings
+    Config {
+        #[command(subcommand)]
+        config: config::Config,
+    },
     /// Run the bundled demo image in a container and print its output
     RunDemo,
     /// Own the machine in the background, for `naru start`
@@ -71,6 +78,7 @@ async fn run(command: Command) -> Result<ExitCode, naru_ipc::IpcError> {
         Command::Stop => stop::run(&directories).await,
         Command::Status { json } => status::run(&directories, json).await,
         Command::Logs { follow } => logs::run(&directories, follow).await,
+        Command::Config { config } => config::run(&directories, config).await,
         Command::RunDemo => run_demo::run(&directories).await,
         Command::Serve => serve::run(directories).await,
     }

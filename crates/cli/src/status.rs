@@ -1,27 +1,20 @@
 //! `naru status`.
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use naru_app::{Client, Directories};
 use naru_ipc::{IpcError, MachineState, MachineStatus};
 
+use crate::print;
+
 /// Prints the status. The exit status is 0 when the machine runs, else 3, as `systemctl
 /// status` has it.
 pub(crate) async fn run(directories: &Directories, json: bool) -> Result<ExitCode, IpcError> {
     let status = Client::new(directories).status().await?;
-    let text = if json {
-        serde_json::to_string_pretty(&status)
-            .map_err(|error| crate::io_error("write JSON", error.into()))?
+    if json {
+        print::json(&status)?;
     } else {
-        sentences(directories, &status)
-    };
-    match writeln!(io::stdout(), "{text}") {
-        // A reader that has seen enough is no failure.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            return Err(crate::io_error("print", error));
-        }
-        _ => {}
+        print::line(&sentences(directories, &status))?;
     }
     let running = status.state == MachineState::Running;
     Ok(if running { ExitCode::SUCCESS } else { ExitCode::from(3) })

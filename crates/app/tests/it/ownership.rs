@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use naru_app::settings::by_name;
 use naru_app::{App, Client, Directories, Environment};
-use naru_ipc::{AppEvent, Hint, MachineState};
+use naru_ipc::{AppEvent, Hint, MachineState, Theme};
 use tempfile::TempDir;
 
 /// A home of its own, with a VM image directory that is empty.
@@ -68,6 +69,22 @@ async fn what_needs_the_engine_says_that_the_machine_is_off() -> Result<()> {
     let app = App::open_in(directories(home.path())?)?;
     let error = app.image_list(()).await.err().context("there is no engine")?;
     assert_eq!((error.kind.as_str(), error.hints), ("precondition", vec![Hint::StartMachine]));
+    app.shutdown().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn settings_that_are_changed_from_without_are_told() -> Result<()> {
+    let home = TempDir::new()?;
+    let app = App::open_in(directories(home.path())?)?;
+    let mut events = app.subscribe();
+    by_name::set(&directories(home.path())?, "theme", "dark").await?;
+    loop {
+        if let AppEvent::Settings { settings } = events.recv().await? {
+            assert_eq!(settings.theme, Theme::Dark);
+            break;
+        }
+    }
     app.shutdown().await;
     Ok(())
 }

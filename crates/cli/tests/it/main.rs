@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use anyhow::Result;
-use naru_ipc::{MachineState, MachineStatus};
+use naru_ipc::{MachineState, MachineStatus, Settings};
 use tempfile::TempDir;
 
 fn naru(home: &Path, arguments: &[&str]) -> Result<Output> {
@@ -74,6 +74,43 @@ fn the_demo_needs_the_machine_and_says_how_to_start_it() -> Result<()> {
     let output = naru(home.path(), &["run-demo"])?;
     assert_eq!(output.status.code(), Some(5));
     assert!(text(&output.stderr).contains("naru start"), "{}", text(&output.stderr));
+    Ok(())
+}
+
+#[test]
+fn settings_are_read_and_changed_by_their_names() -> Result<()> {
+    let home = TempDir::new()?;
+    let config = |arguments: &[&str]| naru(home.path(), &[&["config"], arguments].concat());
+    assert_eq!(text(&config(&["get", "theme"])?.stdout), "system\n");
+    let output = config(&["set", "cpus", "3"])?;
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stdout), "3\n");
+    assert!(config(&["set", "registries.no_proxy", "localhost,.example.com"])?.status.success());
+    let all: Settings = serde_json::from_slice(&config(&["get"])?.stdout)?;
+    assert_eq!((all.cpus, all.registries.no_proxy.as_str()), (3, "localhost,.example.com"));
+    Ok(())
+}
+
+#[test]
+fn a_setting_that_is_none_or_cannot_work_is_refused_by_its_name() -> Result<()> {
+    let home = TempDir::new()?;
+    for (name, value, code) in [("cpu", "3", 3), ("cpus", "-1", 2), ("theme", "pink", 2)] {
+        let output = naru(home.path(), &["config", "set", name, value])?;
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        assert!(said.contains(name), "{said}");
+    }
+    let output = naru(home.path(), &["config", "get", "cpu"])?;
+    assert_eq!(output.status.code(), Some(3));
+    Ok(())
+}
+
+#[test]
+fn the_settings_have_a_schema() -> Result<()> {
+    let home = TempDir::new()?;
+    let output = naru(home.path(), &["config", "schema"])?;
+    let schema: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+    assert_eq!(schema["properties"]["cpus"]["minimum"], 1);
     Ok(())
 }
 
