@@ -1,10 +1,10 @@
 //! Tells the windows what changed: the machine's status, the settings and the engine's events.
 
 use std::sync::Weak;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bollard::models::{EventMessage, EventMessageTypeEnum};
-use bollard::query_parameters::EventsOptions;
+use bollard::query_parameters::EventsOptionsBuilder;
 use futures::StreamExt;
 use naru_ipc::{AppEvent, MachineState, Settings};
 use tokio::time::{sleep, timeout};
@@ -16,6 +16,8 @@ use crate::app::Inner;
 const COALESCE: Duration = Duration::from_millis(100);
 /// The pause before the engine is asked again for its events.
 const RETRY: Duration = Duration::from_millis(500);
+/// How far back the engine is asked for its events: its clock need not be ours to the second.
+const OVERLAP: Duration = Duration::from_secs(5);
 /// How often the settings' file is looked at: `naru config` and other windows write it too.
 const SETTINGS_LOOK: Duration = Duration::from_secs(1);
 
@@ -107,15 +109,23 @@ async fn engine(inner: Weak<Inner>) {
         }
         // Whatever happened while nobody listened: list again.
         let Some(strong) = inner.upgrade() else { return };
+        // What happens between the lists and the events is told with these.
+        let options = EventsOptionsBuilder::new().since(&a_moment_ago()).build();
         Changes::ALL.tell(&strong);
         let docker = strong.docker();
         drop(strong);
         if let Ok(docker) = docker {
-            let events = docker.events(None::<EventsOptions>);
+            let events = docker.events(Some(options));
             follow(Box::pin(events), &inner).await;
         }
         sleep(RETRY).await;
     }
+}
+
+/// In Unix seconds.
+fn a_moment_ago() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    now.saturating_sub(OVERLAP).as_secs().to_string()
 }
 
 /// Tells of events until there are no more.
