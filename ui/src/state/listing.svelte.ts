@@ -1,4 +1,9 @@
-import { IpcFailure } from "../lib/ipc/failure";
+import { IpcFailure, type ErrorKind } from "../lib/ipc/failure";
+
+/** How long until an engine that did not answer is asked again, in milliseconds. */
+const AGAIN = 2000;
+/** What an engine that is away or comes back says, and who speaks for it; what it refuses it refuses again. */
+const AWAY: ReadonlySet<ErrorKind> = new Set<ErrorKind>(["unavailable", "deadline", "precondition"]);
 
 /**
  * A list as the engine last said it. Asked for again while an answer is under way,
@@ -14,6 +19,7 @@ export class Listing<T> {
 
   readonly #read: () => Promise<readonly T[]>;
   #again = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(read: () => Promise<readonly T[]>) {
     this.#read = read;
@@ -26,6 +32,7 @@ export class Listing<T> {
       return;
     }
     this.loading = true;
+    clearTimeout(this.#timer);
     do {
       this.#again = false;
       try {
@@ -38,10 +45,12 @@ export class Listing<T> {
       // The compiler cannot see that an event may have asked again meanwhile.
     } while (this.#again as boolean);
     this.loading = false;
+    if (this.failure !== null && AWAY.has(this.failure.kind)) this.#timer = setTimeout(() => void this.refresh(), AGAIN);
   }
 
   /** Forgets everything: the machine is off. */
   clear(): void {
+    clearTimeout(this.#timer);
     this.items = null;
     this.failure = null;
   }

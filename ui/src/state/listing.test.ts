@@ -1,5 +1,6 @@
-import { describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
+import { failure } from "../lib/host/fake";
 import { Listing } from "./listing.svelte";
 
 describe("a listing", () => {
@@ -20,5 +21,44 @@ describe("a listing", () => {
     expect(listing.items).toEqual(["a"]);
     expect(listing.failure?.message).toBe("gone");
     expect(listing.loading).toBe(false);
+  });
+});
+
+describe("a listing of an engine that is away", () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  const listingOf = (failed: ReturnType<typeof failure>) => {
+    const engine = { away: true, reads: 0 };
+    const listing = new Listing(() => {
+      engine.reads += 1;
+      return engine.away ? Promise.reject(failed) : Promise.resolve(["a"]);
+    });
+    return { engine, listing };
+  };
+
+  it("is read again by itself until there is an answer", async () => {
+    const { engine, listing } = listingOf(failure("unavailable", "no answer"));
+    await listing.refresh();
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(engine.reads).toBeGreaterThan(2);
+    expect(listing.failure?.message).toBe("no answer");
+    engine.away = false;
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(listing.items).toEqual(["a"]);
+    expect(listing.failure).toBeNull();
+    const { reads } = engine;
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(engine.reads).toBe(reads);
+  });
+
+  it("is let be once it is cleared, or when it was refused", async () => {
+    const cleared = listingOf(failure("unavailable", "no answer"));
+    await cleared.listing.refresh();
+    cleared.listing.clear();
+    const refused = listingOf(failure("internal", "no"));
+    await refused.listing.refresh();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect([cleared.engine.reads, refused.engine.reads]).toEqual([1, 1]);
   });
 });

@@ -71,6 +71,16 @@ impl Browser {
         self.owner.with_engine(|engine| work(engine))
     }
 
+    /// Ends the engine at once, of which the machine's owner hears nothing.
+    pub fn kill_engine(&self) -> anyhow::Result<()> {
+        self.owner.with_engine(NativeEngine::kill)
+    }
+
+    /// Starts the engine that was killed.
+    pub fn restart_engine(&self) -> anyhow::Result<()> {
+        self.owner.with_engine(NativeEngine::restart)
+    }
+
     /// The addresses that the window opened in the person's browser.
     pub fn opened(&self) -> Vec<String> {
         self.host.opened()

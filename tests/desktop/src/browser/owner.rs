@@ -57,8 +57,8 @@ impl Owner {
     }
 
     /// Runs `work` with the engine.
-    pub(crate) fn with_engine<T>(&self, work: impl FnOnce(&NativeEngine) -> T) -> T {
-        work(&self.machine.engine.lock().unwrap_or_else(PoisonError::into_inner))
+    pub(crate) fn with_engine<T>(&self, work: impl FnOnce(&mut NativeEngine) -> T) -> T {
+        work(&mut self.machine.engine.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
