@@ -4,6 +4,7 @@ use std::env::consts::ARCH;
 use std::fs;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
@@ -57,8 +58,9 @@ impl Home {
 #[derive(Debug)]
 pub struct Desktop {
     page: Page,
+    started: Instant,
     // In this order: the program ends before its display and its bus.
-    _process: Driver,
+    process: Driver,
     _display: Display,
     _bus: Bus,
 }
@@ -74,16 +76,28 @@ impl Desktop {
         let display = Display::start()?;
         for _ in 0..SESSION_ATTEMPTS {
             let process = Driver::start(&display, &bus, home.path(), &vm_images())?;
+            let started = Instant::now();
             if let Some(driver) = session(&process.url).await? {
                 return Ok(Self {
                     page: Page::new(driver),
-                    _process: process,
+                    started,
+                    process,
                     _display: display,
                     _bus: bus,
                 });
             }
         }
         bail!("WebKitWebDriver began no session in {SESSION_ATTEMPTS} attempts")
+    }
+
+    /// How long ago the program was started.
+    pub(crate) fn since_start(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// The process that has the window's below it.
+    pub(crate) fn driver_pid(&self) -> u32 {
+        self.process.pid()
     }
 
     /// Ends the window.

@@ -109,7 +109,7 @@ fn first_line(server: &mut Process, name: &str) -> anyhow::Result<String> {
 #[derive(Debug)]
 pub(crate) struct Driver {
     pub(crate) url: String,
-    _process: Process,
+    process: Process,
 }
 
 impl Driver {
@@ -136,7 +136,11 @@ impl Driver {
                 .env("XDG_DATA_HOME", home.join("xdg"))
                 .stdin(Stdio::null()),
         )?;
-        Ok(Self { url: format!("http://127.0.0.1:{port}"), _process: process })
+        Ok(Self { url: format!("http://127.0.0.1:{port}"), process })
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.0.id()
     }
 }
 

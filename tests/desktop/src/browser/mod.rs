@@ -24,7 +24,7 @@ use crate::{Home, Page};
 pub use axe::Violation;
 use chromium::Chromium;
 use host::Host;
-use owner::Owner;
+pub(crate) use owner::Owner;
 
 /// The bundled image's name.
 const DEMO: &str = "naru/demo:latest";

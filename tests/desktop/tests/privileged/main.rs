@@ -8,6 +8,7 @@ mod images;
 mod journey;
 mod looks;
 mod machine;
+mod measured;
 mod tray;
 mod trouble;
 mod words;
