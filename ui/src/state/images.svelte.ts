@@ -1,4 +1,4 @@
-import { SvelteSet } from "svelte/reactivity";
+import { SvelteMap, SvelteSet } from "svelte/reactivity";
 
 import type { Host } from "../lib/host/host";
 import type { ImageSummary } from "../lib/ipc/bindings";
@@ -15,8 +15,8 @@ export class Images {
   readonly transfers: Transfers;
   /** Names or ids that are being removed. */
   readonly removing = new SvelteSet<string>();
-  /** The last removal that failed. */
-  failure = $state.raw<IpcFailure | null>(null);
+  /** The removals that failed, by name or id. */
+  readonly failures = new SvelteMap<string, IpcFailure>();
 
   readonly #host: Host;
 
@@ -73,11 +73,11 @@ export class Images {
 
   async remove(name: string, force: boolean): Promise<void> {
     this.removing.add(name);
-    this.failure = null;
+    this.failures.delete(name);
     try {
       await this.#host.call("image.remove", { image: name, force });
     } catch (error) {
-      this.failure = IpcFailure.from(error);
+      this.failures.set(name, IpcFailure.from(error));
     }
     await this.list.refresh();
     this.removing.delete(name);

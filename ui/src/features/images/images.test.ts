@@ -1,3 +1,4 @@
+import { within } from "@testing-library/svelte";
 import { describe, expect, it } from "vitest";
 
 import { failure, FakeHost, fakeImage, fakeUsers } from "../../lib/host/fake";
@@ -74,6 +75,20 @@ describe("the list", () => {
     await user.click(screen.getByRole("button", { name: "Remove" }));
     expect(await screen.findByText("No images yet")).toBeVisible();
     expect(host.requests("image.remove")).toEqual([{ image: "busybox:latest", force: true }]);
+  });
+
+  it("names what could not be removed, until that is put away", async () => {
+    const host = new FakeHost();
+    host.images = [fakeImage("busybox:latest")];
+    host.failures.set("image.remove", failure("conflict", "a container uses it"));
+    const { screen, user } = openWindow(host, "images");
+    await user.click((await row("busybox")).getByRole("button", { name: "Remove busybox:latest" }));
+    await user.click(screen.getByRole("button", { name: "Remove" }));
+    const alert = await screen.findByRole("alert");
+    expect(alert).toHaveTextContent("busybox:latest could not be removed");
+    expect(alert).toHaveTextContent("a container uses it");
+    await user.click(within(alert).getByRole("button", { name: "Close" }));
+    expect(screen.queryByRole("alert")).toBeNull();
   });
 
   it("offers the demo image, which no list has yet, until there is a container", async () => {

@@ -79,6 +79,19 @@ describe("saving and loading", () => {
   });
 });
 
+describe("cancelling", () => {
+  it("says why it did not work, while the transfer goes on", async () => {
+    const host = withImages();
+    host.hanging.add("image.pull");
+    host.failures.set("image.pull_cancel", failure("unavailable", "no answer"));
+    const { screen, user } = openWindow(host, "images");
+    await user.type(await screen.findByRole("textbox", { name: "Image to find" }), "big:1{Enter}");
+    await user.click(await screen.findByRole("button", { name: "Cancel" }));
+    expect(await screen.findByRole("alert")).toHaveTextContent("no answer");
+    expect(screen.getByText("Pulling big:1")).toBeVisible();
+  });
+});
+
 describe("pushing", () => {
   it("asks for the log-in of the image's registry, and goes on after it", async () => {
     const host = new FakeHost();

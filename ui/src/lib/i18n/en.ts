@@ -26,7 +26,6 @@ export const en = {
     loading: "Loading…",
     details: "Details",
     actions: "Actions",
-    optional: "optional",
     add: "Add",
     save: "Save",
     saved: "Saved",
@@ -171,6 +170,7 @@ export const en = {
       n === 1
         ? "1 container is made from it and keeps working; its image will have no name."
         : `${n} containers are made from it and keep working; their image will have no name.`,
+    removeFailed: (name: string) => `${name} could not be removed`,
     empty: "No images yet",
     emptyText: "An image is what a container starts from. Find one above.",
     menu: "More to do with images",
@@ -643,7 +643,6 @@ export const en = {
     make: "Make the image",
     made: (reference: string) => `${reference} was made`,
     exported: (name: string) => `The files of ${name} were saved`,
-    exporting: "Saving…",
   },
   edit: {
     open: "Edit",

@@ -27,7 +27,6 @@ export const ko: Messages = {
     loading: "불러오는 중…",
     details: "자세히",
     actions: "작업",
-    optional: "선택",
     add: "추가",
     save: "저장",
     saved: "저장됨",
@@ -167,6 +166,7 @@ export const ko: Messages = {
     removeText: "이미지 파일이 가상 머신에서 지워집니다. 다시 사용하려면 다시 가져와야 합니다.",
     removeTagText: "이 이름만 지워지고 이미지의 다른 이름은 남습니다.",
     removeUsed: (n) => `이 이미지로 만든 컨테이너 ${n}개는 계속 동작하지만, 이미지 이름은 사라집니다.`,
+    removeFailed: (name) => `${name} 이미지를 삭제하지 못했습니다`,
     empty: "아직 이미지가 없습니다",
     emptyText: "컨테이너는 이미지에서 시작합니다. 위에서 찾아보세요.",
     menu: "이미지 관리",
@@ -639,7 +639,6 @@ export const ko: Messages = {
     make: "이미지 만들기",
     made: (reference) => `${reference} 이미지를 만들었습니다`,
     exported: (name) => `${name} 컨테이너의 파일을 저장했습니다`,
-    exporting: "저장하는 중…",
   },
   edit: {
     open: "설정 바꾸기",
