@@ -87,6 +87,11 @@ const SHOW_CONTAINER: Word = ("Show ferry", "ferry 보기");
 const SHOW_IMAGE: Word = ("Show busybox:latest", "busybox:latest 보기");
 const RUN_IMAGE: Word = ("Run busybox:latest", "busybox:latest 실행");
 const SEARCH: Word = ("Search", "찾기와 실행");
+const NEW_VOLUME: Word = ("Create volume", "볼륨 만들기");
+const NEW_NETWORK: Word = ("Create network", "네트워크 만들기");
+const STOP_MACHINE: Word = ("Stop machine", "가상 머신 종료");
+const START_MACHINE: Word = ("Start machine", "가상 머신 시작");
+const OFF: Word = ("The machine is off", "가상 머신이 꺼져 있습니다");
 
 /// Where axe-core looks closely, in one look.
 struct Look<'a> {
@@ -106,6 +111,15 @@ async fn axe_finds_nothing_serious_in_details_and_dialogs() -> anyhow::Result<()
         let mut look = Look { browser: &browser, words, name, found: Vec::new() };
         look.containers().await?;
         look.images().await?;
+        look.new_things().await?;
+        found.append(&mut look.found);
+    }
+    // What has run does not run any more after it.
+    for look in [LOOKS[0], LOOKS[3]] {
+        look.put_on(&browser).await?;
+        let (words, name) = (look.words, look.name());
+        let mut look = Look { browser: &browser, words, name, found: Vec::new() };
+        look.machine().await?;
         found.append(&mut look.found);
     }
     ensure!(found.is_empty(), "axe-core finds:\n{}", found.join("\n"));
@@ -147,6 +161,28 @@ impl Look<'_> {
         self.press("button", self.words.close).await?;
         self.press("button", self.say(SEARCH)).await?;
         self.dialog("palette").await
+    }
+
+    async fn new_things(&mut self) -> anyhow::Result<()> {
+        for (list, new) in [(self.words.volumes, NEW_VOLUME), (self.words.networks, NEW_NETWORK)] {
+            self.press("button", list).await?;
+            self.press("button", self.say(new)).await?;
+            self.dialog(&new.0.replace(' ', "-").to_lowercase()).await?;
+        }
+        Ok(())
+    }
+
+    /// The question before the machine stops, and the screen when it is off.
+    async fn machine(&mut self) -> anyhow::Result<()> {
+        self.press("button", self.words.machine_running).await?;
+        self.press("button", self.say(STOP_MACHINE)).await?;
+        self.browser.find("dialog", "").await?;
+        self.check("dialog-stop-machine").await?;
+        self.press("button", self.say(STOP_MACHINE)).await?;
+        self.browser.find("heading", self.say(OFF)).await?;
+        self.check("off").await?;
+        self.press("button", self.say(START_MACHINE)).await?;
+        self.browser.find("heading", self.words.machine_title).await.map(drop)
     }
 
     /// Each view of the details that are open.
