@@ -24,6 +24,7 @@ mod control;
 mod copy;
 mod credentials;
 pub mod demo;
+pub mod diagnostics;
 mod directories;
 mod error;
 #[cfg(test)]

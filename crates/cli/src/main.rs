@@ -4,6 +4,7 @@
 //! `naru`. Each sub-command is one file here; what it does is done in `naru-app`.
 
 mod config;
+mod diagnostics;
 mod exit;
 mod logs;
 mod print;
@@ -14,6 +15,7 @@ mod status;
 mod stop;
 
 use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -51,6 +53,12 @@ enum Command {
         #[command(subcommand)]
         config: config::Config,
     },
+    /// Write what somebody who helps needs to see, without secrets
+    Diagnostics {
+        /// The archive to write
+        #[arg(default_value = "naru-diagnostics.tar")]
+        file: PathBuf,
+    },
     /// Run the bundled demo image in a container and print its output
     RunDemo,
     /// Own the machine in the background, for `naru start`
@@ -79,6 +87,7 @@ async fn run(command: Command) -> Result<ExitCode, naru_ipc::IpcError> {
         Command::Status { json } => status::run(&directories, json).await,
         Command::Logs { follow } => logs::run(&directories, follow).await,
         Command::Config { config } => config::run(&directories, config).await,
+        Command::Diagnostics { file } => diagnostics::run(&directories, &file).await,
         Command::RunDemo => run_demo::run(&directories).await,
         Command::Serve => serve::run(directories).await,
     }

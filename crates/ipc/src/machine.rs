@@ -69,6 +69,14 @@ pub struct MachineStatus {
     pub console_tail: Vec<String>,
 }
 
+/// `machine.diagnostics`: what somebody who helps needs to see, in a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct Diagnostics {
+    /// The archive's path.
+    pub path: String,
+}
+
 /// What `docker` needs to know, and who we are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[ts(export)]

@@ -17,6 +17,7 @@ macro_rules! commands {
             "machine.disk" machine_disk(()) -> DiskUsage;
             "build.prune" build_prune(()) -> Freed;
             "machine.console" machine_console(MachineConsole, stream OutputChunk) -> ();
+            "machine.diagnostics" machine_diagnostics(Diagnostics) -> ();
             "image.list" image_list(()) -> Vec<ImageSummary>;
             "image.pull" image_pull(ImagePull, stream PullProgress) -> ();
             "image.pull_cancel" image_pull_cancel(ImagePullCancel) -> ();

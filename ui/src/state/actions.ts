@@ -3,6 +3,7 @@ import { copyText } from "../lib/clipboard";
 import { docker } from "../lib/text/docker";
 import type { Shortcut } from "../lib/text/keys";
 import { views, type AppState, type View } from "./app.svelte";
+import { saveDiagnostics } from "./diagnostics.svelte";
 import { askToFreeCache, askToRestart, askToStop } from "./questions";
 import { containerActions, imageActions, networkActions, projectActions, volumeActions } from "./thing_actions";
 
@@ -79,6 +80,18 @@ const machineActions = (app: AppState): Action[] => {
       command: "naru stop && naru start",
       blocked: state === "running" ? null : app.t.palette.notRunning,
       run: () => askToRestart(app),
+    },
+    {
+      id: "save-diagnostics",
+      title: app.t.diagnostics.save,
+      group: "machine",
+      shortcut: null,
+      command: "naru diagnostics",
+      blocked: null,
+      run: () => {
+        app.view = "machine";
+        void saveDiagnostics(app);
+      },
     },
     {
       id: "free-cache",

@@ -7,6 +7,7 @@ import { IpcFailure } from "../lib/ipc/failure";
 import { Build, Builds } from "./builds.svelte";
 import { BuildCache } from "./cache.svelte";
 import { Containers } from "./containers.svelte";
+import { Diagnostics } from "./diagnostics.svelte";
 import { Finding } from "./finding.svelte";
 import { fileName, Images } from "./images.svelte";
 import { Machine } from "./machine.svelte";
@@ -47,6 +48,7 @@ export class AppState {
   readonly images: Images;
   readonly builds: Builds;
   readonly cache: BuildCache;
+  readonly diagnostics: Diagnostics;
   readonly containers: Containers;
   readonly volumes: Volumes;
   readonly networks: Networks;
@@ -87,6 +89,7 @@ export class AppState {
     this.images = new Images(host);
     this.builds = new Builds(host);
     this.cache = new BuildCache(host);
+    this.diagnostics = new Diagnostics(host);
     this.containers = new Containers(host);
     this.volumes = new Volumes(host);
     this.networks = new Networks(host);

@@ -1,16 +1,20 @@
-//! The machine from within: `machine.disk`, `machine.facts`, `machine.console`, `build.prune`.
+//! The machine from within: `machine.disk`, `machine.facts`, `machine.console`,
+//! `machine.diagnostics`, `build.prune`.
+
+use std::path::Path;
 
 use bollard::models::{ContainerSummary, ImageSummary, Volume};
 use bollard::query_parameters::PruneBuildOptionsBuilder;
 use hyper::Method;
 use naru_ipc::{
-    DiskItem, DiskPart, DiskUsage, Freed, IpcError, MachineConsole, MachineFacts, OutputChunk,
+    Diagnostics, DiskItem, DiskPart, DiskUsage, Freed, IpcError, MachineConsole, MachineFacts,
+    OutputChunk,
 };
 use serde::Deserialize;
 
 use super::{container_name, runs};
 use crate::console::ConsoleLog;
-use crate::{App, AppError, http, output};
+use crate::{App, AppError, diagnostics, http, output};
 
 /// By hand: bollard knows the shape of this answer in newer versions of the API only.
 const USAGE_PATH: &str = "/v1.51/system/df";
@@ -91,6 +95,12 @@ impl App {
             sink(output::end());
         });
         Ok(())
+    }
+
+    /// `machine.diagnostics`: whatever state the machine is in.
+    pub async fn machine_diagnostics(&self, request: Diagnostics) -> Result<(), IpcError> {
+        let path = Path::new(&request.path);
+        Ok(diagnostics::write(&self.inner.directories, path).await?)
     }
 }
 

@@ -106,6 +106,17 @@ fn a_setting_that_is_none_or_cannot_work_is_refused_by_its_name() -> Result<()> 
 }
 
 #[test]
+fn diagnostics_are_written_of_a_machine_that_is_off() -> Result<()> {
+    let home = TempDir::new()?;
+    let file = home.path().join("seen.tar");
+    let output = naru(home.path(), &["diagnostics", &file.display().to_string()])?;
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stdout).trim_end(), file.display().to_string());
+    assert!(std::fs::metadata(&file)?.len() > 1024);
+    Ok(())
+}
+
+#[test]
 fn the_settings_have_a_schema() -> Result<()> {
     let home = TempDir::new()?;
     let output = naru(home.path(), &["config", "schema"])?;

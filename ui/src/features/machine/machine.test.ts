@@ -125,6 +125,24 @@ describe("the build cache", () => {
   });
 });
 
+describe("diagnostics", () => {
+  it("are written where the person says", async () => {
+    const host = new FakeHost();
+    host.chosen.push("/home/mina/seen.tar");
+    const { screen, user } = openWindow(host, "machine");
+    await user.click(await screen.findByRole("button", { name: "Save diagnostics…" }));
+    expect(await screen.findByText("seen.tar was written")).toBeVisible();
+    expect(host.requests("machine.diagnostics")).toEqual([{ path: "/home/mina/seen.tar" }]);
+  });
+
+  it("are not written when nobody says where", async () => {
+    const host = new FakeHost();
+    const { screen, user } = openWindow(host, "machine");
+    await user.click(await screen.findByRole("button", { name: "Save diagnostics…" }));
+    expect(host.requests("machine.diagnostics")).toEqual([]);
+  });
+});
+
 describe("the console", () => {
   it("is read when it is wanted, as text, and let go of", async () => {
     const host = new FakeHost();

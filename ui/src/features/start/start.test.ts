@@ -37,6 +37,16 @@ describe("the first start", () => {
     expect(await screen.findByRole("heading", { name: "Containers" })).toBeVisible();
   });
 
+  it("saves diagnostics of a machine that failed, and says why that did not work", async () => {
+    const host = new FakeHost();
+    host.machine = fakeStatus("failed");
+    host.chosen.push("/full/seen.tar");
+    host.failures.set("machine.diagnostics", failure("internal", "cannot write /full/seen.tar"));
+    const { screen, user } = openWindow(host);
+    await user.click(await screen.findByRole("button", { name: "Save diagnostics…" }));
+    expect(await screen.findByText("cannot write /full/seen.tar")).toBeVisible();
+  });
+
   it("says why a start was refused", async () => {
     const host = new FakeHost();
     host.machine = fakeStatus("stopped");

@@ -131,6 +131,7 @@ export class FakeCloseUp {
   readonly handlers = {
     "machine.facts": () => Promise.resolve(this.facts),
     "machine.disk": () => Promise.resolve(this.disk),
+    "machine.diagnostics": () => Promise.resolve(null),
     "build.prune": () => {
       const { bytes, reclaimable } = this.disk.build_cache;
       this.disk = { ...this.disk, build_cache: part({ bytes: bytes - reclaimable }) };

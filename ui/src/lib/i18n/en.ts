@@ -753,6 +753,12 @@ export const en = {
     show: "Show the console",
     hide: "Hide the console",
   },
+  diagnostics: {
+    title: "Diagnostics",
+    text: "A file for somebody who helps: versions, settings, the machine's state and the ends of its logs. Passwords, keys and tokens are taken out; of containers it has numbers only.",
+    save: "Save diagnostics…",
+    saved: (file: string) => `${file} was written`,
+  },
   registries: {
     title: "Registries and proxies",
     atOnce: "Changes take effect at once, for everything that begins afterwards.",

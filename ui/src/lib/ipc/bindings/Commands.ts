@@ -22,6 +22,7 @@ import type { ContainerSummary } from "./ContainerSummary";
 import type { ContainerUpload } from "./ContainerUpload";
 import type { ContainerUsage } from "./ContainerUsage";
 import type { ContainerUsageOf } from "./ContainerUsageOf";
+import type { Diagnostics } from "./Diagnostics";
 import type { DiskUsage } from "./DiskUsage";
 import type { FileChange } from "./FileChange";
 import type { FileProgress } from "./FileProgress";
@@ -85,6 +86,7 @@ export interface Commands {
   "machine.disk": [null, DiskUsage, never];
   "build.prune": [null, Freed, never];
   "machine.console": [MachineConsole, null, OutputChunk];
+  "machine.diagnostics": [Diagnostics, null, never];
   "image.list": [null, Array<ImageSummary>, never];
   "image.pull": [ImagePull, null, PullProgress];
   "image.pull_cancel": [ImagePullCancel, null, never];

@@ -28,6 +28,7 @@ export type { ContainerSummary } from "./ContainerSummary";
 export type { ContainerUpload } from "./ContainerUpload";
 export type { ContainerUsage } from "./ContainerUsage";
 export type { ContainerUsageOf } from "./ContainerUsageOf";
+export type { Diagnostics } from "./Diagnostics";
 export type { DiskItem } from "./DiskItem";
 export type { DiskPart } from "./DiskPart";
 export type { DiskUsage } from "./DiskUsage";
