@@ -7,17 +7,21 @@
 // A console window beside the real one is for debugging alone.
 #![cfg_attr(not(debug_assertions), windows_subsystem = "windows")]
 
+mod alone;
 mod backend;
 mod commands;
 mod config;
 mod events;
+mod place;
 mod quit;
 mod sys;
 mod tray;
 
-use tauri::{AppHandle, Builder, Context, Manager, RunEvent, Window, WindowEvent, Wry};
+use naru_app::{Directories, Environment};
+use tauri::{App, AppHandle, Builder, Context, Manager, RunEvent, Window, WindowEvent, Wry};
 use tracing_subscriber::EnvFilter;
 
+use crate::alone::Start;
 use crate::backend::Backend;
 use crate::quit::Quit;
 
@@ -33,19 +37,18 @@ fn main() -> Result<(), tauri::Error> {
     let filter = EnvFilter::new(environment.log_filter());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 
+    // What is wrong with them, the app says in the window.
+    let directories = Directories::find(&Environment::read(), None).ok();
+    let start = directories.as_ref().map_or(Start::Unsure, alone::look);
+    if matches!(start, Start::Second) {
+        return Ok(());
+    }
     Builder::<Wry>::new()
         .plugin(tauri_plugin_dialog::init())
         .plugin(tauri_plugin_opener::init())
         .manage(Quit::default())
-        .setup(|app| {
-            let handle = app.handle();
-            let backend = Backend::open(handle);
-            if let Ok(naru) = backend.app() {
-                events::forward(handle, naru);
-            }
-            app.manage(backend);
-            tray::create(handle);
-            quit::on_signals(handle);
+        .setup(move |app| {
+            set_up(app, directories, start);
             Ok(())
         })
         .on_window_event(on_window_event)
@@ -53,6 +56,26 @@ fn main() -> Result<(), tauri::Error> {
         .build(context())?
         .run(on_run_event);
     Ok(())
+}
+
+/// Puts everything behind the window, then shows it.
+fn set_up(app: &App, directories: Option<Directories>, start: Start) {
+    let handle = app.handle();
+    let backend = Backend::open(handle);
+    if let Ok(naru) = backend.app() {
+        events::forward(handle, naru);
+    }
+    app.manage(backend);
+    tray::create(handle);
+    quit::on_signals(handle);
+    if let Some(directories) = directories {
+        place::restore(handle, &directories);
+        app.manage(directories);
+    }
+    show_window(handle);
+    if let Start::First(door) = start {
+        alone::answer(handle, door);
+    }
 }
 
 /// What the build embedded: the configuration, the page, the icons.
@@ -63,9 +86,10 @@ fn context() -> Context<Wry> {
 
 /// Closing the window leaves the containers running as long as there is a way back to it.
 fn on_window_event(window: &Window, event: &WindowEvent) {
-    if let WindowEvent::CloseRequested { api, .. } = event
-        && tray::is_shown(window.app_handle())
-    {
+    let WindowEvent::CloseRequested { api, .. } = event else { return };
+    let handle = window.app_handle();
+    keep_place(handle);
+    if tray::is_shown(handle) {
         api.prevent_close();
         if let Err(error) = window.hide() {
             tracing::warn!(%error, "window not hidden");
@@ -74,11 +98,22 @@ fn on_window_event(window: &Window, event: &WindowEvent) {
 }
 
 fn on_run_event(handle: &AppHandle, event: RunEvent) {
-    if let RunEvent::ExitRequested { api, .. } = event
-        && !handle.state::<Quit>().is_done()
-    {
-        api.prevent_exit();
-        quit::begin(handle);
+    match event {
+        RunEvent::ExitRequested { api, .. } if !handle.state::<Quit>().is_done() => {
+            api.prevent_exit();
+            quit::begin(handle);
+        }
+        // Its icon in the dock was pressed.
+        #[cfg(target_os = "macos")]
+        RunEvent::Reopen { .. } => show_window(handle),
+        _ => {}
+    }
+}
+
+/// Keeps where the window is for the next start.
+fn keep_place(handle: &AppHandle) {
+    if let Some(directories) = handle.try_state::<Directories>() {
+        place::keep(handle, &directories);
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tauri::async_runtime::spawn;
 use tauri::{AppHandle, Manager};
 
-use crate::WINDOW;
 use crate::backend::Backend;
+use crate::{WINDOW, alone, keep_place};
 
 /// How far quitting is.
 #[derive(Debug, Default)]
@@ -27,6 +27,8 @@ pub(crate) fn begin(handle: &AppHandle) {
     if handle.state::<Quit>().begun.swap(true, Ordering::AcqRel) {
         return;
     }
+    alone::leave(handle);
+    keep_place(handle);
     if let Some(window) = handle.get_webview_window(WINDOW)
         && let Err(error) = window.hide()
     {

@@ -89,6 +89,11 @@ impl Directories {
         self.data.join("serial.log")
     }
 
+    /// Where the window was when it was last seen.
+    pub(crate) fn window_file(&self) -> PathBuf {
+        self.data.join("window.json")
+    }
+
     /// What the background process says of itself.
     pub fn log(&self) -> PathBuf {
         self.data.join("naru.log")
@@ -132,6 +137,16 @@ impl Directories {
     /// Where the owner takes requests of other Naru processes.
     pub(crate) fn control_socket(&self) -> Address {
         self.address("control.sock", "naru_control")
+    }
+
+    /// Held by the one process that has the window.
+    pub(crate) fn window_lock(&self) -> PathBuf {
+        self.runtime.join("window.lock")
+    }
+
+    /// Where that process is asked to bring it to the front.
+    pub(crate) fn window_socket(&self) -> Address {
+        self.address("window.sock", "naru_window")
     }
 
     fn address(&self, file: &str, pipe: &str) -> Address {

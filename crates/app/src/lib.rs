@@ -35,6 +35,7 @@ mod http;
 mod local;
 mod local_file;
 mod machine;
+mod only_window;
 mod output;
 mod owner;
 mod ports;
@@ -43,6 +44,7 @@ mod proxy;
 mod registries;
 pub mod settings;
 mod streams;
+mod window_place;
 
 pub use app::{App, AppOptions};
 pub use config::Environment;
@@ -52,6 +54,8 @@ pub use control::client::{Client, Watch};
 pub use directories::Directories;
 pub use error::{AppError, kind_named};
 pub use local::Address;
+pub use only_window::Door;
+pub use window_place::{Screen, WindowPlace};
 
 /// Naru's version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -4,6 +4,7 @@ use std::env::consts::ARCH;
 use std::fs;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use thirtyfour::{Capabilities, WebDriver};
 
-use crate::display::{Bus, Display, Driver};
+use crate::display::{Bus, Display, Driver, set_up};
 use crate::page::{self, Page};
 
 /// Rarely, the driver hangs where it should begin a session.
@@ -61,8 +62,9 @@ pub struct Desktop {
     started: Instant,
     // In this order: the program ends before its display and its bus.
     process: Driver,
-    _display: Display,
-    _bus: Bus,
+    display: Display,
+    bus: Bus,
+    home: PathBuf,
 }
 
 impl Desktop {
@@ -82,8 +84,9 @@ impl Desktop {
                     page: Page::new(driver),
                     started,
                     process,
-                    _display: display,
-                    _bus: bus,
+                    display,
+                    bus,
+                    home: home.path().to_owned(),
                 });
             }
         }
@@ -98,6 +101,15 @@ impl Desktop {
     /// The process that has the window's below it.
     pub(crate) fn driver_pid(&self) -> u32 {
         self.process.pid()
+    }
+
+    /// Starts the program once more, as somebody does who does not see its window, and waits
+    /// until that one has ended.
+    pub async fn start_again(&self) -> anyhow::Result<ExitStatus> {
+        let mut command = Command::new(program()?);
+        set_up(&mut command, &self.display, &self.bus, &self.home, &vm_images());
+        command.stdin(Stdio::null());
+        Ok(tokio::task::spawn_blocking(move || command.status()).await??)
     }
 
     /// Ends the window.

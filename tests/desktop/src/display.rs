@@ -121,27 +121,36 @@ impl Driver {
         vm_images: &Path,
     ) -> anyhow::Result<Self> {
         let port = free_port()?;
-        let process = Process::start(
-            Command::new("WebKitWebDriver")
-                .arg(format!("--port={port}"))
-                .env("DISPLAY", &display.name)
-                .env("DBUS_SESSION_BUS_ADDRESS", &bus.address)
-                // The bus has no accessibility service to look for.
-                .env("NO_AT_BRIDGE", "1")
-                .env("LANG", "en_US.UTF-8")
-                // Without it, the window has no automation, and a session never begins.
-                .env("TAURI_WEBVIEW_AUTOMATION", "true")
-                .env("NARU_HOME", home)
-                .env("NARU_VM_IMAGES", vm_images)
-                .env("XDG_DATA_HOME", home.join("xdg"))
-                .stdin(Stdio::null()),
-        )?;
+        let mut command = Command::new("WebKitWebDriver");
+        set_up(&mut command, display, bus, home, vm_images);
+        let process = Process::start(command.arg(format!("--port={port}")).stdin(Stdio::null()))?;
         Ok(Self { url: format!("http://127.0.0.1:{port}"), process })
     }
 
     pub(crate) fn pid(&self) -> u32 {
         self.process.0.id()
     }
+}
+
+/// The environment of a window on `display` and `bus` that lives in `home`.
+pub(crate) fn set_up(
+    command: &mut Command,
+    display: &Display,
+    bus: &Bus,
+    home: &Path,
+    vm_images: &Path,
+) {
+    command
+        .env("DISPLAY", &display.name)
+        .env("DBUS_SESSION_BUS_ADDRESS", &bus.address)
+        // The bus has no accessibility service to look for.
+        .env("NO_AT_BRIDGE", "1")
+        .env("LANG", "en_US.UTF-8")
+        // Without it, the window has no automation, and a session never begins.
+        .env("TAURI_WEBVIEW_AUTOMATION", "true")
+        .env("NARU_HOME", home)
+        .env("NARU_VM_IMAGES", vm_images)
+        .env("XDG_DATA_HOME", home.join("xdg"));
 }
 
 /// A port of the loopback that nobody listens on.

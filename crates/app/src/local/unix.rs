@@ -21,7 +21,7 @@ pub(crate) struct Listener {
 impl Listener {
     /// Listens at `address` in the place of whatever socket was there before.
     ///
-    /// Only the holder of the owner's lock may do so. The directory is private, so
+    /// Only the holder of the lock that goes with the address may do so. The directory is private, so
     /// nobody can connect before the socket's own mode is set.
     pub(crate) fn bind(address: &Address) -> Result<Self, AppError> {
         let path = address.path().to_owned();

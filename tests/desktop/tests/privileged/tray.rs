@@ -24,3 +24,14 @@ async fn the_tray_speaks_the_windows_language_and_quits_in_good_order() -> anyho
     anyhow::ensure!(console.contains("Power down"), "the machine was killed:\n{console}");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_second_start_ends_at_once_and_leaves_the_window_as_it_is() -> anyhow::Result<()> {
+    let home = Home::new()?;
+    let desktop = Desktop::open(&home).await?;
+    desktop.sees(EN.machine_running).await?;
+    let second = desktop.start_again().await?;
+    anyhow::ensure!(second.success(), "the second start ended with {second}");
+    desktop.sees(EN.machine_running).await?;
+    desktop.close().await
+}
