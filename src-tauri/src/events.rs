@@ -6,8 +6,6 @@ use tauri::async_runtime::spawn;
 use tauri::{AppHandle, Emitter};
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::tray;
-
 /// What the window listens to.
 const EVENT: &str = "naru://event";
 
@@ -36,9 +34,6 @@ pub(crate) fn forward(handle: &AppHandle, app: &App) {
 }
 
 fn send(handle: &AppHandle, event: AppEvent) {
-    if let AppEvent::Settings { settings } = &event {
-        tray::translate(handle, settings.language);
-    }
     if let Err(error) = handle.emit(EVENT, event) {
         tracing::warn!(%error, "event not sent");
     }

@@ -84,12 +84,12 @@ fn context() -> Context<Wry> {
     tauri::generate_context!()
 }
 
-/// Closing the window leaves the containers running as long as there is a way back to it.
+/// Closing the window leaves the containers running, if the person wants that and has a way back.
 fn on_window_event(window: &Window, event: &WindowEvent) {
     let WindowEvent::CloseRequested { api, .. } = event else { return };
     let handle = window.app_handle();
     keep_place(handle);
-    if tray::is_shown(handle) {
+    if tray::takes_over(handle) {
         api.prevent_close();
         if let Err(error) = window.hide() {
             tracing::warn!(%error, "window not hidden");

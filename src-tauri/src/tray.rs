@@ -1,23 +1,18 @@
-//! The tray icon: open the window, quit.
+//! The tray icon: draws the menu that the app says, and hands on what is chosen in it.
 
-use naru_ipc::Language;
-use tauri::async_runtime::block_on;
-use tauri::menu::{Menu, MenuEvent, MenuItem};
+use naru_app::tray::{TrayAct, TrayChoice, TrayEntry, ways};
+use naru_ipc::TrayWords;
+use tauri::async_runtime::{block_on, spawn};
+use tauri::menu::{Menu, MenuEvent, MenuItem, PredefinedMenuItem, Submenu};
 use tauri::tray::{TrayIcon, TrayIconBuilder};
 use tauri::{AppHandle, Manager, Wry};
+use tauri_plugin_opener::OpenerExt;
 
 use crate::backend::Backend;
 use crate::{quit, show_window};
 
-const OPEN: &str = "open";
-const QUIT: &str = "quit";
-
-/// The icon and the parts of it that have words.
-struct Tray {
-    _icon: TrayIcon,
-    open: MenuItem<Wry>,
-    quit: MenuItem<Wry>,
-}
+/// The icon while it is in the panel.
+struct Tray(TrayIcon);
 
 /// Makes the icon where the system can show one; without it the window's own close
 /// button quits.
@@ -26,61 +21,108 @@ pub(crate) fn create(handle: &AppHandle) {
         tracing::info!("no tray: the system lacks libayatana-appindicator3");
         return;
     }
-    match build(handle) {
-        Ok(tray) => {
-            handle.manage(tray);
+    // The app's tasks live on the runtime that is current here.
+    let menus = handle.state::<Backend>().app().map(|app| block_on(async { app.tray() }));
+    let now = match &menus {
+        Ok(menus) => menus.borrow().clone(),
+        Err(_) => ways(&TrayWords::default()),
+    };
+    match build(handle, &now) {
+        Ok(icon) => handle.manage(Tray(icon)),
+        Err(error) => return tracing::warn!(%error, "tray not made"),
+    };
+    let Ok(mut menus) = menus else { return };
+    let handle = handle.clone();
+    spawn(async move {
+        while menus.changed().await.is_ok() {
+            let entries = menus.borrow_and_update().clone();
+            let drawn = draw(&handle, &entries)
+                .and_then(|menu| handle.state::<Tray>().0.set_menu(Some(menu)));
+            if let Err(error) = drawn {
+                tracing::warn!(%error, "tray not drawn anew");
+            }
         }
-        Err(error) => tracing::warn!(%error, "tray not made"),
-    }
+    });
 }
 
-/// Whether the icon is there for the person to click.
-pub(crate) fn is_shown(handle: &AppHandle) -> bool {
-    handle.try_state::<Tray>().is_some() && has_host()
+/// Whether Naru goes on when its window is closed: the person wants it, and has a way back.
+pub(crate) fn takes_over(handle: &AppHandle) -> bool {
+    let wanted = handle.state::<Backend>().app().is_ok_and(|app| {
+        // What cannot be read is as it is without.
+        block_on(app.settings_get(())).unwrap_or_default().keep_in_tray
+    });
+    wanted && handle.try_state::<Tray>().is_some() && has_host()
 }
 
-/// Words the menu anew.
-pub(crate) fn translate(handle: &AppHandle, language: Language) {
-    let Some(tray) = handle.try_state::<Tray>() else { return };
-    let (open, quit) = words(language);
-    for set in [tray.open.set_text(open), tray.quit.set_text(quit)] {
-        if let Err(error) = set {
-            tracing::warn!(%error, "tray not translated");
-        }
-    }
-}
-
-fn build(handle: &AppHandle) -> Result<Tray, tauri::Error> {
-    let settings = handle.state::<Backend>().app().map(|app| block_on(app.settings_get(())));
-    let language = settings.and_then(|read| read).map_or(Language::System, |read| read.language);
-    let (open, quit) = words(language);
-    let open = MenuItem::with_id(handle, OPEN, open, true, None::<&str>)?;
-    let quit = MenuItem::with_id(handle, QUIT, quit, true, None::<&str>)?;
-    let menu = Menu::with_items(handle, &[&open, &quit])?;
+fn build(handle: &AppHandle, entries: &[TrayEntry]) -> Result<TrayIcon, tauri::Error> {
     let mut builder = TrayIconBuilder::new()
-        .menu(&menu)
+        .menu(&draw(handle, entries)?)
         .tooltip("Naru")
         .on_menu_event(|handle, event| on_menu(handle, &event));
     if let Some(icon) = handle.default_window_icon() {
         builder = builder.icon(icon.clone());
     }
-    Ok(Tray { _icon: builder.build(handle)?, open, quit })
+    builder.build(handle)
+}
+
+fn draw(handle: &AppHandle, entries: &[TrayEntry]) -> Result<Menu<Wry>, tauri::Error> {
+    let menu = Menu::new(handle)?;
+    for entry in entries {
+        match entry {
+            TrayEntry::Note(text) => {
+                menu.append(&MenuItem::new(handle, label(text), false, None::<&str>)?)?;
+            }
+            TrayEntry::Choice(choice) => menu.append(&item(handle, choice)?)?,
+            TrayEntry::Group { text, choices } => {
+                let group = Submenu::new(handle, label(text), true)?;
+                for choice in choices {
+                    group.append(&item(handle, choice)?)?;
+                }
+                menu.append(&group)?;
+            }
+            TrayEntry::Separator => menu.append(&PredefinedMenuItem::separator(handle)?)?,
+        }
+    }
+    Ok(menu)
+}
+
+fn item(handle: &AppHandle, choice: &TrayChoice) -> Result<MenuItem<Wry>, tauri::Error> {
+    MenuItem::with_id(handle, choice.act.to_string(), label(&choice.text), true, None::<&str>)
+}
+
+/// An ampersand would mark the key of the letter after it.
+fn label(text: &str) -> String {
+    text.replace('&', "&&")
 }
 
 fn on_menu(handle: &AppHandle, event: &MenuEvent) {
-    match event.id().as_ref() {
-        OPEN => show_window(handle),
-        QUIT => quit::begin(handle),
-        _ => {}
+    match TrayAct::named(event.id().as_ref()) {
+        Some(TrayAct::Show) => show_window(handle),
+        Some(TrayAct::Quit) => quit::begin(handle),
+        Some(TrayAct::OpenPort(port)) => {
+            let url = format!("http://localhost:{port}/");
+            if let Err(error) = handle.opener().open_url(url, None::<&str>) {
+                tracing::warn!(%error, port, "port not opened in the browser");
+            }
+        }
+        Some(act) => begin(handle, act),
+        None => {}
     }
 }
 
-/// The menu's words. The system's language is the window's business; here it is English.
-fn words(language: Language) -> (&'static str, &'static str) {
-    match language {
-        Language::Ko => ("열기", "끝내기"),
-        Language::En | Language::System => ("Open", "Quit"),
-    }
+/// Does what takes its time. What fails is to be seen in the window.
+fn begin(handle: &AppHandle, act: TrayAct) {
+    let handle = handle.clone();
+    spawn(async move {
+        let done = match handle.state::<Backend>().app() {
+            Ok(app) => app.tray_act(act.clone()).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = done {
+            tracing::warn!(%error, %act, "not done from the tray");
+            show_window(&handle);
+        }
+    });
 }
 
 /// The tray library is loaded at run time, and its absence is a panic.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bollard::{ClientVersion, Docker};
 use naru_ipc::{
-    AppEvent, AppInfo, IpcError, MachineState, MachineStatus, RegistrySettings, Settings,
+    AppEvent, AppInfo, IpcError, MachineState, MachineStatus, RegistrySettings, Settings, TrayWords,
 };
 use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
@@ -53,6 +53,7 @@ pub(crate) struct Inner {
     pub(crate) events: broadcast::Sender<AppEvent>,
     pub(crate) streams: Streams,
     pub(crate) pulls: Streams,
+    pub(crate) tray_words: watch::Sender<TrayWords>,
     pub(crate) tasks: TaskTracker,
     cancel: CancellationToken,
 }
@@ -83,6 +84,7 @@ impl App {
             events: broadcast::channel(EVENT_BACKLOG).0,
             streams: Streams::new(cancel.clone()),
             pulls: Streams::new(cancel.clone()),
+            tray_words: watch::channel(TrayWords::default()).0,
             tasks,
             cancel,
         });
@@ -187,6 +189,12 @@ impl Inner {
         drop(self.events.send(event));
     }
 
+    /// Does `work` until it is done or the app is shut down.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let cancel = self.cancel.clone();
+        self.tasks.spawn(async move { cancel.run_until_cancelled(work).await });
+    }
+
     /// A client of Docker's API at the proxy's socket, as everybody else is.
     pub(crate) fn docker(&self) -> Result<Docker, AppError> {
         if self.status.borrow().state != MachineState::Running {
@@ -212,8 +220,7 @@ impl Inner {
                 tracing::error!(error, "the engine does not have the settings for registries");
             }
         };
-        let cancel = self.cancel.clone();
-        self.tasks.spawn(async move { cancel.run_until_cancelled(told).await });
+        self.spawn(told);
     }
 
     /// Tells a running engine how registries are reached.

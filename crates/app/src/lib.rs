@@ -44,6 +44,7 @@ mod proxy;
 mod registries;
 pub mod settings;
 mod streams;
+pub mod tray;
 mod window_place;
 
 pub use app::{App, AppOptions};

@@ -32,6 +32,7 @@ mod registries;
 mod remake;
 mod settings;
 pub mod table;
+mod tray;
 mod volume;
 
 pub use build::*;
@@ -50,4 +51,5 @@ pub use network::*;
 pub use registries::*;
 pub use remake::*;
 pub use settings::*;
+pub use tray::*;
 pub use volume::*;

@@ -45,6 +45,8 @@ pub struct Settings {
     pub theme: Theme,
     /// The size of all that the window shows, in hundredths of the usual one.
     pub text_percent: u32,
+    /// Whether Naru goes on in the tray when its window is closed; else closing it quits.
+    pub keep_in_tray: bool,
     /// The machine's processors; takes effect at its next start.
     pub cpus: u32,
     /// The machine's memory in MiB; takes effect at its next start.
@@ -69,6 +71,7 @@ impl Default for Settings {
             language: Language::System,
             theme: Theme::System,
             text_percent: 100,
+            keep_in_tray: true,
             cpus: 2,
             memory_mib: 2048,
             disk_gib: 64,

@@ -78,6 +78,7 @@ macro_rules! commands {
             "terminal.write" terminal_write(TerminalWrite) -> ();
             "terminal.resize" terminal_resize(TerminalResize) -> ();
             "stream.close" stream_close(StreamClose) -> ();
+            "tray.words" tray_words(TrayWords) -> ();
         }
     };
 }

@@ -86,7 +86,7 @@ impl Panel {
 }
 
 impl Tray {
-    /// Waits until the menu reads like this.
+    /// Waits until the menu reads like this; what parts its entries is a `-`.
     pub async fn reads(&self, wanted: &[&str]) -> anyhow::Result<()> {
         let deadline = Instant::now() + PATIENCE;
         let mut again = interval(LOOK_AGAIN);
@@ -126,17 +126,18 @@ impl Tray {
         Ok(())
     }
 
-    /// Label and number of the menu's entries.
+    /// Label and number of the menu's own entries, not of those below them.
     async fn entries(&self) -> anyhow::Result<Vec<(String, i32)>> {
-        let request = (0, -1, vec!["label"]);
+        let request = (0, 1, vec!["label"]);
         let menu = self.menu.as_str();
         let (_, (_, _, entries)): (u32, Entry) =
             ask(&self.connection, &self.program, menu, MENU, "GetLayout", &request).await?;
         let mut labels = Vec::new();
         for entry in entries {
             let (id, mut properties, _) = Entry::try_from(Value::from(entry))?;
-            let label = properties.remove("label").context("an entry has a label")?;
-            labels.push((label.try_into()?, id));
+            // What parts the entries has none.
+            let label = properties.remove("label").map_or(Ok("-".to_owned()), String::try_from);
+            labels.push((label?, id));
         }
         Ok(labels)
     }

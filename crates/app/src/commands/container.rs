@@ -186,7 +186,7 @@ fn summary(container: bollard::models::ContainerSummary) -> ContainerSummary {
 
 /// Without those that are only exposed. One that is open on all addresses of both families is
 /// one port to a person, but not one that is a port of two protocols.
-fn published(ports: Vec<PortSummary>) -> Vec<ContainerPort> {
+pub(crate) fn published(ports: Vec<PortSummary>) -> Vec<ContainerPort> {
     let mut shown: Vec<ContainerPort> = Vec::with_capacity(ports.len());
     for port in ports {
         let Some(host_port) = port.public_port else { continue };

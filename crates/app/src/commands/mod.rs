@@ -22,6 +22,8 @@ mod stats;
 mod terminal;
 mod volume;
 
+pub(crate) use container::published;
+
 use bollard::models::{ContainerSummary, ContainerSummaryStateEnum};
 use naru_ipc::Inspection;
 use serde::Serialize;
@@ -57,7 +59,7 @@ fn check_image(name: &str) -> Result<(), AppError> {
 }
 
 /// The container's first name, without the slash that the list puts before it.
-fn container_name(container: &ContainerSummary) -> String {
+pub(crate) fn container_name(container: &ContainerSummary) -> String {
     let name = container.names.iter().flatten().next().map(String::as_str).unwrap_or_default();
     name.trim_start_matches('/').to_owned()
 }

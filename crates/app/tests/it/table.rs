@@ -13,7 +13,7 @@ use naru_ipc::{
     IpcError, MachineConsole, MachineFacts, MachineStatus, NetworkCreate, NetworkLink, NetworkRef,
     NetworkSummary, OutputChunk, PullProgress, RegistryLogin, RegistrySearch, Repository,
     RepositoryQuery, Settings, StatsSample, StreamClose, TerminalOpen, TerminalResize,
-    TerminalWrite, VolumeCreate, VolumeRef, VolumeSize, VolumeSummary, commands,
+    TerminalWrite, TrayWords, VolumeCreate, VolumeRef, VolumeSize, VolumeSummary, commands,
 };
 
 macro_rules! check_methods {

@@ -34,6 +34,29 @@ describe("the text size", () => {
   });
 });
 
+describe("what closing the window does", () => {
+  const box = { name: "Go on in the tray when the window is closed" };
+
+  it("is set at once", async () => {
+    const host = new FakeHost();
+    const { screen, user } = openWindow(host, "settings");
+    const choice = await screen.findByRole("checkbox", box);
+    expect(choice).toBeChecked();
+    expect(choice).toHaveAccessibleDescription(/quits Naru and stops the machine/);
+    await user.click(choice);
+    await expect.poll(() => host.settings.keep_in_tray).toBe(false);
+  });
+
+  it("shows what is set after a change that was refused", async () => {
+    const host = new FakeHost();
+    host.failures.set("settings.set", failure("internal", "the disk is full"));
+    const { screen, user } = openWindow(host, "settings");
+    await user.click(await screen.findByRole("checkbox", box));
+    expect(await screen.findByRole("alert")).toHaveTextContent("the disk is full");
+    expect(screen.getByRole("checkbox", box)).toBeChecked();
+  });
+});
+
 describe("registries and proxies", () => {
   const form = async (host: FakeHost) => {
     const page = openWindow(host, "settings");

@@ -301,5 +301,6 @@ export class FakeHost implements Host {
       this.#terminals.delete(stream_id);
       return Promise.resolve(null);
     },
+    "tray.words": () => Promise.resolve(null),
   } satisfies { [K in keyof Commands]: Handlers[K] };
 }

@@ -143,6 +143,7 @@ export const fakeSettings: Settings = {
   carrier: "auto",
   insecure_registries: [],
   text_percent: 100,
+  keep_in_tray: true,
   registries: { hosts: {}, insecure: [], ca: [], http_proxy: "", https_proxy: "", no_proxy: "", index: "" },
 };
 

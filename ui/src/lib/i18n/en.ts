@@ -549,6 +549,9 @@ export const en = {
     theme: "Theme",
     themes: { system: "As the system", light: "Light", dark: "Dark" },
     textSize: "Text size",
+    behaviour: "Window",
+    keepInTray: "Go on in the tray when the window is closed",
+    keepInTrayHelp: "Containers keep running, and the icon brings the window back. Without it, or where there is no tray, closing the window quits Naru and stops the machine.",
     machine: "Machine",
     nextStart: "Changes take effect when the machine next starts.",
     cpus: "Processors",
@@ -781,6 +784,15 @@ export const en = {
     badInsecure: (line: string) => `“${line}” is neither a host[:port] nor a range of addresses.`,
     badProxy: (text: string) => `“${text}” is not a URL such as http://proxy.example.com:3128.`,
     badCa: (line: string) => `“${line}” does not belong to a certificate.`,
+  },
+  tray: {
+    stopWith: (count: string) => `Stop machine (containers that stop with it: ${count})`,
+    noContainers: "No container is running",
+    open: "Open in the browser",
+    openPort: (port: string) => `Open port ${port} in the browser`,
+    more: (count: string) => `${count} more…`,
+    show: "Show window",
+    quit: "Quit Naru",
   },
   errors: {
     kinds: {

@@ -545,6 +545,9 @@ export const ko: Messages = {
     theme: "테마",
     themes: { system: "시스템 설정", light: "밝게", dark: "어둡게" },
     textSize: "글자 크기",
+    behaviour: "창",
+    keepInTray: "창을 닫아도 트레이에서 계속 실행",
+    keepInTrayHelp: "컨테이너는 계속 실행되고 트레이 아이콘으로 창을 다시 열 수 있습니다. 끄거나 트레이가 없으면 창을 닫을 때 나루가 끝나고 가상 머신도 꺼집니다.",
     machine: "가상 머신",
     nextStart: "변경 사항은 가상 머신을 다음에 시작할 때 적용됩니다.",
     cpus: "프로세서",
@@ -777,6 +780,15 @@ export const ko: Messages = {
     badInsecure: (line) => `“${line}”은(는) host[:port]도 주소 범위도 아닙니다.`,
     badProxy: (text) => `“${text}”은(는) http://proxy.example.com:3128 같은 URL이 아닙니다.`,
     badCa: (line) => `“${line}”은(는) 인증서의 일부가 아닙니다.`,
+  },
+  tray: {
+    stopWith: (count) => `가상 머신 종료 (함께 멈추는 컨테이너: ${count}개)`,
+    noContainers: "실행 중인 컨테이너 없음",
+    open: "브라우저에서 열기",
+    openPort: (port) => `브라우저에서 ${port}번 포트 열기`,
+    more: (count) => `외 ${count}개…`,
+    show: "창 보기",
+    quit: "나루 끝내기",
   },
   errors: {
     kinds: {

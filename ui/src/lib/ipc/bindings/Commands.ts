@@ -69,6 +69,7 @@ import type { StreamClose } from "./StreamClose";
 import type { TerminalOpen } from "./TerminalOpen";
 import type { TerminalResize } from "./TerminalResize";
 import type { TerminalWrite } from "./TerminalWrite";
+import type { TrayWords } from "./TrayWords";
 import type { VolumeCreate } from "./VolumeCreate";
 import type { VolumeRef } from "./VolumeRef";
 import type { VolumeSize } from "./VolumeSize";
@@ -147,4 +148,5 @@ export interface Commands {
   "terminal.write": [TerminalWrite, null, never];
   "terminal.resize": [TerminalResize, null, never];
   "stream.close": [StreamClose, null, never];
+  "tray.words": [TrayWords, null, never];
 }

@@ -21,6 +21,10 @@ theme: Theme,
  */
 text_percent: number, 
 /**
+ * Whether Naru goes on in the tray when its window is closed; else closing it quits.
+ */
+keep_in_tray: boolean, 
+/**
  * The machine's processors; takes effect at its next start.
  */
 cpus: number, 

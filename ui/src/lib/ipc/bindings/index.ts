@@ -98,6 +98,7 @@ export type { TerminalOpen } from "./TerminalOpen";
 export type { TerminalResize } from "./TerminalResize";
 export type { TerminalWrite } from "./TerminalWrite";
 export type { Theme } from "./Theme";
+export type { TrayWords } from "./TrayWords";
 export type { VolumeCreate } from "./VolumeCreate";
 export type { VolumeRef } from "./VolumeRef";
 export type { VolumeSize } from "./VolumeSize";
