@@ -45,6 +45,7 @@ fn main() -> Result<(), tauri::Error> {
     }
     Builder::<Wry>::new()
         .plugin(tauri_plugin_dialog::init())
+        .plugin(tauri_plugin_notification::init())
         .plugin(tauri_plugin_opener::init())
         .manage(Quit::default())
         .setup(move |app| {

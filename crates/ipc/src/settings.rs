@@ -47,6 +47,8 @@ pub struct Settings {
     pub text_percent: u32,
     /// Whether Naru goes on in the tray when its window is closed; else closing it quits.
     pub keep_in_tray: bool,
+    /// Whether the system says what has ended while the person looks elsewhere.
+    pub notifications: bool,
     /// The machine's processors; takes effect at its next start.
     pub cpus: u32,
     /// The machine's memory in MiB; takes effect at its next start.
@@ -72,6 +74,7 @@ impl Default for Settings {
             theme: Theme::System,
             text_percent: 100,
             keep_in_tray: true,
+            notifications: true,
             cpus: 2,
             memory_mib: 2048,
             disk_gib: 64,

@@ -8,6 +8,7 @@ import { Build, Builds } from "./builds.svelte";
 import { BuildCache } from "./cache.svelte";
 import { Containers } from "./containers.svelte";
 import { Diagnostics } from "./diagnostics.svelte";
+import { tellOfBuild, tellOfDeath, tellOfMachine, tellOfTransfer } from "./endings";
 import { Finding } from "./finding.svelte";
 import { fileName, Images } from "./images.svelte";
 import { Machine } from "./machine.svelte";
@@ -86,11 +87,11 @@ export class AppState {
   constructor(host: Host) {
     this.host = host;
     this.machine = new Machine(host);
-    this.images = new Images(host);
-    this.builds = new Builds(host);
     this.cache = new BuildCache(host);
     this.diagnostics = new Diagnostics(host);
-    this.containers = new Containers(host);
+    this.images = new Images(host, (transfer) => tellOfTransfer(this, transfer));
+    this.builds = new Builds(host, (build) => tellOfBuild(this, build));
+    this.containers = new Containers(host, (death) => tellOfDeath(this, death));
     this.volumes = new Volumes(host);
     this.networks = new Networks(host);
     this.preferences = new Preferences(host);
@@ -246,6 +247,7 @@ export class AppState {
 
   #applyMachine(status: MachineStatus): void {
     const wasRunning = this.machine.running;
+    tellOfMachine(this, this.machine.status?.state, status);
     this.machine.status = status;
     if (this.machine.running && !wasRunning) this.#refreshLists();
     if (!this.machine.running && wasRunning) {

@@ -148,9 +148,11 @@ export class Builds {
   items = $state.raw<readonly Build[]>([]);
 
   readonly #host: Host;
+  readonly #ended: (build: Build) => void;
 
-  constructor(host: Host) {
+  constructor(host: Host, ended: (build: Build) => void) {
     this.#host = host;
+    this.#ended = ended;
   }
 
   /** Does it; resolves when it has ended, however it did. */
@@ -165,6 +167,7 @@ export class Builds {
       build.failure = IpcFailure.from(error);
       build.end(build.failure.kind === "cancelled" ? "cancelled" : "failed");
     }
+    this.#ended(build);
   }
 
   async cancel(build: Build): Promise<void> {

@@ -10,6 +10,25 @@ export type Verb = "start" | "stop" | "restart" | "pause" | "unpause" | "kill" |
 export const isLive = ({ state }: ContainerSummary): boolean =>
   state === "running" || state === "paused" || state === "restarting";
 
+/** The exit statuses of what ended well, or was told to end: by SIGKILL, by SIGTERM. */
+const AS_WANTED: ReadonlySet<string> = new Set(["0", "137", "143"]);
+
+/** A container that has ended by itself, and not well. */
+export interface Death {
+  container: ContainerSummary;
+  exitCode: string;
+}
+
+/** Those that lived before, and have died since. */
+const deathsIn = (before: readonly ContainerSummary[], after: readonly ContainerSummary[]): Death[] => {
+  const lived = new Set(before.filter(isLive).map(({ id }) => id));
+  return after.flatMap((container) => {
+    const exitCode = /^Exited \((\d+)\)/.exec(container.status)?.[1];
+    if (container.state !== "exited" || exitCode === undefined || AS_WANTED.has(exitCode)) return [];
+    return lived.has(container.id) ? [{ container, exitCode }] : [];
+  });
+};
+
 /** The containers as the engine last said them, and what is under way. */
 export class Containers {
   readonly list: Listing<ContainerSummary>;
@@ -21,9 +40,15 @@ export class Containers {
 
   readonly #host: Host;
 
-  constructor(host: Host) {
+  /** `died` hears of those that this window has not told to end. */
+  constructor(host: Host, died: (death: Death) => void) {
     this.#host = host;
-    this.list = new Listing(() => host.call("container.list", null));
+    this.list = new Listing(
+      () => host.call("container.list", null),
+      (before, after) => {
+        for (const death of deathsIn(before, after)) if (!this.pending.verbs.has(death.container.id)) died(death);
+      },
+    );
   }
 
   find(id: string): ContainerSummary | undefined {

@@ -20,10 +20,10 @@ export class Images {
 
   readonly #host: Host;
 
-  constructor(host: Host) {
+  constructor(host: Host, ended: (transfer: Transfer) => void) {
     this.#host = host;
     this.list = new Listing(() => host.call("image.list", null));
-    this.transfers = new Transfers(host);
+    this.transfers = new Transfers(host, ended);
   }
 
   /** By a name or by its id. */

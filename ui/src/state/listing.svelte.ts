@@ -18,11 +18,14 @@ export class Listing<T> {
   loading = $state(false);
 
   readonly #read: () => Promise<readonly T[]>;
+  readonly #changed: (before: readonly T[], after: readonly T[]) => void;
   #again = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(read: () => Promise<readonly T[]>) {
+  /** `changed` is told what the list was and is, but not of the first one. */
+  constructor(read: () => Promise<readonly T[]>, changed: (before: readonly T[], after: readonly T[]) => void = () => undefined) {
     this.#read = read;
+    this.#changed = changed;
   }
 
   /** Reads the list; never rejects, `failure` says what went wrong. */
@@ -36,7 +39,9 @@ export class Listing<T> {
     do {
       this.#again = false;
       try {
-        this.items = await this.#read();
+        const read = await this.#read();
+        if (this.items !== null) this.#changed(this.items, read);
+        this.items = read;
         this.readAt = Date.now() / 1000;
         this.failure = null;
       } catch (error) {

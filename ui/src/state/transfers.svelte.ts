@@ -88,9 +88,11 @@ export class Transfers {
   items = $state.raw<readonly Transfer[]>([]);
 
   readonly #host: Host;
+  readonly #ended: (transfer: Transfer) => void;
 
-  constructor(host: Host) {
+  constructor(host: Host, ended: (transfer: Transfer) => void) {
     this.#host = host;
+    this.#ended = ended;
   }
 
   /** Does it; resolves when it has ended, however it did. */
@@ -105,6 +107,7 @@ export class Transfers {
       transfer.failure = failure;
       transfer.outcome = failure.kind === "cancelled" ? "cancelled" : "failed";
     }
+    this.#ended(transfer);
   }
 
   async cancel(transfer: Transfer): Promise<void> {

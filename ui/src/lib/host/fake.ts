@@ -50,6 +50,8 @@ export class FakeHost implements Host {
   /** Every request, in order. */
   readonly asked: { command: Command; request: unknown }[] = [];
   readonly opened: string[] = [];
+  /** What was said by the system. */
+  readonly notified: { title: string; body: string }[] = [];
   /** What the person chooses in the next dialogs for files; nothing when it is empty. */
   readonly chosen: string[] = [];
   found: FoundRepository[] = [];
@@ -112,6 +114,11 @@ export class FakeHost implements Host {
 
   openUrl(url: string): Promise<void> {
     this.opened.push(url);
+    return Promise.resolve();
+  }
+
+  notify(title: string, body: string): Promise<void> {
+    this.notified.push({ title, body });
     return Promise.resolve();
   }
 

@@ -35,4 +35,6 @@ export interface Host {
   onDrop(onDrop: (paths: readonly string[]) => void): Promise<() => void>;
   /** Opens an http address in the person's browser. */
   openUrl(url: string): Promise<void>;
+  /** Says something by the system's notifications. */
+  notify(title: string, body: string): Promise<void>;
 }

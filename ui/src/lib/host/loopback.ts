@@ -77,6 +77,10 @@ class LoopbackHost implements Host {
     return this.#ask("shell.open", url);
   }
 
+  notify(title: string, body: string): Promise<void> {
+    return this.#ask("shell.notify", { title, body });
+  }
+
   #ask<T>(command: string, request: unknown, onItem?: (item: unknown) => void): Promise<T> {
     this.#count += 1;
     const id = this.#count;

@@ -144,6 +144,7 @@ export const fakeSettings: Settings = {
   insecure_registries: [],
   text_percent: 100,
   keep_in_tray: true,
+  notifications: true,
   registries: { hosts: {}, insecure: [], ca: [], http_proxy: "", https_proxy: "", no_proxy: "", index: "" },
 };
 

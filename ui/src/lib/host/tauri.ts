@@ -72,4 +72,13 @@ export const tauriHost: Host = {
       throw IpcFailure.from(error);
     }
   },
+
+  async notify(title, body) {
+    try {
+      // The plugin's own package does nothing more on desktops.
+      await invoke("plugin:notification|notify", { options: { title, body } });
+    } catch (error) {
+      throw IpcFailure.from(error);
+    }
+  },
 };

@@ -391,6 +391,7 @@ export const en = {
       dead: "Dead",
     },
     exitedWith: (code: string) => `Exited (${code})`,
+    died: (name: string, code: string) => `${name} has ended with exit status ${code}`,
     pending: {
       start: "Starting…",
       stop: "Stopping…",
@@ -552,6 +553,8 @@ export const en = {
     behaviour: "Window",
     keepInTray: "Go on in the tray when the window is closed",
     keepInTrayHelp: "Containers keep running, and the icon brings the window back. Without it, or where there is no tray, closing the window quits Naru and stops the machine.",
+    notifications: "Say what has ended while I look elsewhere",
+    notificationsHelp: "The system tells of pulls, pushes, builds, saving and loading and the machine's start, of what fails and of containers that die, while another window is in front.",
     machine: "Machine",
     nextStart: "Changes take effect when the machine next starts.",
     cpus: "Processors",

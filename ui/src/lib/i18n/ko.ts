@@ -387,6 +387,7 @@ export const ko: Messages = {
       dead: "비정상",
     },
     exitedWith: (code) => `종료됨 (${code})`,
+    died: (name, code) => `${name} 종료됨 (종료 코드 ${code})`,
     pending: {
       start: "시작하는 중…",
       stop: "멈추는 중…",
@@ -548,6 +549,8 @@ export const ko: Messages = {
     behaviour: "창",
     keepInTray: "창을 닫아도 트레이에서 계속 실행",
     keepInTrayHelp: "컨테이너는 계속 실행되고 트레이 아이콘으로 창을 다시 열 수 있습니다. 끄거나 트레이가 없으면 창을 닫을 때 나루가 끝나고 가상 머신도 꺼집니다.",
+    notifications: "다른 창을 보는 동안 끝난 일 알리기",
+    notificationsHelp: "다른 창이 앞에 있을 때 이미지 가져오기와 올리기, 빌드, 저장, 불러오기, 가상 머신 시작이 끝나거나 실패하거나 컨테이너가 비정상 종료되면 시스템 알림으로 알려 줍니다.",
     machine: "가상 머신",
     nextStart: "변경 사항은 가상 머신을 다음에 시작할 때 적용됩니다.",
     cpus: "프로세서",

@@ -20,7 +20,8 @@ use super::Shell;
 pub(super) struct Call {
     /// The page's number for it, which is in all that answers it.
     id: u64,
-    /// A command of the table, or one of the shell's: `shell.open`, `shell.choose`.
+    /// A command of the table, or one of the shell's: `shell.open`, `shell.choose`,
+    /// `shell.notify`.
     command: String,
     request: Value,
 }
@@ -32,6 +33,8 @@ impl Call {
         let answer = match self.command.as_str() {
             "shell.open" => Ok(shell.open(&self.request)),
             "shell.choose" => Ok(shell.choose()),
+            // Said elsewhere than on the page, which is all that is looked at here.
+            "shell.notify" => Ok(Value::Null),
             _ => dispatch(app, self, sender).await,
         };
         // Nobody hears it when the page is gone.

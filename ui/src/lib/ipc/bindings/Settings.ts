@@ -25,6 +25,10 @@ text_percent: number,
  */
 keep_in_tray: boolean, 
 /**
+ * Whether the system says what has ended while the person looks elsewhere.
+ */
+notifications: boolean, 
+/**
  * The machine's processors; takes effect at its next start.
  */
 cpus: number, 
