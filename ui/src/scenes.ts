@@ -173,6 +173,9 @@ const scenes: Readonly<Record<string, Scene>> = {
   demo: (host) => {
     host.images = [fakeImage("naru/demo:latest", { size: 1_900_000 })];
   },
+  tour: (host) => {
+    host.settings = { ...host.settings, tour: true };
+  },
   pulling: (host) => {
     filled(host);
     host.hanging.add("image.pull");

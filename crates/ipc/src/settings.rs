@@ -49,6 +49,8 @@ pub struct Settings {
     pub keep_in_tray: bool,
     /// Whether the system says what has ended while the person looks elsewhere.
     pub notifications: bool,
+    /// Whether the tour offers itself to who has no container yet.
+    pub tour: bool,
     /// The machine's processors; takes effect at its next start.
     pub cpus: u32,
     /// The machine's memory in MiB; takes effect at its next start.
@@ -75,6 +77,7 @@ impl Default for Settings {
             text_percent: 100,
             keep_in_tray: true,
             notifications: true,
+            tour: true,
             cpus: 2,
             memory_mib: 2048,
             disk_gib: 64,

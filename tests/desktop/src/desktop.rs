@@ -23,16 +23,19 @@ const SESSION_ATTEMPTS: usize = 2;
 pub struct Home(TempDir);
 
 impl Home {
-    /// A new one; its settings name the accelerator that works everywhere.
+    /// A new one; its settings name the accelerator that works everywhere, and nobody is new to it.
     pub fn new() -> anyhow::Result<Self> {
-        Self::write(&json!({ "accelerator": "tcg", "language": "en", "theme": "light" }))
+        Self::write(&json!({
+            "accelerator": "tcg", "language": "en", "theme": "light", "tour": false,
+        }))
     }
 
     /// A new one whose settings name this program as QEMU.
     pub fn with_qemu(program: &Path) -> anyhow::Result<Self> {
         let program = program.display().to_string();
         Self::write(&json!({
-            "accelerator": "tcg", "language": "en", "theme": "light", "qemu_path": program,
+            "accelerator": "tcg", "language": "en", "theme": "light", "tour": false,
+            "qemu_path": program,
         }))
     }
 

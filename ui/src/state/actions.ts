@@ -176,6 +176,15 @@ const windowActions = (app: AppState): Action[] => {
       change(`text-${size}`, t.textSize(app.i18n.format.percent(size / 100)), { text_percent: size }),
     ),
     {
+      id: "tour",
+      title: app.t.tour.take,
+      group: "window",
+      shortcut: null,
+      command: null,
+      blocked: app.tour.blocked,
+      run: () => app.tour.begin(),
+    },
+    {
       id: "copy-docker-host",
       title: t.copyHost,
       group: "window",

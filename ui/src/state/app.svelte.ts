@@ -15,6 +15,7 @@ import { Machine } from "./machine.svelte";
 import { Networks } from "./networks.svelte";
 import { Preferences } from "./preferences.svelte";
 import { Toasts } from "./toasts.svelte";
+import { Tour } from "./tour.svelte";
 import { Volumes } from "./volumes.svelte";
 
 /** What the window shows beside the sidebar. */
@@ -55,6 +56,7 @@ export class AppState {
   readonly networks: Networks;
   readonly preferences: Preferences;
   readonly toasts = new Toasts();
+  readonly tour = new Tour(this);
 
   info = $state.raw<AppInfo | null>(null);
   /** The container whose details are shown. */

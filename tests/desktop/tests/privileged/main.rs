@@ -9,6 +9,7 @@ mod journey;
 mod looks;
 mod machine;
 mod measured;
+mod tour;
 mod tray;
 mod trouble;
 mod words;

@@ -2,6 +2,7 @@ import type { ContainerRun, ContainerSummary, ImageConfig, Restart, RunMountKind
 import { isName } from "../../lib/text/names";
 import { isImage } from "../../lib/text/reference";
 import { quote, splitCommand } from "../../lib/text/shell";
+import type { Suggestion } from "../../state/tour.svelte";
 import { bytesOf, cpusWord, memoryWord, nanoCpusOf } from "./limits";
 
 /** A published port as it is typed. */
@@ -102,6 +103,14 @@ export const emptyDraft = (image: string): Draft => ({
   network: "",
   autoRemove: false,
   interactive: false,
+});
+
+/** The same with what was suggested. */
+export const suggestedDraft = (image: string, { name, command, volume }: Suggestion): Draft => ({
+  ...emptyDraft(image),
+  name,
+  command,
+  mounts: volume === null ? [] : [{ kind: "volume", source: volume.name, target: volume.target, readOnly: false }],
 });
 
 /** What a container was made with, to be typed over. */

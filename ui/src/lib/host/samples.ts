@@ -145,6 +145,7 @@ export const fakeSettings: Settings = {
   text_percent: 100,
   keep_in_tray: true,
   notifications: true,
+  tour: false,
   registries: { hosts: {}, insecure: [], ca: [], http_proxy: "", https_proxy: "", no_proxy: "", index: "" },
 };
 

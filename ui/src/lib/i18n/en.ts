@@ -1,8 +1,10 @@
 import { build } from "./build.en";
+import { tour } from "./tour.en";
 
 /** English, and the shape that every other catalogue has to fill. */
 export const en = {
   build,
+  tour,
   nav: {
     label: "Main",
     containers: "Containers",

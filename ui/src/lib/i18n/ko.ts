@@ -1,9 +1,11 @@
 import { build } from "./build.ko";
 import type { Messages } from "./i18n.svelte";
+import { tour } from "./tour.ko";
 
 /** Korean. */
 export const ko: Messages = {
   build,
+  tour,
   nav: {
     label: "주 메뉴",
     containers: "컨테이너",

@@ -29,6 +29,10 @@ keep_in_tray: boolean,
  */
 notifications: boolean, 
 /**
+ * Whether the tour offers itself to who has no container yet.
+ */
+tour: boolean, 
+/**
  * The machine's processors; takes effect at its next start.
  */
 cpus: number, 
