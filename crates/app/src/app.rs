@@ -1,6 +1,6 @@
 //! The app: one value that the window and the tests hold.
 
-use std::env::consts::OS;
+use std::env::consts::{ARCH, OS};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -129,6 +129,7 @@ impl App {
         Ok(AppInfo {
             version: VERSION.to_owned(),
             platform: OS.to_owned(),
+            architecture: ARCH.to_owned(),
             docker_context: context::NAME.to_owned(),
             docker_host: self.inner.directories.docker_socket().docker_host(),
             demo_image: demo::image(&self.inner.directories).await.unwrap_or_default(),

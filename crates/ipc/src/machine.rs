@@ -85,6 +85,8 @@ pub struct AppInfo {
     pub version: String,
     /// `linux`, `macos` or `windows`.
     pub platform: String,
+    /// The processor's kind: `x86_64` or `aarch64`.
+    pub architecture: String,
     /// The name of the docker context that leads to this engine.
     pub docker_context: String,
     /// The address `docker` connects to, such as `unix:///run/user/1000/naru/docker.sock`.

@@ -47,6 +47,32 @@ describe("the first start", () => {
     expect(await screen.findByText("cannot write /full/seen.tar")).toBeVisible();
   });
 
+  it.each([
+    ["linux", "x86_64", "Debian, Ubuntu", "sudo apt install qemu-system-x86"],
+    ["linux", "aarch64", "Fedora", "sudo dnf install qemu-system-aarch64"],
+    ["macos", "aarch64", "Homebrew", "brew install qemu"],
+    ["windows", "x86_64", "winget", "winget install --id SoftwareFreedomConservancy.QEMU"],
+  ])("says how QEMU comes to %s on %s", async (platform, architecture, name, line) => {
+    const host = new FakeHost();
+    host.info = { ...host.info, platform, architecture };
+    host.machine = fakeStatus("failed", {
+      steps: fakeSteps(0, "failed"),
+      error: { kind: "precondition", message: "no QEMU was found in PATH", hints: ["install-qemu"] },
+    });
+    const { screen } = openWindow(host);
+    expect(await screen.findByRole("group", { name })).toHaveTextContent(line);
+  });
+
+  it("says nothing of QEMU where it is not what is lacking", async () => {
+    const host = new FakeHost();
+    host.machine = fakeStatus("failed", {
+      error: { kind: "unavailable", message: "the machine ended by itself", hints: ["less-memory"] },
+    });
+    const { screen } = openWindow(host);
+    await screen.findByRole("alert");
+    expect(screen.queryByText("How QEMU comes to this computer")).toBeNull();
+  });
+
   it("says why a start was refused", async () => {
     const host = new FakeHost();
     host.machine = fakeStatus("stopped");

@@ -127,6 +127,7 @@ export const fakeDetails = (image: ImageSummary, changes: Partial<ImageDetails> 
 export const fakeInfo: AppInfo = {
   version: "0.1.0",
   platform: "linux",
+  architecture: "x86_64",
   docker_context: "naru",
   docker_host: "unix:///run/user/1000/naru/docker.sock",
   demo_image: "naru/demo:latest",

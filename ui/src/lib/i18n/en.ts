@@ -111,6 +111,8 @@ export const en = {
     stepStates: { pending: "waiting", running: "in progress", done: "done", failed: "failed" },
     tcg: "Hardware acceleration is not available, so starting takes longer and containers run more slowly. Everything works all the same.",
     console: "The end of the machine's console",
+    getQemu: "How QEMU comes to this computer",
+    getQemuText: "Type the line for your system into a terminal, then try again here.",
     accelerator: "Acceleration",
     carrier: "Channel",
     restart: "Restart machine",

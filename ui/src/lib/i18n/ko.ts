@@ -110,6 +110,8 @@ export const ko: Messages = {
     stepStates: { pending: "대기 중", running: "진행 중", done: "완료", failed: "실패" },
     tcg: "하드웨어 가속을 사용할 수 없어 시작이 오래 걸리고 컨테이너가 느리게 실행됩니다. 기능은 모두 그대로 동작합니다.",
     console: "가상 머신 콘솔의 마지막 내용",
+    getQemu: "QEMU 설치 방법",
+    getQemuText: "사용 중인 시스템의 명령을 터미널에 입력한 다음 여기서 다시 시도하세요.",
     accelerator: "가속",
     carrier: "통신 채널",
     restart: "가상 머신 다시 시작",

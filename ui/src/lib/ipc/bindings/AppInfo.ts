@@ -13,6 +13,10 @@ version: string,
  */
 platform: string, 
 /**
+ * The processor's kind: `x86_64` or `aarch64`.
+ */
+architecture: string, 
+/**
  * The name of the docker context that leads to this engine.
  */
 docker_context: string, 
