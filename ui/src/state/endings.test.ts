@@ -1,3 +1,4 @@
+import { within } from "@testing-library/svelte";
 import { describe, expect, it, vi } from "vitest";
 
 import { failure, fakeContainer, FakeHost, fakeImage, fakeSettings, fakeStatus } from "../lib/host/fake";
@@ -107,5 +108,39 @@ describe("nothing is said by the system", () => {
     const screen = await load(host);
     expect(await screen.findByText("loaded:1 is ready")).toBeInTheDocument();
     expect(host.notified).toEqual([]);
+  });
+});
+
+describe("what ends on the screen of the images", () => {
+  /** Pulls, and is somewhere else when that ends. */
+  const pullAndGo = async (host: FakeHost) => {
+    look(false);
+    let end = () => undefined as void;
+    const ended = new Promise<void>((resolve) => (end = resolve));
+    const { screen, user } = openWindow(host, "images");
+    await row("a:1");
+    const stream = host.stream.bind(host);
+    vi.spyOn(host, "stream").mockImplementation(async (...asked) => {
+      await ended;
+      return stream(...asked);
+    });
+    host.drop("/tmp/loaded.tar");
+    await user.click(screen.getByRole("button", { name: "Volumes" }));
+    await screen.findByRole("heading", { name: "Volumes" });
+    end();
+    return within(screen.getByRole("region", { name: "Notices" }));
+  };
+
+  it("is said in a notice to who is at another one", async () => {
+    const notices = await pullAndGo(withImage());
+    expect(await notices.findByText("loaded:1 is ready")).toBeVisible();
+  });
+
+  it("stays where it happened when it has failed", async () => {
+    const host = withImage();
+    host.failures.set("image.load", failure("internal", "unexpected end of file"));
+    const notices = await pullAndGo(host);
+    await expect.poll(() => host.requests("image.load")).toHaveLength(1);
+    expect(notices.queryByText(/loaded/)).toBeNull();
   });
 });

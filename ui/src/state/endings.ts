@@ -17,17 +17,28 @@ const tell = async (app: AppState, title: string, failure: IpcFailure | IpcError
   }
 };
 
+/** Says in a notice what went well on the screen of the images, to who is at another one. */
+const notice = (app: AppState, text: string): void => {
+  if (app.view !== "images") app.toasts.say(text);
+};
+
 /** What was cancelled ended as the person wanted. */
 export const tellOfTransfer = (app: AppState, { kind, name, brought, outcome, failure }: Transfer): void => {
   const words = app.t.transfer[kind];
-  if (outcome === "done") void tell(app, words.done(brought.length > 0 ? brought.join(", ") : name), null);
-  else if (outcome === "failed") void tell(app, words.failed(name), failure);
+  if (outcome === "done") {
+    const text = words.done(brought.length > 0 ? brought.join(", ") : name);
+    notice(app, text);
+    void tell(app, text, null);
+  } else if (outcome === "failed") void tell(app, words.failed(name), failure);
 };
 
 export const tellOfBuild = (app: AppState, { request, outcome, took, failure }: Build): void => {
   const t = app.t.build;
-  if (outcome === "done") void tell(app, t.done(request.name, app.i18n.format.seconds(took ?? 0)), null);
-  else if (outcome === "failed") void tell(app, t.failed(request.name), failure);
+  if (outcome === "done") {
+    const text = t.done(request.name, app.i18n.format.seconds(took ?? 0));
+    notice(app, text);
+    void tell(app, text, null);
+  } else if (outcome === "failed") void tell(app, t.failed(request.name), failure);
 };
 
 export const tellOfDeath = (app: AppState, { container, exitCode }: Death): void =>
