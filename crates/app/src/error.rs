@@ -334,13 +334,18 @@ impl AppError {
 
 /// The machine's advice as the window and the command have words for it.
 fn of_machine(hint: MachineHint, error: &MachineError) -> Hint {
+    match (hint_of(hint), error) {
+        (Hint::InstallQemu, MachineError::QemuTooOld { .. }) => Hint::UpgradeQemu,
+        (hint, _) => hint,
+    }
+}
+
+/// The same where there is no error that it goes with.
+pub(crate) fn hint_of(hint: MachineHint) -> Hint {
     match hint {
         MachineHint::InstallQemuLinux
         | MachineHint::InstallQemuMacOs
-        | MachineHint::InstallQemuWindows => match error {
-            MachineError::QemuTooOld { .. } => Hint::UpgradeQemu,
-            _ => Hint::InstallQemu,
-        },
+        | MachineHint::InstallQemuWindows => Hint::InstallQemu,
         MachineHint::SetQemuPath => Hint::CheckSettings,
         MachineHint::JoinKvmGroup => Hint::JoinKvmGroup,
         MachineHint::QuitOtherInstance => Hint::CloseOtherInstance,

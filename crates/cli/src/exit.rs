@@ -34,7 +34,7 @@ fn code(kind: ErrorKind) -> u8 {
 }
 
 /// What a hint says to somebody at a terminal.
-fn advice(hint: Hint) -> &'static str {
+pub(crate) fn advice(hint: Hint) -> &'static str {
     match hint {
         Hint::CheckName => "Check the image's name and tag.",
         Hint::CheckNetwork => "Check the network, the registry's address and the proxy.",

@@ -6,6 +6,7 @@ use naru_app::{Client, Directories};
 use naru_ipc::{IpcError, MachineState, MachineStatus};
 
 use crate::print;
+use crate::exit::advice;
 
 /// Prints the status. The exit status is 0 when the machine runs, else 3, as `systemctl
 /// status` has it.
@@ -32,6 +33,7 @@ fn sentences(directories: &Directories, status: &MachineStatus) -> String {
     if status.state == MachineState::Running {
         let known = |value: &Option<String>| value.clone().unwrap_or_else(|| "unknown".to_owned());
         lines.push(format!("Accelerator: {}", known(&status.accelerator)));
+        lines.extend(status.advice.iter().map(|hint| format!("             {}", advice(*hint))));
         lines.push(format!("Carrier:     {}", known(&status.carrier)));
         lines.push(format!("Docker API:  {}", directories.docker_socket().docker_host()));
     }

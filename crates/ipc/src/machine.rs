@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::IpcError;
+use crate::{Hint, IpcError};
 
 /// Where the machine is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -61,6 +61,9 @@ pub struct MachineStatus {
     pub steps: Vec<StartStep>,
     /// `kvm`, `hvf`, `whpx` or `tcg`, once chosen.
     pub accelerator: Option<String>,
+    /// What a person can do so that it runs faster. An older owner of the machine gives none.
+    #[serde(default)]
+    pub advice: Vec<Hint>,
     /// `vsock` or `virtio-serial`, once chosen.
     pub carrier: Option<String>,
     /// Why it failed.

@@ -62,6 +62,7 @@ pub(crate) fn off() -> MachineStatus {
         state: MachineState::Stopped,
         steps: Vec::new(),
         accelerator: None,
+        advice: Vec::new(),
         carrier: None,
         error: None,
         console_tail: Vec::new(),

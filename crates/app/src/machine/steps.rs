@@ -5,6 +5,7 @@ use naru_machine::{MachineEvent, StepProgress};
 use tokio::sync::{broadcast, watch};
 
 use super::off;
+use crate::error::hint_of;
 
 /// All steps in the order in which they happen; the first four are the machine's own.
 const NAMES: [&str; 7] = ["qemu", "image", "disk", "boot", "channel", "handshake", "engine"];
@@ -71,6 +72,7 @@ impl Steps {
             }
             MachineEvent::Accelerator(choice) => self.status.send_modify(|status| {
                 status.accelerator = Some(choice.accelerator.as_str().to_owned());
+                status.advice = choice.hint.map(hint_of).into_iter().collect();
             }),
             // The start begins again.
             MachineEvent::AcceleratorFailed { .. } | MachineEvent::BootsAgain { .. } => {

@@ -6,12 +6,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::locate::{Qemu, ask};
-use crate::MachineError;
 use crate::disk::write_atomically;
 use crate::spec::{Accelerator, HostOs};
+use crate::{Hint, MachineError};
 
 /// What QEMU prints when the accelerator, not the guest, has failed.
 pub(crate) const FAILURE_MARKS: &[&str] = &[
@@ -46,6 +47,21 @@ pub struct AcceleratorChoice {
     pub accelerator: Accelerator,
     /// Why, in one sentence; a warning to show when it is [`Accelerator::Tcg`].
     pub reason: String,
+    /// What a person can do to have a better one.
+    pub hint: Option<Hint>,
+}
+
+/// Why an accelerator is not used.
+#[derive(Debug)]
+struct Unusable {
+    reason: String,
+    hint: Option<Hint>,
+}
+
+impl From<String> for Unusable {
+    fn from(reason: String) -> Self {
+        Self { reason, hint: None }
+    }
 }
 
 /// The accelerator of this operating system.
@@ -64,46 +80,62 @@ pub(crate) async fn probe(
     failures: &Failures,
 ) -> AcceleratorChoice {
     if let AcceleratorSetting::Fixed(accelerator) = setting {
-        return AcceleratorChoice { accelerator, reason: "the settings say so".to_owned() };
+        let reason = "the settings say so".to_owned();
+        return AcceleratorChoice { accelerator, reason, hint: None };
     }
     let accelerator = candidate(HostOs::current());
     match usable(accelerator, qemu, failures).await {
-        Ok(()) => AcceleratorChoice { accelerator, reason: format!("{accelerator} is available") },
-        Err(reason) => AcceleratorChoice { accelerator: Accelerator::Tcg, reason },
+        Ok(()) => {
+            let reason = format!("{accelerator} is available");
+            AcceleratorChoice { accelerator, reason, hint: None }
+        }
+        Err(Unusable { reason, hint }) => {
+            AcceleratorChoice { accelerator: Accelerator::Tcg, reason, hint }
+        }
     }
 }
 
-async fn usable(accelerator: Accelerator, qemu: &Qemu, failures: &Failures) -> Result<(), String> {
+async fn usable(
+    accelerator: Accelerator,
+    qemu: &Qemu,
+    failures: &Failures,
+) -> Result<(), Unusable> {
     if failures.contains(accelerator, qemu) {
-        return Err(format!("{accelerator} failed at an earlier start on this computer"));
+        return Err(format!("{accelerator} failed at an earlier start on this computer").into());
     }
     host_has(accelerator).await?;
     let offered = ask(&qemu.program, &["-accel", "help"]).await?;
     if offered.lines().any(|line| line.trim() == accelerator.as_str()) {
         Ok(())
     } else {
-        Err(format!("this QEMU was built without {accelerator}"))
+        Err(format!("this QEMU was built without {accelerator}").into())
     }
 }
 
-async fn host_has(accelerator: Accelerator) -> Result<(), String> {
+async fn host_has(accelerator: Accelerator) -> Result<(), Unusable> {
     match accelerator {
         Accelerator::Kvm => {
             let device = Path::new("/dev/kvm");
             let opened = fs::OpenOptions::new().read(true).write(true).open(device);
-            opened.map(drop).map_err(|error| format!("/dev/kvm cannot be opened: {error}"))
+            opened.map(drop).map_err(|error| closed(device, &error))
         }
         Accelerator::Hvf => {
             let said = ask(Path::new("/usr/sbin/sysctl"), &["-n", "kern.hv_support"]).await?;
             if said.trim() == "1" {
                 Ok(())
             } else {
-                Err("this Mac has no Hypervisor framework".to_owned())
+                Err("this Mac has no Hypervisor framework".to_owned().into())
             }
         }
         // QEMU alone can tell, by failing, which is then remembered.
         Accelerator::Whpx | Accelerator::Tcg => Ok(()),
     }
+}
+
+/// Why KVM's device does not open: one that is there, but not for this user, can be had.
+fn closed(device: &Path, error: &io::Error) -> Unusable {
+    let hint = (error.kind() == ErrorKind::PermissionDenied).then_some(Hint::JoinKvmGroup);
+    Unusable { reason: format!("{} cannot be opened: {error}", device.display()), hint }
 }
 
 /// The accelerators that failed here, in a file of the data folder.
@@ -146,6 +178,13 @@ fn key(accelerator: Accelerator, qemu: &Qemu) -> String {
 mod tests {
     use super::*;
     use crate::qemu::locate::QemuVersion;
+
+    #[test]
+    fn who_may_not_open_kvm_is_told_how_to_be_let_in() {
+        let refused = |kind: ErrorKind| closed(Path::new("/dev/kvm"), &kind.into()).hint;
+        assert_eq!(refused(ErrorKind::PermissionDenied), Some(Hint::JoinKvmGroup));
+        assert_eq!(refused(ErrorKind::NotFound), None, "this computer has none to be let in to");
+    }
 
     #[test]
     fn a_failure_is_remembered_for_this_qemu_only() {

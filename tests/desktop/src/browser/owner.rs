@@ -139,6 +139,7 @@ fn status(state: MachineState) -> MachineStatus {
         state,
         steps: Vec::new(),
         accelerator: None,
+        advice: Vec::new(),
         carrier: None,
         error: None,
         console_tail: Vec::new(),

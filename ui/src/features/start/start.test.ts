@@ -21,6 +21,15 @@ describe("the first start", () => {
     expect(screen.getByRole("note")).toHaveTextContent("Hardware acceleration is not available");
   });
 
+  it("says how to be let in to acceleration that is there", async () => {
+    const host = new FakeHost();
+    host.machine = fakeStatus("starting", { steps: fakeSteps(3), accelerator: "tcg", advice: ["join-kvm-group"] });
+    const { screen } = openWindow(host);
+    const note = await screen.findByRole("note");
+    expect(note).toHaveTextContent("add your user to the group “kvm”");
+    expect(note).toHaveTextContent('sudo usermod -aG kvm "$USER"');
+  });
+
   it("explains a failure, shows the console, and tries again", async () => {
     const host = new FakeHost();
     host.machine = fakeStatus("failed", {

@@ -30,6 +30,7 @@ export const fakeStatus = (state: MachineStatus["state"], changes: Partial<Machi
   state,
   steps: state === "running" ? fakeSteps(STEPS.length) : [],
   accelerator: "kvm",
+  advice: [],
   carrier: "vsock",
   error: null,
   console_tail: [],
