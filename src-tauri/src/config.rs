@@ -1,4 +1,4 @@
-//! What the environment says: the one place that reads it.
+//! What the environment and the command line say: the one place that reads them.
 
 /// The locale for WebKit where the system names none: without one, pages see the
 /// language `C`, which is no language tag, and on which JavaScript's `Intl` throws.
@@ -6,9 +6,14 @@ const LOCALE: &str = "en_US.UTF-8";
 /// The variables that choose the locale; the first that is set decides.
 const LOCALE_VARIABLES: [&str; 3] = ["LC_ALL", "LC_MESSAGES", "LANG"];
 
-/// The environment variables the shell knows, as they were at the start.
+/// On the command line: begin without showing the window, where the tray shows Naru.
+pub(crate) const HIDDEN: &str = "--hidden";
+
+/// The environment variables and arguments the shell knows, as they were at the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Environment {
+    /// Whether the window is not to be shown.
+    pub(crate) hidden: bool,
     locale: Option<(&'static str, String)>,
     log: Option<String>,
 }
@@ -19,6 +24,7 @@ impl Environment {
     pub(crate) fn read() -> Self {
         let set = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
         Self {
+            hidden: std::env::args_os().any(|argument| argument == HIDDEN),
             locale: LOCALE_VARIABLES.into_iter().find_map(|name| Some((name, set(name)?))),
             log: set("NARU_LOG"),
         }
@@ -42,7 +48,7 @@ mod tests {
     use super::*;
 
     fn with_locale(name: &'static str, value: &str) -> Environment {
-        Environment { locale: Some((name, value.to_owned())), log: None }
+        Environment { locale: Some((name, value.to_owned())), ..Environment::default() }
     }
 
     #[test]

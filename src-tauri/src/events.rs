@@ -6,6 +6,8 @@ use tauri::async_runtime::spawn;
 use tauri::{AppHandle, Emitter};
 use tokio::sync::broadcast::error::RecvError;
 
+use crate::login;
+
 /// What the window listens to.
 const EVENT: &str = "naru://event";
 
@@ -34,6 +36,9 @@ pub(crate) fn forward(handle: &AppHandle, app: &App) {
 }
 
 fn send(handle: &AppHandle, event: AppEvent) {
+    if let AppEvent::Settings { settings } = &event {
+        login::follow(handle, settings.start_at_login);
+    }
     if let Err(error) = handle.emit(EVENT, event) {
         tracing::warn!(%error, "event not sent");
     }

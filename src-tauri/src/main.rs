@@ -12,6 +12,7 @@ mod backend;
 mod commands;
 mod config;
 mod events;
+mod login;
 mod place;
 mod quit;
 mod sys;
@@ -45,11 +46,17 @@ fn main() -> Result<(), tauri::Error> {
     }
     Builder::<Wry>::new()
         .plugin(tauri_plugin_dialog::init())
+        .plugin(login::plugin())
         .plugin(tauri_plugin_notification::init())
         .plugin(tauri_plugin_opener::init())
         .manage(Quit::default())
         .setup(move |app| {
             set_up(app, directories, start);
+            let handle = app.handle();
+            // Hidden without a way back would be gone.
+            if !environment.hidden || !tray::takes_over(handle) {
+                show_window(handle);
+            }
             Ok(())
         })
         .on_window_event(on_window_event)
@@ -59,7 +66,7 @@ fn main() -> Result<(), tauri::Error> {
     Ok(())
 }
 
-/// Puts everything behind the window, then shows it.
+/// Puts everything behind the window.
 fn set_up(app: &App, directories: Option<Directories>, start: Start) {
     let handle = app.handle();
     let backend = Backend::open(handle);
@@ -73,7 +80,6 @@ fn set_up(app: &App, directories: Option<Directories>, start: Start) {
         place::restore(handle, &directories);
         app.manage(directories);
     }
-    show_window(handle);
     if let Start::First(door) = start {
         alone::answer(handle, door);
     }

@@ -38,6 +38,7 @@ pub enum Theme {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(default)]
 #[ts(export)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Settings {
     /// The window's language.
     pub language: Language,
@@ -47,6 +48,8 @@ pub struct Settings {
     pub text_percent: u32,
     /// Whether Naru goes on in the tray when its window is closed; else closing it quits.
     pub keep_in_tray: bool,
+    /// Whether Naru begins in the tray when the person logs in.
+    pub start_at_login: bool,
     /// Whether the system says what has ended while the person looks elsewhere.
     pub notifications: bool,
     /// Whether the tour offers itself to who has no container yet.
@@ -76,6 +79,7 @@ impl Default for Settings {
             theme: Theme::System,
             text_percent: 100,
             keep_in_tray: true,
+            start_at_login: false,
             notifications: true,
             tour: true,
             cpus: 2,

@@ -47,6 +47,13 @@ describe("what closing the window does", () => {
     await expect.poll(() => host.settings.keep_in_tray).toBe(false);
   });
 
+  it("is set apart from the start at log-in", async () => {
+    const host = new FakeHost();
+    const { screen, user } = openWindow(host, "settings");
+    await user.click(await screen.findByRole("checkbox", { name: "Start Naru when I log in" }));
+    await expect.poll(() => host.settings).toMatchObject({ start_at_login: true, keep_in_tray: true });
+  });
+
   it("shows what is set after a change that was refused", async () => {
     const host = new FakeHost();
     host.failures.set("settings.set", failure("internal", "the disk is full"));

@@ -146,6 +146,7 @@ export const fakeSettings: Settings = {
   insecure_registries: [],
   text_percent: 100,
   keep_in_tray: true,
+  start_at_login: false,
   notifications: true,
   tour: false,
   registries: { hosts: {}, insecure: [], ca: [], http_proxy: "", https_proxy: "", no_proxy: "", index: "" },

@@ -557,6 +557,8 @@ export const en = {
     behaviour: "Window",
     keepInTray: "Go on in the tray when the window is closed",
     keepInTrayHelp: "Containers keep running, and the icon brings the window back. Without it, or where there is no tray, closing the window quits Naru and stops the machine.",
+    startAtLogin: "Start Naru when I log in",
+    startAtLoginHelp: "It begins in the tray, without its window, and starts the machine. Where there is no tray, the window opens.",
     notifications: "Say what has ended while I look elsewhere",
     notificationsHelp: "The system tells of pulls, pushes, builds, saving and loading and the machine's start, of what fails and of containers that die, while another window is in front.",
     machine: "Machine",

@@ -553,6 +553,8 @@ export const ko: Messages = {
     behaviour: "창",
     keepInTray: "창을 닫아도 트레이에서 계속 실행",
     keepInTrayHelp: "컨테이너는 계속 실행되고 트레이 아이콘으로 창을 다시 열 수 있습니다. 끄거나 트레이가 없으면 창을 닫을 때 나루가 끝나고 가상 머신도 꺼집니다.",
+    startAtLogin: "로그인할 때 나루 시작",
+    startAtLoginHelp: "창 없이 트레이에서 시작하고 가상 머신을 켭니다. 트레이가 없으면 창이 열립니다.",
     notifications: "다른 창을 보는 동안 끝난 일 알리기",
     notificationsHelp: "다른 창이 앞에 있을 때 이미지 가져오기와 올리기, 빌드, 저장, 불러오기, 가상 머신 시작이 끝나거나 실패하거나 컨테이너가 비정상 종료되면 시스템 알림으로 알려 줍니다.",
     machine: "가상 머신",

@@ -25,6 +25,10 @@ text_percent: number,
  */
 keep_in_tray: boolean, 
 /**
+ * Whether Naru begins in the tray when the person logs in.
+ */
+start_at_login: boolean, 
+/**
  * Whether the system says what has ended while the person looks elsewhere.
  */
 notifications: boolean, 
