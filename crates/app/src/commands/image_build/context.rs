@@ -13,7 +13,7 @@ use crate::AppError;
 use crate::local_file::failed;
 
 /// The largest file of patterns that is read.
-const MAX_PATTERNS: u64 = 1 << 20;
+const MAX_PATTERNS: u64 = 8 << 20;
 
 /// What of `folder` is none of the build's, as its `.dockerignore` says, or the one of this
 /// Dockerfile alone.

@@ -13,7 +13,7 @@ use crate::local_file::failed;
 /// The usual name.
 const USUAL: &str = "Dockerfile";
 /// The largest Dockerfile that is read.
-const MAX_TEXT: u64 = 1 << 20;
+const MAX_TEXT: u64 = 8 << 20;
 /// More Dockerfiles than anybody chooses from.
 const MAX_FOUND: usize = 50;
 /// The arguments that the builder gives by itself.
