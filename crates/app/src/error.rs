@@ -208,7 +208,16 @@ pub enum AppError {
         /// Its sentence.
         message: String,
     },
-    /// Somebody ended a save, load, push or build.
+    /// The computer has no compose that answers.
+    #[error("this computer has no docker compose")]
+    NoCompose,
+    /// Compose ended in failure.
+    #[error("{message}")]
+    ComposeFailed {
+        /// The last that it said.
+        message: String,
+    },
+    /// Somebody ended a save, load, push, build, or compose.
     #[error("it was cancelled")]
     TransferCancelled,
     /// A container's file was asked for, and it is something else.
@@ -242,6 +251,7 @@ impl AppError {
             | Self::System { .. }
             | Self::Said { .. } => ErrorKind::Internal,
             Self::NoVmImages
+            | Self::NoCompose
             | Self::BrokenSettings { .. }
             | Self::NotRunning
             | Self::WouldBeGone { .. }
@@ -253,6 +263,7 @@ impl AppError {
             | Self::NoFile { .. }
             | Self::NoFolder { .. }
             | Self::BuildFailed { .. }
+            | Self::ComposeFailed { .. }
             | Self::NotAFile => ErrorKind::InvalidArgument,
             Self::AtRegistry(error) => at_registry::kind(error),
             Self::Busy { .. } | Self::ContainerNotRunning { .. } | Self::FileChanged => {
@@ -313,6 +324,7 @@ impl AppError {
     pub fn hints(&self) -> Vec<Hint> {
         let hint = match self {
             Self::NoVmImages => Hint::Reinstall,
+            Self::NoCompose => Hint::InstallCompose,
             Self::BrokenSettings { .. } => Hint::ResetSettings,
             Self::NotRunning => Hint::StartMachine,
             Self::AtRegistry(error) => return at_registry::hints(error),

@@ -17,6 +17,7 @@ mod app;
 mod ask;
 mod at_registry;
 pub mod commands;
+mod compose;
 mod config;
 mod console;
 mod context;

@@ -41,6 +41,7 @@ pub(crate) fn advice(hint: Hint) -> &'static str {
         Hint::CheckSettings => "See the machine's settings.",
         Hint::CloseOtherInstance => "Another Naru uses this disk: use that one, or end it first.",
         Hint::FreeDiskSpace => "Free some disk space and try again.",
+        Hint::InstallCompose => "Install docker compose (Debian: apt install docker-compose).",
         Hint::InstallQemu => "Install QEMU 7.2 or later (Debian: apt install qemu-system-x86).",
         Hint::JoinKvmGroup => {
             "For hardware acceleration, join the group kvm: usermod -aG kvm USER, then log in again."

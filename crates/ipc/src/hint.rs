@@ -18,6 +18,8 @@ pub enum Hint {
     CloseOtherInstance,
     /// Make room on the host's disk.
     FreeDiskSpace,
+    /// Install a compose.
+    InstallCompose,
     /// Install QEMU, or name it in the settings.
     InstallQemu,
     /// Let the user open `/dev/kvm`.

@@ -63,6 +63,9 @@ macro_rules! commands {
             "container.upload" container_upload(ContainerUpload) -> ();
             "container.save_logs" container_save_logs(ContainerSaveLogs) -> ();
             "container.logs" container_logs(ContainerLogs, stream OutputChunk) -> ();
+            "project.compose" project_compose(()) -> ComposeFound;
+            "project.up" project_up(ProjectUp, stream OutputChunk) -> ProjectRef;
+            "project.down" project_down(ProjectDown, stream OutputChunk) -> ();
             "volume.list" volume_list(()) -> Vec<VolumeSummary>;
             "volume.sizes" volume_sizes(()) -> Vec<VolumeSize>;
             "volume.inspect" volume_inspect(VolumeRef) -> Inspection;

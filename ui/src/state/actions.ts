@@ -149,6 +149,21 @@ const imagesActions = (app: AppState): Action[] => {
   ];
 };
 
+const projectsActions = (app: AppState): Action[] => [
+  {
+    id: "open-compose",
+    title: app.t.compose.open,
+    group: "project",
+    shortcut: null,
+    command: docker(contextOf(app), "compose", "-f", "FILE", "up", "-d"),
+    blocked: app.machine.running ? null : app.t.palette.needsMachine,
+    run: () => {
+      app.view = "projects";
+      app.dialog = { kind: "compose" };
+    },
+  },
+];
+
 /** The text sizes that are offered, in hundredths of the usual one. */
 export const TEXT_SIZES = [90, 100, 110, 125, 150] as const;
 
@@ -201,6 +216,7 @@ export const standingActions = (app: AppState): Action[] => [
   ...goActions(app),
   ...makingActions(app),
   ...imagesActions(app),
+  ...projectsActions(app),
   ...machineActions(app),
   ...windowActions(app),
 ];

@@ -6,6 +6,7 @@ import type { AppEvent, AppInfo, ContainerSummary, ImageBuild, MachineStatus } f
 import { IpcFailure } from "../lib/ipc/failure";
 import { Build, Builds } from "./builds.svelte";
 import { BuildCache } from "./cache.svelte";
+import { type Composition, Compositions } from "./compositions.svelte";
 import { Containers } from "./containers.svelte";
 import { Diagnostics } from "./diagnostics.svelte";
 import { tellOfBuild, tellOfDeath, tellOfMachine, tellOfTransfer } from "./endings";
@@ -14,6 +15,7 @@ import { fileName, Images } from "./images.svelte";
 import { Machine } from "./machine.svelte";
 import { Networks } from "./networks.svelte";
 import { Preferences } from "./preferences.svelte";
+import type { Project } from "./projects";
 import { Toasts } from "./toasts.svelte";
 import { Tour } from "./tour.svelte";
 import { Volumes } from "./volumes.svelte";
@@ -38,7 +40,8 @@ export type ContainerTab = (typeof containerTabs)[number];
 /** A dialog that may be opened from more than one place. */
 export type OpenDialog =
   | { kind: "login"; registry: string; after?: () => void }
-  | { kind: "prune" | "build" }
+  | { kind: "prune" | "build" | "compose" }
+  | { kind: "down"; project: Project }
   | { kind: "tag"; image: string }
   | { kind: "rename" | "commit" | "edit"; container: ContainerSummary };
 
@@ -51,6 +54,7 @@ export class AppState {
   readonly builds: Builds;
   readonly cache: BuildCache;
   readonly diagnostics: Diagnostics;
+  readonly compositions: Compositions;
   readonly containers: Containers;
   readonly volumes: Volumes;
   readonly networks: Networks;
@@ -79,6 +83,8 @@ export class AppState {
   finding = $state.raw<Finding | null>(null);
   /** The build whose steps are shown. */
   building = $state.raw<Build | null>(null);
+  /** What compose does that is shown. */
+  composing = $state.raw<Composition | null>(null);
 
   #view = $state<View>("containers");
   #palette = $state(false);
@@ -94,6 +100,7 @@ export class AppState {
     this.images = new Images(host, (transfer) => tellOfTransfer(this, transfer));
     this.builds = new Builds(host, (build) => tellOfBuild(this, build));
     this.containers = new Containers(host, (death) => tellOfDeath(this, death));
+    this.compositions = new Compositions(host);
     this.volumes = new Volumes(host);
     this.networks = new Networks(host);
     this.preferences = new Preferences(host);
@@ -157,6 +164,11 @@ export class AppState {
     return this.#choose(() => this.host.pickFolder());
   }
 
+  /** Lets the person choose a file. */
+  chooseFile(): Promise<string | null> {
+    return this.#choose(() => this.host.pickFile());
+  }
+
   /** Builds an image, and shows how that goes. */
   async build(request: Omit<ImageBuild, "stream_id">, dockerfile: string): Promise<void> {
     const build = new Build(request, dockerfile);
@@ -186,7 +198,7 @@ export class AppState {
 
   /** Lets the person choose a file, and takes the images out of it. */
   async load(): Promise<void> {
-    const path = await this.#choose(() => this.host.pickFile());
+    const path = await this.chooseFile();
     if (path === null) return;
     this.view = "images";
     await this.images.load(path);
@@ -261,6 +273,7 @@ export class AppState {
       this.volume = null;
       this.network = null;
       this.project = null;
+      this.composing = null;
     }
   }
 

@@ -1,23 +1,13 @@
 import type { Host } from "../lib/host/host";
 import type { BuildEvent, ImageBuild } from "../lib/ipc/bindings";
 import { IpcFailure } from "../lib/ipc/failure";
-import { styledLine, type Run } from "../lib/text/ansi";
 import { newId } from "./id";
-
-/** How many lines of a step's output are kept; older ones go. */
-export const KEPT_LINES = 1000;
-/** A line longer than this is shown in pieces. */
-const LONGEST = 8192;
+import { LinesOf, Said } from "./said.svelte";
 
 /** The first and the last line of an instruction, from 1. */
 export type BuildLines = Extract<BuildEvent, { type: "failed" }>["lines"];
 
 export type StepState = "running" | "done" | "cached" | "failed" | "ended";
-
-export interface OutputLine {
-  readonly number: number;
-  readonly runs: readonly Run[];
-}
 
 /** One step of a build, with what it has said. */
 export class BuildStep {
@@ -29,12 +19,9 @@ export class BuildStep {
   state = $state<StepState>("running");
   /** Milliseconds that it took. */
   took = $state<number | null>(null);
-  output = $state.raw<readonly OutputLine[]>([]);
+  readonly said = new Said();
 
-  #rest = "";
-  #count = 0;
-  #arrived: OutputLine[] = [];
-  #scheduled = false;
+  readonly #lines = new LinesOf();
 
   constructor(number: number, text: string, lines: BuildLines | null) {
     this.number = number;
@@ -43,36 +30,14 @@ export class BuildStep {
   }
 
   say(text: string): void {
-    const parts = (this.#rest + text).split("\n");
-    this.#rest = parts.pop() ?? "";
-    while (this.#rest.length > LONGEST) {
-      parts.push(this.#rest.slice(0, LONGEST));
-      this.#rest = this.#rest.slice(LONGEST);
-    }
-    this.#add(parts);
+    this.said.add(this.#lines.push(text));
   }
 
   end(state: StepState): void {
     if (this.state !== "running") return;
-    if (this.#rest !== "") this.#add([this.#rest]);
-    this.#rest = "";
+    this.said.add(this.#lines.end());
     this.state = state;
     this.took = performance.now() - this.began;
-  }
-
-  #add(lines: readonly string[]): void {
-    for (const line of lines) {
-      this.#count += 1;
-      this.#arrived.push({ number: this.#count, runs: styledLine(line) });
-    }
-    // A busy program says thousands of things a second; the screen needs one list a frame.
-    if (this.#scheduled || this.#arrived.length === 0) return;
-    this.#scheduled = true;
-    requestAnimationFrame(() => {
-      this.#scheduled = false;
-      this.output = this.output.concat(this.#arrived).slice(-KEPT_LINES);
-      this.#arrived = [];
-    });
   }
 }
 

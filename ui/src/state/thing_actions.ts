@@ -183,5 +183,12 @@ export const projectActions = (app: AppState): Action[] =>
     return [
       all("start", t.startLabel(name), running === containers.length ? app.t.palette.runsAlready : null),
       all("stop", t.stopLabel(name), running === 0 ? app.t.palette.notRunning : null),
+      action(
+        "project",
+        `down-project-${name}`,
+        app.t.compose.downLabel(name),
+        docker(contextOf(app), "compose", "-p", name, "down"),
+        () => (app.dialog = { kind: "down", project }),
+      ),
     ];
   });

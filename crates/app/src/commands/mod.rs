@@ -17,6 +17,7 @@ mod image_view;
 mod logs;
 mod machine;
 mod network;
+mod project;
 mod remake;
 mod stats;
 mod terminal;

@@ -2,18 +2,19 @@
 
 use naru_app::App;
 use naru_ipc::{
-    AppInfo, BuildEvent, BuildFolder, ContainerCommit, ContainerDetails, ContainerDownload,
-    ContainerExport, ContainerLogs, ContainerPath, ContainerProcesses, ContainerRef,
-    ContainerRemake, ContainerRemove, ContainerRename, ContainerRun, ContainerSaveLogs,
-    ContainerSettings, ContainerStats, ContainerSummary, ContainerUpload, ContainerUsage,
-    ContainerUsageOf, Diagnostics, DiskUsage, FileChange, FileProgress, FileText, FileWrite,
-    FolderListing, FoundRepository, Freed, ImageBuild, ImageBuildFolder, ImageBuilt, ImageDetails,
-    ImageFolder, ImageLoad, ImagePrune, ImagePrunePlan, ImagePull, ImagePullCancel, ImagePush,
-    ImageRef, ImageRemove, ImageSave, ImageStep, ImageSummary, ImageTag, ImagesLoaded, Inspection,
-    IpcError, MachineConsole, MachineFacts, MachineStatus, NetworkCreate, NetworkLink, NetworkRef,
-    NetworkSummary, OutputChunk, PullProgress, RegistryLogin, RegistrySearch, Repository,
-    RepositoryQuery, Settings, StatsSample, StreamClose, TerminalOpen, TerminalResize,
-    TerminalWrite, TrayWords, VolumeCreate, VolumeRef, VolumeSize, VolumeSummary, commands,
+    AppInfo, BuildEvent, BuildFolder, ComposeFound, ContainerCommit, ContainerDetails,
+    ContainerDownload, ContainerExport, ContainerLogs, ContainerPath, ContainerProcesses,
+    ContainerRef, ContainerRemake, ContainerRemove, ContainerRename, ContainerRun,
+    ContainerSaveLogs, ContainerSettings, ContainerStats, ContainerSummary, ContainerUpload,
+    ContainerUsage, ContainerUsageOf, Diagnostics, DiskUsage, FileChange, FileProgress, FileText,
+    FileWrite, FolderListing, FoundRepository, Freed, ImageBuild, ImageBuildFolder, ImageBuilt,
+    ImageDetails, ImageFolder, ImageLoad, ImagePrune, ImagePrunePlan, ImagePull, ImagePullCancel,
+    ImagePush, ImageRef, ImageRemove, ImageSave, ImageStep, ImageSummary, ImageTag, ImagesLoaded,
+    Inspection, IpcError, MachineConsole, MachineFacts, MachineStatus, NetworkCreate, NetworkLink,
+    NetworkRef, NetworkSummary, OutputChunk, ProjectDown, ProjectRef, ProjectUp, PullProgress,
+    RegistryLogin, RegistrySearch, Repository, RepositoryQuery, Settings, StatsSample, StreamClose,
+    TerminalOpen, TerminalResize, TerminalWrite, TrayWords, VolumeCreate, VolumeRef, VolumeSize,
+    VolumeSummary, commands,
 };
 
 macro_rules! check_methods {

@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 
 import { failure, fakeFolder, FakeHost } from "../../lib/host/fake";
 import type { BuildEvent } from "../../lib/ipc/bindings";
-import { KEPT_LINES, BuildStep } from "../../state/builds.svelte";
+import { BuildStep } from "../../state/builds.svelte";
+import { KEPT_LINES } from "../../state/said.svelte";
 import { openWindow, row } from "../../test/render";
 import { buildLine, buildRequest, emptyBuild, suggestedName } from "./build_draft";
 
@@ -104,7 +105,7 @@ describe("a build", () => {
     // Away from it, it is still in sight.
     await user.click(screen.getByRole("button", { name: "Close" }));
     expect(screen.getByText("Building shop-front")).toBeVisible();
-    await user.click(screen.getByRole("button", { name: "Show the build" }));
+    await user.click(screen.getByRole("button", { name: "Details of the build" }));
     expect(screen.getByRole("tab", { name: "Steps" })).toBeVisible();
   });
 
@@ -148,7 +149,7 @@ describe("a build", () => {
     for (let at = 0; at < KEPT_LINES + 5; at += 1) busy.say(`line ${at}\n`);
     busy.say("without an end");
     busy.end("done");
-    await expect.poll(() => busy.output.length).toBe(KEPT_LINES);
-    expect(busy.output.at(-1)?.runs).toEqual([{ text: "without an end", style: "" }]);
+    await expect.poll(() => busy.said.lines.length).toBe(KEPT_LINES);
+    expect(busy.said.lines.at(-1)?.runs).toEqual([{ text: "without an end", style: "" }]);
   });
 });

@@ -16,9 +16,6 @@ export interface BuildDraft {
 
 export const emptyBuild = (): BuildDraft => ({ folder: "", dockerfile: "", name: "", arguments: {}, target: "", noCache: false });
 
-/** A path from the root, of either kind of system. */
-export const isAbsolute = (path: string): boolean => /^(\/|[a-z]:[\\/]|\\\\)/i.test(path);
-
 /** What an image of this folder would be called; empty where nothing fits. */
 export const suggestedName = (folder: string): string => {
   const last = folder.replace(/[/\\]+$/, "").split(/[/\\]/).at(-1) ?? "";

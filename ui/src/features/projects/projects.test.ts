@@ -43,5 +43,5 @@ it("says how a project comes about when there is none", async () => {
   host.containers = [fakeContainer("alone")];
   const { screen } = openWindow(host, "projects");
   expect(await screen.findByText("No projects yet")).toBeVisible();
-  expect(screen.getByText("docker --context naru compose up -d")).toBeVisible();
+  expect(screen.getByRole("button", { name: "Open a compose file" })).toBeVisible();
 });

@@ -19,6 +19,7 @@ import type {
 import type { IpcFailure } from "../ipc/failure";
 import type { Command, Host, Item, Request, Response, StreamCommand } from "./host";
 import { FakeBuilds } from "./fake_builds";
+import { FakeProjects } from "./fake_projects";
 import { FakeCloseUp, type Handlers } from "./fake_close";
 import { chunk, failure, fakeContainer, fakeDetails, fakeId, fakeImage, fakeInfo, fakeNetwork, fakeSettings, fakeStatus, fakeVolume, HEX } from "./samples";
 
@@ -59,6 +60,7 @@ export class FakeHost implements Host {
   details = new Map<string, ImageDetails>();
   steps: ImageStep[] = [];
   readonly builds = new FakeBuilds((image) => (this.images = [...this.images, image]));
+  readonly projects = new FakeProjects();
   prunePlan: ImagePrunePlan = { images: [], bytes: 0 };
 
   readonly close = new FakeCloseUp();
@@ -218,6 +220,7 @@ export class FakeHost implements Host {
       return Promise.resolve(null);
     },
     ...this.builds.handlers,
+    ...this.projects.handlers,
     "image.prune_plan": () => Promise.resolve(this.prunePlan),
     "image.prune": () => {
       const plan = this.prunePlan;

@@ -34,7 +34,7 @@ export const build = {
   nextOther: "Change the line, and build again: the steps before it are kept.",
   run: "Run the image",
   again: "Build again",
-  show: "Show the build",
+  show: "Details of the build",
   states: { running: "in progress", done: "done", cached: "cached", failed: "failed", ended: "given up" },
   output: (step: string) => `Output of ${step}`,
   noOutput: "It said nothing.",

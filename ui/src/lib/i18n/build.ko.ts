@@ -36,7 +36,7 @@ export const build: Messages["build"] = {
   nextOther: "이 줄을 고친 뒤 다시 빌드하세요. 앞 단계의 결과는 남아 있습니다.",
   run: "이 이미지 실행",
   again: "다시 빌드",
-  show: "빌드 보기",
+  show: "빌드 자세히",
   states: { running: "진행 중", done: "완료", cached: "캐시 사용", failed: "실패", ended: "중단됨" },
   output: (step) => `${step} 출력`,
   noOutput: "출력이 없습니다.",

@@ -1,9 +1,11 @@
 import { build } from "./build.en";
+import { compose } from "./compose.en";
 import { tour } from "./tour.en";
 
 /** English, and the shape that every other catalogue has to fill. */
 export const en = {
   build,
+  compose,
   tour,
   nav: {
     label: "Main",
@@ -508,7 +510,7 @@ export const en = {
     open: (name: string) => `Show ${name}`,
     running: (running: number, all: number) => `${running} of ${all} running`,
     empty: "No projects yet",
-    emptyText: "Bring up a compose file with docker compose, and its containers show up here together:",
+    emptyText: "Open a compose file, or bring one up by docker compose, and its containers show up here together.",
     startAll: "Start all",
     stopAll: "Stop all",
     restartAll: "Restart all",
@@ -824,6 +826,7 @@ export const en = {
       "check-settings": "If there is another QEMU on this computer, name its program in the settings.",
       "close-other-instance": "Naru is running already. Use that window, or close it first.",
       "free-disk-space": "Free some disk space and try again.",
+      "install-compose": "Install docker compose.",
       "install-qemu": "Install QEMU.",
       "join-kvm-group": "For hardware acceleration, add your user to the group “kvm” and log in again.",
       "less-memory": "Give the machine less memory in the settings.",

@@ -1,10 +1,12 @@
 import { build } from "./build.ko";
+import { compose } from "./compose.ko";
 import type { Messages } from "./i18n.svelte";
 import { tour } from "./tour.ko";
 
 /** Korean. */
 export const ko: Messages = {
   build,
+  compose,
   tour,
   nav: {
     label: "주 메뉴",
@@ -504,7 +506,7 @@ export const ko: Messages = {
     open: (name) => `${name} 보기`,
     running: (running, all) => `${all}개 중 ${running}개 실행 중`,
     empty: "아직 프로젝트가 없습니다",
-    emptyText: "docker compose로 컴포즈 파일을 실행하면 그 컨테이너들이 여기에 함께 나타납니다.",
+    emptyText: "컴포즈 파일을 열거나 docker compose로 실행하면 그 컨테이너들이 여기에 함께 나타납니다.",
     startAll: "모두 시작",
     stopAll: "모두 정지",
     restartAll: "모두 다시 시작",
@@ -820,6 +822,7 @@ export const ko: Messages = {
       "check-settings": "이 컴퓨터에 다른 QEMU가 있다면 설정에서 지정하세요.",
       "close-other-instance": "나루가 이미 실행 중입니다. 그 창을 사용하거나 먼저 닫으세요.",
       "free-disk-space": "디스크 공간을 확보한 뒤 다시 시도하세요.",
+      "install-compose": "docker compose를 설치하세요.",
       "install-qemu": "QEMU를 설치하세요.",
       "join-kvm-group": "하드웨어 가속을 쓰려면 사용자를 “kvm” 그룹에 추가하고 다시 로그인하세요.",
       "less-memory": "설정에서 가상 머신의 메모리를 줄이세요.",

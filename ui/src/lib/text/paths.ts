@@ -18,3 +18,6 @@ export const steps = (path: string): { name: string; path: string }[] => {
     ...parts.map((name, at) => ({ name, path: `/${parts.slice(0, at + 1).join("/")}` })),
   ];
 };
+
+/** Whether this is a path from the root, of either kind of system. */
+export const isAbsolute = (path: string): boolean => /^(\/|[a-z]:[\\/]|\\\\)/i.test(path);

@@ -3,6 +3,7 @@
 import type { AppInfo } from "./AppInfo";
 import type { BuildEvent } from "./BuildEvent";
 import type { BuildFolder } from "./BuildFolder";
+import type { ComposeFound } from "./ComposeFound";
 import type { ContainerCommit } from "./ContainerCommit";
 import type { ContainerDetails } from "./ContainerDetails";
 import type { ContainerDownload } from "./ContainerDownload";
@@ -58,6 +59,9 @@ import type { NetworkLink } from "./NetworkLink";
 import type { NetworkRef } from "./NetworkRef";
 import type { NetworkSummary } from "./NetworkSummary";
 import type { OutputChunk } from "./OutputChunk";
+import type { ProjectDown } from "./ProjectDown";
+import type { ProjectRef } from "./ProjectRef";
+import type { ProjectUp } from "./ProjectUp";
 import type { PullProgress } from "./PullProgress";
 import type { RegistryLogin } from "./RegistryLogin";
 import type { RegistrySearch } from "./RegistrySearch";
@@ -133,6 +137,9 @@ export interface Commands {
   "container.upload": [ContainerUpload, null, never];
   "container.save_logs": [ContainerSaveLogs, null, never];
   "container.logs": [ContainerLogs, null, OutputChunk];
+  "project.compose": [null, ComposeFound, never];
+  "project.up": [ProjectUp, ProjectRef, OutputChunk];
+  "project.down": [ProjectDown, null, OutputChunk];
   "volume.list": [null, Array<VolumeSummary>, never];
   "volume.sizes": [null, Array<VolumeSize>, never];
   "volume.inspect": [VolumeRef, Inspection, never];

@@ -3,4 +3,4 @@
 /**
  * One piece of advice. The window and the `naru` command each have words for every one.
  */
-export type Hint = "check-name" | "check-network" | "check-settings" | "close-other-instance" | "free-disk-space" | "install-qemu" | "join-kvm-group" | "less-memory" | "log-in" | "read-console" | "reinstall" | "reset-settings" | "restart-machine" | "restart-naru" | "start-machine" | "upgrade-qemu";
+export type Hint = "check-name" | "check-network" | "check-settings" | "close-other-instance" | "free-disk-space" | "install-compose" | "install-qemu" | "join-kvm-group" | "less-memory" | "log-in" | "read-console" | "reinstall" | "reset-settings" | "restart-machine" | "restart-naru" | "start-machine" | "upgrade-qemu";

@@ -1,0 +1,128 @@
+import { describe, expect, it } from "vitest";
+
+import { chunk, failure, fakeContainer, FakeHost, fakeVolume } from "../../lib/host/fake";
+import { sortable } from "../../state/project_output.svelte";
+import { openWindow, row } from "../../test/render";
+
+const FILE = "/home/me/shop/compose.yaml";
+
+const withCompose = () => {
+  const host = new FakeHost();
+  host.projects.onup = () => {
+    host.containers = [
+      fakeContainer("shop-web-1", { project: "shop", service: "web" }),
+      fakeContainer("shop-db-1", { project: "shop", service: "db" }),
+    ];
+  };
+  host.projects.ondown = () => (host.containers = []);
+  return host;
+};
+
+/** Chooses the file, and brings it up. */
+const bringUp = async (host: FakeHost) => {
+  const opened = openWindow(host, "projects");
+  host.chosen.push(FILE);
+  await opened.user.click(await opened.screen.findByRole("button", { name: "Open a compose file" }));
+  await opened.user.click(opened.screen.getByRole("button", { name: "Choose…" }));
+  await expect.poll(() => opened.screen.getByRole("textbox", { name: "Compose file" })).toHaveValue(FILE);
+  await opened.screen.findByText("docker compose 2.32.4 of this computer brings it up.");
+  expect(opened.screen.getByText(`docker --context naru compose -f ${FILE} up -d`)).toBeVisible();
+  await opened.user.click(opened.screen.getByRole("button", { name: "Bring up" }));
+  return opened;
+};
+
+describe("a compose file", () => {
+  it("is brought up, and shows its services", async () => {
+    const host = withCompose();
+    const { screen } = await bringUp(host);
+    expect(await screen.findByText("shop is up")).toBeVisible();
+    expect((await row("shop")).getByText("2 of 2 running")).toBeVisible();
+    expect(await screen.findByRole("heading", { name: "shop" })).toBeVisible();
+    expect(host.requests("project.up")).toMatchObject([{ file: FILE }]);
+  });
+
+  it("shows what compose says while it works, and can be cancelled", async () => {
+    const host = withCompose();
+    host.hanging.add("project.up");
+    const { screen, user } = await bringUp(host);
+    expect(await screen.findByText(/Container shop-web-1 Started/)).toBeVisible();
+    await user.click(screen.getByRole("button", { name: "Cancel" }));
+    const [{ stream_id } = { stream_id: "" }] = host.requests("project.up");
+    expect(host.requests("stream.close")).toEqual([{ stream_id }]);
+    await user.click(screen.getByRole("button", { name: "Close" }));
+    await user.click(screen.getByRole("button", { name: "Details of compose.yaml" }));
+    expect(screen.getByRole("heading", { name: "compose.yaml" })).toBeVisible();
+  });
+
+  it("says in compose's words why it failed, and tries again", async () => {
+    const host = withCompose();
+    host.projects.failure = failure("invalid_argument", "services.web Additional property imag is not allowed");
+    const { screen, user } = await bringUp(host);
+    const note = await screen.findByRole("alert");
+    expect(note).toHaveTextContent("compose.yaml could not be brought up");
+    expect(note).toHaveTextContent("Additional property imag is not allowed");
+    host.projects.failure = null;
+    await user.click(screen.getByRole("button", { name: "Try again" }));
+    expect(await screen.findByText("shop is up")).toBeVisible();
+  });
+
+  it("says plainly that the computer has no compose, how to get it, and looks again", async () => {
+    const host = withCompose();
+    host.projects.compose = { program: null, version: "" };
+    const { screen, user } = openWindow(host, "projects");
+    await user.click(await screen.findByRole("button", { name: "Open a compose file" }));
+    expect(await screen.findByText("This computer has no docker compose.")).toBeVisible();
+    expect(screen.getByRole("group", { name: "How to get it" })).toHaveTextContent("docker-compose");
+    await user.type(screen.getByRole("textbox", { name: "Compose file" }), "compose.yaml");
+    expect(screen.getByText("A file is a path from the root.")).toBeVisible();
+    expect(screen.getByRole("button", { name: "Bring up" })).toHaveAttribute("aria-disabled", "true");
+    host.projects.compose = { program: "docker-compose", version: "2.30.0" };
+    await user.click(screen.getByRole("button", { name: "Look again" }));
+    expect(await screen.findByText("docker-compose 2.30.0 of this computer brings it up.")).toBeVisible();
+  });
+});
+
+describe("a project", () => {
+  const opened = async (host = withCompose()) => {
+    host.projects.onup();
+    const window = openWindow(host, "projects");
+    await window.user.click((await row("shop")).getByRole("button", { name: "Show shop" }));
+    return { host, ...window };
+  };
+
+  it("is taken down with its volumes kept, unless somebody says otherwise", async () => {
+    const host = withCompose();
+    host.volumes = [fakeVolume("shop_data", { labels: { "com.docker.compose.project": "shop" } }), fakeVolume("other")];
+    const { screen, user } = await opened(host);
+    await user.click(screen.getByRole("button", { name: "Take down shop" }));
+    const dialog = screen.getByRole("dialog");
+    expect(dialog).toHaveTextContent("Its 2 containers and its networks go");
+    expect(await screen.findByText("shop_data")).toBeVisible();
+    expect(screen.queryByText("other")).toBeNull();
+    expect(dialog).toHaveTextContent("Nothing in them is lost.");
+    await user.click(screen.getByRole("radio", { name: "Remove them too" }));
+    expect(dialog).toHaveTextContent("All that is in them is lost.");
+    expect(screen.getByText("docker --context naru compose -p shop down --volumes")).toBeVisible();
+    await user.click(screen.getByRole("radio", { name: "Keep them for the next time" }));
+    await user.click(screen.getByRole("button", { name: "Take down" }));
+    expect(await screen.findByText("shop is down")).toBeVisible();
+    expect(host.requests("project.down")).toMatchObject([{ name: "shop", volumes: false }]);
+    expect(await screen.findByText("No projects yet")).toBeVisible();
+  });
+
+  it("has the output of all its services together, in the order of time", async () => {
+    const host = withCompose();
+    host.log = [chunk("stdout", "2026-11-26T10:00:00.5Z half\n2026-11-26T10:00:00.25Z quarter\n")];
+    const { screen, user } = await opened(host);
+    await user.click(screen.getByRole("tab", { name: "Logs" }));
+    const log = await screen.findByRole("log", { name: "Output of shop" });
+    await expect.poll(() => log.textContent).toMatch(/quarter.*quarter.*half.*half/s);
+    expect(log).toHaveTextContent("web");
+    expect(host.requests("container.logs")).toHaveLength(2);
+  });
+
+  it("sorts times whatever the length of their fractions", () => {
+    const times = ["2026-11-26T10:00:01Z", "2026-11-26T10:00:00.12Z", "2026-11-26T10:00:00.1Z"];
+    expect([...times].sort((a, b) => (sortable(a) < sortable(b) ? -1 : 1))).toEqual([times[2], times[1], times[0]]);
+  });
+});

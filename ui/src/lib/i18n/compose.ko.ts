@@ -1,0 +1,43 @@
+import type { Messages } from "./i18n.svelte";
+
+/** Compose files and projects brought up and taken down, in Korean. */
+export const compose: Messages["compose"] = {
+  open: "컴포즈 파일 열기",
+  title: "컴포즈 파일 실행",
+  file: "컴포즈 파일",
+  fileHelp: "compose.yaml 같은 파일입니다. 파일 안의 경로는 그 파일이 있는 곳에서 찾습니다.",
+  badFile: "파일은 루트부터 시작하는 경로입니다.",
+  looking: "이 컴퓨터의 컴포즈를 찾는 중…",
+  none: "이 컴퓨터에 docker compose가 없습니다.",
+  noneText: "프로그램 하나이며 Naru와 그대로 함께 쓸 수 있습니다. 설치한 뒤 다시 찾으세요.",
+  getting: "설치 방법",
+  lookAgain: "다시 찾기",
+  by: (program, version) => `이 컴퓨터의 ${program} ${version}(으)로 실행합니다.`,
+  bringUp: "실행하기",
+  up: {
+    doing: (name) => `${name} 실행하는 중`,
+    cancelled: (name) => `${name} 실행을 취소했습니다. 이미 시작된 것은 그대로 있습니다`,
+    failed: (name) => `${name} 파일을 실행하지 못했습니다`,
+    next: "컴포즈가 출력한 내용이 아래에 있습니다. 파일을 고친 뒤 다시 시도하세요. 이미 시작된 것은 그대로 있습니다.",
+  },
+  down: {
+    doing: (name) => `${name} 내리는 중`,
+    cancelled: (name) => `${name} 내리기를 취소했습니다. 이미 사라진 것은 되돌아오지 않습니다`,
+    failed: (name) => `${name} 프로젝트를 내리지 못했습니다`,
+    next: "컴포즈가 출력한 내용이 아래에 있습니다. 이미 사라진 것은 되돌아오지 않습니다.",
+  },
+  isUp: (name) => `${name} 프로젝트가 시작되었습니다`,
+  isDown: (name) => `${name} 프로젝트를 내렸습니다`,
+  show: (name) => `${name} 자세히`,
+  output: (name) => `${name} 컴포즈 출력`,
+  takeDown: "내리기",
+  downLabel: (name) => `${name} 내리기`,
+  downTitle: (name) => `${name} 프로젝트를 내릴까요?`,
+  downText: (n) => `컨테이너 ${n}개와 네트워크가 사라지고, 컨테이너가 볼륨 밖에 쓴 것도 사라집니다. 이미지는 남습니다.`,
+  volumes: "프로젝트의 볼륨",
+  keepVolumes: "다음을 위해 남겨 두기",
+  removeVolumes: "볼륨도 삭제하기",
+  volumesKept: "볼륨 안의 데이터는 그대로 남습니다.",
+  volumesLost: "볼륨 안의 데이터가 모두 사라집니다.",
+  views: "프로젝트 보기",
+};
