@@ -38,7 +38,7 @@ pub struct Browser {
     // In this order: the browser ends before what it shows, and the owner before its home.
     _chromium: Chromium,
     owner: Owner,
-    _home: Home,
+    home: Home,
 }
 
 impl Browser {
@@ -53,14 +53,7 @@ impl Browser {
         let host = Host::serve(app.clone()).await?;
         let (chromium, driver) = Chromium::start().await?;
         driver.goto(host.url()).await?;
-        Ok(Self {
-            page: Page::of_a_process(driver),
-            app,
-            host,
-            _chromium: chromium,
-            owner,
-            _home: home,
-        })
+        Ok(Self { page: Page::of_a_process(driver), app, host, _chromium: chromium, owner, home })
     }
 
     /// Runs `work` with the engine, of which the machine's start and stop have no hold meanwhile.
@@ -89,6 +82,11 @@ impl Browser {
     /// What the next question for a file or a folder is answered with; nothing chosen without.
     pub fn will_choose(&self, paths: impl IntoIterator<Item = PathBuf>) {
         self.host.will_choose(paths);
+    }
+
+    /// Where the app's `docker` keeps its configuration and its plugins.
+    pub fn docker_config(&self) -> PathBuf {
+        self.home.path().join("docker")
     }
 
     /// Drops files on the window.

@@ -3,6 +3,7 @@
 
 mod build;
 mod disk;
+mod compose;
 mod person;
 mod words;
 
