@@ -126,7 +126,9 @@ mod tests {
         let directories = Directories::find(&environment, None).unwrap();
         let hosts = r#"{"a:1":{"client_certificate":"c","client_key":"hush"}}"#;
         by_name::set(&directories, "registries.hosts", hosts).await.unwrap();
-        by_name::set(&directories, "registries.http_proxy", "http://me:hush@proxy:1").await.unwrap();
+        by_name::set(&directories, "registries.http_proxy", "http://me:hush@proxy:1")
+            .await
+            .unwrap();
         fs::write(directories.console_log(), "init: up\nengine: TOKEN=hush\n").unwrap();
         let path = home.path().join("naru.tar");
         write(&directories, &path).await.unwrap();

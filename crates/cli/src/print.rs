@@ -8,9 +8,7 @@ use serde::Serialize;
 /// Prints a line. A reader that has seen enough is no failure.
 pub(crate) fn line(text: &str) -> Result<(), IpcError> {
     match writeln!(io::stdout(), "{text}") {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(crate::io_error("print", error))
-        }
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(crate::io_error("print", error)),
         _ => Ok(()),
     }
 }

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use naru_app::{Client, Directories};
 use naru_ipc::{IpcError, MachineState, MachineStatus};
 
-use crate::print;
 use crate::exit::advice;
+use crate::print;
 
 /// Prints the status. The exit status is 0 when the machine runs, else 3, as `systemctl
 /// status` has it.

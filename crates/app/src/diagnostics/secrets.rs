@@ -99,9 +99,15 @@ mod tests {
         for (text, expected) in [
             ("get http://me:hush@proxy:1/a now\n", "get http://•••@proxy:1/a now\n"),
             ("a=b,\tDB_PASSWORD=hush x", "a=b,\tDB_PASSWORD=••• x"),
-            ("--env=DB_PASSWORD=hush http://h/?token=hush", "--env=DB_PASSWORD=••• http://h/?token=•••"),
+            (
+                "--env=DB_PASSWORD=hush http://h/?token=hush",
+                "--env=DB_PASSWORD=••• http://h/?token=•••",
+            ),
             ("Authorization: Bearer  hush\nok", "Authorization: Bearer  •••\nok"),
-            ("{\"proxy\":\"http://u:p@h\",\"x\":\"http://h\"}", "{\"proxy\":\"http://•••@h\",\"x\":\"http://h\"}"),
+            (
+                "{\"proxy\":\"http://u:p@h\",\"x\":\"http://h\"}",
+                "{\"proxy\":\"http://•••@h\",\"x\":\"http://h\"}",
+            ),
             ("key= token=\"\" mail a@b", "key= token=\"\" mail a@b"),
             ("[    0.1] Linux version 6.12\r\n", "[    0.1] Linux version 6.12\r\n"),
         ] {

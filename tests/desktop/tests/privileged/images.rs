@@ -2,8 +2,8 @@
 //! languages, over a native engine.
 
 mod build;
-mod disk;
 mod compose;
+mod disk;
 mod person;
 mod words;
 

@@ -32,7 +32,8 @@ async fn an_unknown_image_is_explained_in_a_sentence() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn a_list_is_greyed_while_the_engine_is_away_and_comes_back_by_itself() -> anyhow::Result<()> {
+async fn a_list_is_greyed_while_the_engine_is_away_and_comes_back_by_itself() -> anyhow::Result<()>
+{
     let engine = NativeEngine::with_busybox()?;
     let run = ["run", "-d", "--name", "ferry", "busybox", "sleep", "3600"];
     engine.docker(&run)?.success()?;
