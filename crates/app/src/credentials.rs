@@ -308,7 +308,8 @@ mod tests {
             .unwrap();
         // It is not asked: somebody has logged in already.
         let key_store = KeyStore { name: "none", program: "naru-test-none".into() };
-        let kept = keep_in(directory.path(), "localhost:5000", &credentials(), Some(key_store));
+        let secret = credentials();
+        let kept = keep_in(directory.path(), "localhost:5000", &secret, Some(key_store));
         kept.await.unwrap();
         keep(directory.path(), "", &Credentials::token("t".to_owned())).await.unwrap();
         assert_eq!(find(directory.path(), "localhost:5000").await, Some(credentials()));
@@ -356,7 +357,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let script = "cat > \"$0.$1\"; [ $1 = store ] || cat \"$0.store\"";
         let key_store = key_store(directory.path(), script);
-        let kept = keep_in(directory.path(), "a.example", &credentials(), Some(key_store.clone()));
+        let secret = credentials();
+        let kept = keep_in(directory.path(), "a.example", &secret, Some(key_store.clone()));
         kept.await.unwrap();
         let config = read(&file(directory.path())).unwrap();
         assert_eq!(config["credsStore"], "test");
@@ -372,7 +374,8 @@ mod tests {
     async fn a_key_store_that_keeps_nothing_leaves_the_secret_to_the_file() {
         let directory = tempfile::tempdir().unwrap();
         let key_store = key_store(directory.path(), "cat > /dev/null; echo no bus; exit 1");
-        let kept = keep_in(directory.path(), "a.example", &credentials(), Some(key_store));
+        let secret = credentials();
+        let kept = keep_in(directory.path(), "a.example", &secret, Some(key_store));
         kept.await.unwrap();
         assert_eq!(find(directory.path(), "a.example").await, Some(credentials()));
         assert!(!read(&file(directory.path())).unwrap().contains_key("credsStore"));

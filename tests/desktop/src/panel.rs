@@ -136,7 +136,8 @@ impl Tray {
         for entry in entries {
             let (id, mut properties, _) = Entry::try_from(Value::from(entry))?;
             // What parts the entries has none.
-            let label = properties.remove("label").map_or(Ok("-".to_owned()), String::try_from);
+            let label =
+                properties.remove("label").map_or_else(|| Ok("-".to_owned()), String::try_from);
             labels.push((label?, id));
         }
         Ok(labels)

@@ -81,9 +81,10 @@ impl TryFrom<Target<Solution>> for Asked {
                     asked.contexts.insert(context_name(context)?, named);
                 }
                 // The directories of contexts come by the build's own session; what is known of
-                // an input is in the input; the rest tells of a repository, for the provenance.
-                Some(("local-sessionid" | "input-metadata" | "vcs", _)) => {}
-                Some(("attest", "provenance")) => {}
+                // an input is in the input; the rest is of the provenance, which is read above.
+                Some(
+                    ("local-sessionid" | "input-metadata" | "vcs", _) | ("attest", "provenance"),
+                ) => {}
                 Some(("attest", kind)) => refuse_attestation(kind, value)?,
                 _ => asked.attribute(name, value)?,
             }

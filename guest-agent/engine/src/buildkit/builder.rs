@@ -135,7 +135,7 @@ impl Builder for EngineBuilder {
         let built = solution.built(&self.0.engine, context, is_cache).await?;
         let exported =
             export::all(&self.0.engine, context, (&built, solution.provenance()), &request);
-        Self::unless_cancelled(context, exported).await
+        Self::unless_cancelled(context, Box::pin(exported)).await
     }
 
     async fn disk_usage(&self, request: DiskUsageRequest) -> Result<Vec<UsageRecord>, BuildError> {

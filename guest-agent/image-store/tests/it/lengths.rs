@@ -13,7 +13,7 @@ use crate::registry::{Answer, Double};
 fn image() -> anyhow::Result<OciImage> {
     let mut layer = LayerWriter::new();
     layer.owner(getuid().as_raw(), getgid().as_raw());
-    layer.file("file", 0o644, &[7; 100_000])?;
+    layer.file("file", 0o644, &vec![7; 100_000])?;
     of_layers(vec![layer.finish(Compression::None)?])
 }
 
