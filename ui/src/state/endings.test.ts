@@ -115,7 +115,7 @@ describe("what ends on the screen of the images", () => {
   /** Pulls, and is somewhere else when that ends. */
   const pullAndGo = async (host: FakeHost) => {
     look(false);
-    let end = () => undefined as void;
+    let end: () => void = () => undefined;
     const ended = new Promise<void>((resolve) => (end = resolve));
     const { screen, user } = openWindow(host, "images");
     await row("a:1");

@@ -113,9 +113,9 @@ export class Tour {
 
   /** The name, or one like it that no container has. */
   #free(name: string): string {
-    const names = new Set((this.#app.containers.list.items ?? []).map((container) => container.name));
+    const names = (this.#app.containers.list.items ?? []).map((container) => container.name);
     let free = name;
-    for (let n = 2; names.has(free); n += 1) free = `${name}-${n}`;
+    for (let n = 2; names.includes(free); n += 1) free = `${name}-${n}`;
     return free;
   }
 }

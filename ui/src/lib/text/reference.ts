@@ -33,7 +33,7 @@ interface Part {
 const flaw = (kind: FlawKind, { text, at }: Part, within = 0): Flaw => ({
   kind,
   at: at + within + 1,
-  what: [...text.slice(within)][0] ?? "",
+  what: text.slice(within).match(/^./su)?.[0] ?? "",
 });
 
 const partsOf = (reference: string) => {
