@@ -167,7 +167,9 @@ const scenes: Readonly<Record<string, Scene>> = {
     const states = ["running", "exited", "paused"] as const;
     host.containers = Array.from({ length: 1000 }, (_, at) => {
       const name = `worker-${String(at).padStart(4, "0")}`;
-      return fakeContainer(name, { id: String(at).padStart(64, "0"), state: states[at % 3] ?? "running" });
+      // The first half are fifty projects of ten.
+      const project = at < 500 ? `team-${Math.floor(at / 10)}` : "";
+      return fakeContainer(name, { id: String(at).padStart(64, "0"), state: states[at % 3] ?? "running", project, service: name });
     });
   },
   demo: (host) => {

@@ -5,6 +5,7 @@ import Boxes from "@lucide/svelte/icons/boxes";
 import BrushCleaning from "@lucide/svelte/icons/brush-cleaning";
 import Check from "@lucide/svelte/icons/check";
 import ChevronDown from "@lucide/svelte/icons/chevron-down";
+import ChevronRight from "@lucide/svelte/icons/chevron-right";
 import ChevronUp from "@lucide/svelte/icons/chevron-up";
 import Circle from "@lucide/svelte/icons/circle";
 import Copy from "@lucide/svelte/icons/copy";
@@ -85,6 +86,7 @@ export const icons = {
   more: Ellipsis,
   up: ChevronUp,
   down: ChevronDown,
+  right: ChevronRight,
   connect: Plug,
   disconnect: Unplug,
   theme: Sun,

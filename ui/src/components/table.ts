@@ -39,3 +39,13 @@ export const nextSorting = (now: Sorting | null, key: string): Sorting | null =>
   if (now?.key !== key) return { key, down: false };
   return now.down ? null : { key, down: true };
 };
+
+/** The keys that lead to another row: from this one, with so many to a page. */
+export const STEPS: Readonly<Record<string, (at: number, page: number) => number>> = {
+  ArrowDown: (at) => at + 1,
+  ArrowUp: (at) => at - 1,
+  PageDown: (at, page) => at + page,
+  PageUp: (at, page) => at - page,
+  Home: () => 0,
+  End: () => Infinity,
+};
