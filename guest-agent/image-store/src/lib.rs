@@ -25,6 +25,7 @@ mod config;
 mod digest;
 mod door;
 mod error;
+mod gzip;
 mod holds;
 mod image;
 mod index;

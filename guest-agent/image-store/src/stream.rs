@@ -5,13 +5,13 @@ use std::io::{self, BufRead, BufReader, Read};
 
 use bytes::{Buf, Bytes};
 use bzip2::bufread::MultiBzDecoder;
-use flate2::bufread::MultiGzDecoder;
 use liblzma::bufread::XzDecoder;
 use liblzma::stream::{CONCATENATED, Stream};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{mpsc, watch};
 
 use crate::digest::Digest;
+use crate::gzip::Gunzip;
 
 /// Chunks on their way. When the reader is the slower one, the HTTP client reads some 400 KiB
 /// at once; when it is not, few are on their way.
@@ -115,7 +115,7 @@ pub(crate) fn buffered<R: Read>(reader: R) -> BufReader<R> {
 pub fn decompressed<'a, R: BufRead + 'a>(mut reader: R) -> io::Result<Box<dyn Read + 'a>> {
     let start = reader.fill_buf()?;
     if start.starts_with(GZIP_MAGIC) {
-        return Ok(Box::new(MultiGzDecoder::new(reader)));
+        return Ok(Box::new(Gunzip::new(reader)));
     }
     if start.starts_with(BZIP2_MAGIC) {
         return Ok(Box::new(MultiBzDecoder::new(reader)));
