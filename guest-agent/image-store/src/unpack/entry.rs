@@ -157,7 +157,7 @@ impl Unpacker {
         recorder: &mut Recorder<R>,
     ) -> Result<(), Failure> {
         let (parent, name) = (place.parent.as_fd(), place.name);
-        let mode = Mode::from_raw_mode(0o700);
+        let mode = attributes::made_with(member);
         let mut hides_lower = false;
         match mkdirat(parent, name, mode) {
             Err(Errno::EXIST) => {
@@ -186,7 +186,7 @@ impl Unpacker {
     ) -> Result<(), Failure> {
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mode = Mode::from_raw_mode(0o600);
+        let mode = attributes::made_with(member);
         let make = || openat(place.parent, place.name, flags, mode);
         let descriptor = self.replacing(place, tape.recorder(), make)?;
         tape.content_goes_to(&place.parent.path_of(place.name), member)?;
