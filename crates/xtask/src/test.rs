@@ -94,11 +94,12 @@ fn privileged_tier(checks: &mut Checks, filter: Option<&str>) -> Result<()> {
         checks.run(&format!("VM image for {}", arch.name()), || image::build(&apt, arch, effort));
     }
     checks.run("the window's pages for a browser", || ui::npm("build:loopback"));
-    // The tests run the programs themselves, not their crates.
+    // The tests run the programs themselves, not their crates. Built with them these are made
+    // of what the tests have been built of; alone they would have other features.
     checks.run("programs under test", || {
         process::run(
             Command::new("cargo")
-                .args(["build", "--quiet", "--workspace", "--bins"])
+                .args(["build", "--quiet", "--workspace", "--bins", "--tests"])
                 .current_dir(workspace::root()),
         )
     });
@@ -160,6 +161,8 @@ fn run_cargo(
             .args(arguments)
             .current_dir(workspace::root())
             .env("NARU_VM_IMAGES", image::folder(Arch::native()?))
+            // Tests leave the clone as it is: a written file would have the pages built again.
+            .env("TS_RS_EXPORT_DIR", workspace::output().join("bindings-of-tests"))
             .envs(environment.iter().copied()),
     )
 }
