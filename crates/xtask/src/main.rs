@@ -2,6 +2,7 @@
 
 mod apt;
 mod bench;
+mod beside;
 mod bindings;
 mod ci;
 mod clients;

@@ -6,6 +6,8 @@
 //! | default | unit tests, integration binaries named `it`, doc tests | nothing |
 //! | privileged | binaries named `privileged`, e2e, conformance, desktop | root, QEMU, Xvfb |
 //! | ci | `cargo xtask ci`, the cross-check with it | |
+//!
+//! Where the privileged tier runs too, window and ci run beside its tests, which mostly wait.
 
 use std::ffi::OsStr;
 use std::process::Command;
@@ -14,6 +16,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use crate::apt::Apt;
+use crate::beside::Beside;
 use crate::image::{self, Arch, Effort};
 use crate::step::{Checks, say};
 use crate::{ci, clients, process, setup, ui, workspace};
@@ -46,26 +49,28 @@ pub(crate) struct TestArgs {
 
 /// Runs `cargo xtask test`.
 pub(crate) fn run(arguments: &TestArgs) -> Result<()> {
-    let is_wanted = |tier| arguments.tier.is_empty() || arguments.tier.contains(&tier);
+    let is_wanted = |tier: &Tier| arguments.tier.is_empty() || arguments.tier.contains(tier);
+    let is_beside = is_wanted(&Tier::Privileged);
     let filter = arguments.filter.as_deref();
     let mut checks = Checks::default();
     setup::install(&[setup::BUILD, setup::WINDOW])?;
     setup::ui_packages()?;
     ui::build()?;
-    if is_wanted(Tier::Window) {
+    if is_wanted(&Tier::Window) && !is_beside {
         for (name, script) in
             [("window: lint", "lint"), ("window: types", "check"), ("window: tests", "test")]
         {
             checks.run(name, || ui::npm(script));
         }
     }
-    if is_wanted(Tier::Default) {
+    if is_wanted(&Tier::Default) {
         default_tier(&mut checks, filter);
     }
-    if is_wanted(Tier::Privileged) {
-        privileged_tier(&mut checks, filter)?;
+    if is_wanted(&Tier::Privileged) {
+        let beside: Vec<_> = [Tier::Window, Tier::Ci].into_iter().filter(is_wanted).collect();
+        privileged_tier(&mut checks, filter, &beside)?;
     }
-    if is_wanted(Tier::Ci) {
+    if is_wanted(&Tier::Ci) && !is_beside {
         ci::add(&mut checks)?;
     }
     checks.finish("test")
@@ -82,8 +87,11 @@ fn default_tier(checks: &mut Checks, filter: Option<&str>) {
     checks.run("documentation tests", || test(&["--workspace", "--doc"], filter, &[], &[]));
 }
 
-fn privileged_tier(checks: &mut Checks, filter: Option<&str>) -> Result<()> {
+fn privileged_tier(checks: &mut Checks, filter: Option<&str>, beside: &[Tier]) -> Result<()> {
     setup::install(&[setup::IMAGE, setup::MACHINE, setup::TESTS])?;
+    if beside.contains(&Tier::Ci) {
+        setup::install(&[setup::CROSS])?;
+    }
     let vsock_device = setup::vsock_device()?;
     let clients = clients::prepare()?;
     let apt = Apt::open()?;
@@ -103,6 +111,7 @@ fn privileged_tier(checks: &mut Checks, filter: Option<&str>) -> Result<()> {
                 .current_dir(workspace::root()),
         )
     });
+    let beside = start_beside(beside)?;
     checks.run("privileged tests", || {
         let environment = [
             ("NARU_VHOST_DEVICE_VSOCK", vsock_device.as_os_str()),
@@ -115,7 +124,16 @@ fn privileged_tier(checks: &mut Checks, filter: Option<&str>) -> Result<()> {
         let one_by_one = ["--test-threads=1"];
         test(&["--workspace", "--test", "privileged"], filter, &one_by_one, &environment)
     });
+    if let Some(beside) = beside {
+        checks.run("what runs beside the privileged tests", || beside.finish());
+    }
     Ok(())
+}
+
+fn start_beside(tiers: &[Tier]) -> Result<Option<Beside>> {
+    let name = |tier: &Tier| Some(tier.to_possible_value()?.get_name().to_owned());
+    let names: Vec<_> = tiers.iter().filter_map(name).collect();
+    (!names.is_empty()).then(|| Beside::start(&names)).transpose()
 }
 
 /// nextest's name for the privileged tier; `.config/nextest.toml` has its profile.
