@@ -6,6 +6,7 @@
 mod error;
 mod parents;
 mod plan;
+mod platforms;
 mod spool;
 
 use std::fs::File;
@@ -21,7 +22,7 @@ pub use error::ArchiveError;
 use crate::config::CheckedConfig;
 use crate::digest::Digest;
 use crate::error::ImageError;
-use crate::image::{LayerBlob, Loaded};
+use crate::image::{Image, LayerBlob, Loaded};
 use crate::index::{NewImage, NewLayer};
 use crate::ingest::{Expected, ingest_layer};
 use crate::layers::Pin;
@@ -32,7 +33,7 @@ use crate::store::ImageStore;
 use crate::stream::{Chunk, channel};
 use crate::unpack::UnpackError;
 
-use self::plan::{Planned, entries};
+use self::plan::{Parts, Planned, entries};
 use self::spool::Spool;
 
 const LAYERS_AT_ONCE: usize = 4;
@@ -41,8 +42,9 @@ const CHUNK: usize = 64 << 10;
 impl ImageStore {
     /// Loads every image of an archive: `docker save` or OCI layout; plain, gzip or zstd.
     ///
-    /// `platform` chooses among the entries of an index. Images that were complete before an
-    /// error stay. Dropping the future cancels.
+    /// `platform` chooses among the entries of an index; without it all of them are loaded that
+    /// the archive has. Images that were complete before an error stay. Dropping the future
+    /// cancels.
     pub async fn load(
         &self,
         archive: impl AsyncRead + Send + Unpin,
@@ -56,12 +58,24 @@ impl ImageStore {
         let (mut loaded, mut parents) = (Vec::new(), Vec::new());
         for entry in self.door().run("reading an archive", listed).await? {
             let (reading, wanted) = (Arc::clone(&spool), platform.cloned());
-            // One after the other: an archive may list any number of large configurations.
-            let read = move || entry.read(&reading, wanted.as_ref());
-            let image = self.door().run("reading an archive", read).await?;
-            let parent = image.parent.clone();
-            let id = self.load_image(&spool, image, platform, progress, &mut loaded).await?;
-            parents.extend(parent.map(|parent| (id, parent)));
+            let parts = move || entry.parts(&reading, wanted.as_ref());
+            let Parts { names, images } = self.door().run("reading an archive", parts).await?;
+            let is_alone = images.len() == 1;
+            let mut members = Vec::with_capacity(images.len());
+            for entry in images {
+                let (reading, wanted) = (Arc::clone(&spool), platform.cloned());
+                // One after the other: an archive may list any number of large configurations.
+                let read = move || entry.read(&reading, wanted.as_ref());
+                let image = self.door().run("reading an archive", read).await?;
+                let parent = image.parent.clone();
+                // Several get their names together.
+                let name = names.first().filter(|_| is_alone);
+                let loading = self.load_image(&spool, image, name, platform, progress);
+                let image = loading.await?;
+                parents.extend(parent.map(|parent| (image.id.clone(), parent)));
+                members.push(image);
+            }
+            self.name_loaded(&members, names, &mut loaded)?;
         }
         self.link(&loaded, parents)?;
         Ok(loaded)
@@ -80,23 +94,40 @@ impl ImageStore {
         spooled
     }
 
+    /// Gives images of several platforms their names.
+    fn name_loaded(
+        &self,
+        members: &[Image],
+        names: Vec<ImageReference>,
+        loaded: &mut Vec<Loaded>,
+    ) -> Result<(), ImageError> {
+        let Some(first) = members.first() else { return Ok(()) };
+        if names.is_empty() {
+            let images = members.iter().cloned();
+            loaded.extend(images.map(|image| Loaded { image, name: None }));
+        }
+        let ids: Vec<Digest> = members.iter().map(|image| image.id.clone()).collect();
+        for name in names {
+            self.tag_all(&ids, &name)?;
+            loaded.push(Loaded { image: first.clone(), name: Some(name) });
+        }
+        Ok(())
+    }
+
     async fn load_image(
         &self,
         spool: &Spool,
         image: Planned,
+        name: Option<&ImageReference>,
         platform: Option<&Platform>,
         progress: Progress<'_>,
-        loaded: &mut Vec<Loaded>,
-    ) -> Result<Digest, ImageError> {
+    ) -> Result<Image, ImageError> {
         let config = CheckedConfig::parse(&image.config)?;
         config.check_layer_count(image.layers.len())?;
         let found = config.platform();
         if let Some(wanted) = platform.filter(|wanted| wanted.rank(&found).is_none()) {
             return Err(ImageError::Platform {
-                reference: image
-                    .names
-                    .first()
-                    .map_or_else(|| config.id.to_string(), ImageReference::familiar),
+                reference: name.map_or_else(|| config.id.to_string(), ImageReference::familiar),
                 found: found.to_string(),
                 wanted: wanted.to_string(),
             });
@@ -110,31 +141,22 @@ impl ImageStore {
         }
         stream::iter(layers).buffer_unordered(LAYERS_AT_ONCE).try_collect::<()>().await?;
 
-        let mut names = image.names.into_iter();
-        let first = names.next();
         let layers = config
             .diff_ids
             .iter()
             .zip(image.layers)
             .map(|(diff_id, (_, blob))| NewLayer { diff_id: diff_id.clone(), blob })
             .collect();
-        let added = self
-            .commit_image(NewImage {
-                id: config.id,
-                config: image.config,
-                manifest: image.manifest,
-                layers,
-                tag: first.clone(),
-                repo_digest: None,
-                parent: None,
-            })
-            .await?;
-        loaded.push(Loaded { image: added.clone(), name: first });
-        for name in names {
-            self.tag(&added.id, &name)?;
-            loaded.push(Loaded { image: added.clone(), name: Some(name) });
-        }
-        Ok(added.id)
+        self.commit_image(NewImage {
+            id: config.id,
+            config: image.config,
+            manifest: image.manifest,
+            layers,
+            tag: name.cloned(),
+            repo_digest: None,
+            parent: None,
+        })
+        .await
     }
 
     async fn load_layer(
@@ -200,6 +222,12 @@ pub(crate) fn check_plan(archive: &[u8], root: &std::path::Path) -> Result<usize
 
     let layers = Layers::open(root, &Index::open(&root.join("index.db"))?)?;
     let spool = Spool::read(archive, layers.ingest()?)?;
-    let planned = entries(&spool, false)?.into_iter().map(|entry| entry.read(&spool, None));
-    Ok(planned.collect::<Result<Vec<_>, _>>()?.len())
+    let mut count = 0;
+    for entry in entries(&spool, false)? {
+        for entry in entry.parts(&spool, None)?.images {
+            entry.read(&spool, None)?;
+            count += 1;
+        }
+    }
+    Ok(count)
 }

@@ -15,6 +15,9 @@ pub struct Image {
     pub id: Digest,
     /// The tags that name it, sorted.
     pub tags: Vec<ImageReference>,
+    /// The tags that stand for it on its platform, and for another image where nobody asks for
+    /// one; sorted.
+    pub platform_tags: Vec<ImageReference>,
     /// `name@sha256:…` for every repository it was pulled from, familiar and sorted.
     pub repo_digests: Vec<String>,
     /// The configuration, as OCI types it.
@@ -41,9 +44,24 @@ impl Image {
         Platform::from(&self.config)
     }
 
+    /// All tags that stand for it.
+    pub fn all_tags(&self) -> impl Iterator<Item = &ImageReference> {
+        self.tags.iter().chain(&self.platform_tags)
+    }
+
+    /// Whether no tag stands for it.
+    pub fn is_untagged(&self) -> bool {
+        self.all_tags().next().is_none()
+    }
+
     /// Whether nothing but its id names it.
     pub fn is_nameless(&self) -> bool {
-        self.tags.is_empty() && self.repo_digests.is_empty()
+        self.is_untagged() && self.repo_digests.is_empty()
+    }
+
+    /// Whether it is nothing more than what other images' names stand for on its platform.
+    pub(crate) fn is_of_others(&self) -> bool {
+        !self.platform_tags.is_empty() && self.tags.is_empty() && self.repo_digests.is_empty()
     }
 }
 
@@ -103,7 +121,7 @@ pub struct InUse {
 }
 
 /// One line of what a removal did.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Removed {
     /// A name was taken away, familiar form.
     Untagged(String),

@@ -35,6 +35,7 @@ mod made;
 #[cfg(test)]
 mod mutations;
 mod platform;
+mod platforms;
 mod progress;
 mod prune;
 mod pull;

@@ -34,6 +34,13 @@ impl Platform {
         .normalised()
     }
 
+    /// Which of several is meant where nobody asks for one: this machine's, else the first.
+    pub fn default_of<'a>(platforms: impl IntoIterator<Item = &'a Self>) -> usize {
+        let own = Self::host();
+        let ranks = platforms.into_iter().map(|platform| own.rank(platform).unwrap_or(u32::MAX));
+        ranks.enumerate().min_by_key(|(_, rank)| *rank).map_or(0, |(position, _)| position)
+    }
+
     /// As an entry of an index says it (OCI image specification, `platform` of a descriptor).
     pub(crate) fn to_json(&self) -> Value {
         let mut platform = json!({ "architecture": self.architecture, "os": self.os });

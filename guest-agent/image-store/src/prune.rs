@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use crate::digest::Digest;
 use crate::error::ImageError;
 use crate::image::{Image, Removed};
+use crate::reference::ImageReference;
 use crate::remove::Users;
 use crate::store::ImageStore;
 
@@ -51,7 +52,7 @@ impl ImageStore {
         let sorted = self.sort(wanted, users)?;
         for image in sorted.gone {
             // Asked again for each: a container or a child may have come.
-            if users(&image.id).is_some() || self.index().has_children(&image.id)? {
+            if self.user_of(&image.id, users)?.is_some() || self.index().has_children(&image.id)? {
                 continue;
             }
             let mut removed = Vec::new();
@@ -59,7 +60,7 @@ impl ImageStore {
             pruned.images.push((image.id, removed));
         }
         for image in sorted.unnamed {
-            if users(&image.id).is_none() {
+            if self.user_of(&image.id, users)?.is_none() {
                 let removed = self.untag_all(&image)?;
                 pruned.images.push((image.id, removed));
             }
@@ -77,8 +78,12 @@ impl ImageStore {
         users: Users<'_>,
     ) -> Result<PrunePlan, ImageError> {
         let Sorted { gone, unnamed, kept } = self.sort(wanted, users)?;
-        let needed = kept.into_iter().chain(unnamed).flat_map(|image| image.layers);
-        let mut needed: HashSet<Digest> = needed.map(|layer| layer.diff_id).collect();
+        // What is there for other platforms stays with the names.
+        let tags: HashSet<&ImageReference> = kept.iter().flat_map(|image| &image.tags).collect();
+        let mut others = self.all()?;
+        others.retain(|image| image.platform_tags.iter().any(|tag| tags.contains(tag)));
+        let needed = kept.iter().chain(&unnamed).chain(&others).flat_map(|image| &image.layers);
+        let mut needed: HashSet<Digest> = needed.map(|layer| layer.diff_id.clone()).collect();
         for id in self.index().hidden_ids()? {
             if users(&id).is_some()
                 && let Some(image) = self.image(&id)?
@@ -102,8 +107,14 @@ impl ImageStore {
             *children.entry(parent).or_default() += 1;
         }
         let is_parent: HashSet<Digest> = children.keys().cloned().collect();
+        let mut used = HashSet::new();
+        for image in &left {
+            if self.user_of(&image.id, users)?.is_some() {
+                used.insert(image.id.clone());
+            }
+        }
         let goes = |image: &Image| {
-            users(&image.id).is_none()
+            !used.contains(&image.id)
                 && (wanted(image) || (image.is_nameless() && is_parent.contains(&image.id)))
         };
         let mut gone: Vec<Image> = Vec::new();

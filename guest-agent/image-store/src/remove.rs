@@ -4,6 +4,10 @@
 //! image goes with its last name, unless a container needs it. What containers need is told
 //! by a closure, so that the store knows nothing of them.
 
+mod conflict;
+
+use std::collections::HashSet;
+
 use crate::digest::Digest;
 use crate::error::ImageError;
 use crate::image::{Image, InUse, Removed};
@@ -11,69 +15,11 @@ use crate::index::LayerRow;
 use crate::reference::ImageReference;
 use crate::store::ImageStore;
 
+pub use self::conflict::RemoveConflict;
+use self::conflict::{check_use, short};
+
 /// Says which container needs an image; a running one is to be preferred.
 pub type Users<'a> = &'a (dyn Fn(&Digest) -> Option<InUse> + Send + Sync);
-
-/// Docker's short container ids.
-const SHORT_ID: usize = 12;
-
-/// Why an image may not be removed; the words are Docker's.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RemoveConflict {
-    /// It is the last name of an image that a container uses.
-    #[error(
-        "conflict: unable to remove repository reference \"{reference}\" (must force) - \
-         container {container} is using its referenced image {image}"
-    )]
-    ReferenceInUse {
-        /// The familiar reference, with a tag only if the client named one.
-        reference: String,
-        /// The container's short id.
-        container: String,
-        /// The image's short id.
-        image: String,
-    },
-    /// A running container uses it.
-    #[error(
-        "conflict: unable to delete {image} (cannot be forced) - \
-         image is being used by running container {container}"
-    )]
-    Running {
-        /// The image's short id.
-        image: String,
-        /// The container's short id.
-        container: String,
-    },
-    /// A stopped container uses it.
-    #[error(
-        "conflict: unable to delete {image} (must be forced) - \
-         image is being used by stopped container {container}"
-    )]
-    Stopped {
-        /// The image's short id.
-        image: String,
-        /// The container's short id.
-        container: String,
-    },
-    /// Other images were made of it here.
-    #[error(
-        "conflict: unable to delete {image} (cannot be forced) - \
-         image has dependent child images"
-    )]
-    HasChildren {
-        /// The image's short id.
-        image: String,
-    },
-    /// It has several names.
-    #[error(
-        "conflict: unable to delete {image} (must be forced) - \
-         image is referenced in multiple repositories"
-    )]
-    ManyReferences {
-        /// The image's short id.
-        image: String,
-    },
-}
 
 /// How an image is removed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -95,51 +41,86 @@ impl ImageStore {
         removal: Removal,
         users: Users<'_>,
     ) -> Result<Vec<Removed>, ImageError> {
-        let force = removal.force;
         let image = self.resolve(name)?;
         let mut removed = Vec::new();
-        if is_id_prefix(&image.id, name) {
-            self.check_children(&image)?;
-            if is_single_reference(&image) {
-                check_use(&image, force, users)?;
-            } else if !force {
-                check_use(&image, true, users)?;
-                let image = image.id.short().to_owned();
-                return Err(RemoveConflict::ManyReferences { image }.into());
-            }
-            check_use(&image, true, users)?;
-            self.delete(&image.id, users, &mut removed).await?;
+        let is_gone = if is_id_prefix(&image.id, name) {
+            self.remove_by_id(&image, removal.force, users, &mut removed).await?;
+            true
         } else {
-            let reference: ImageReference = name.parse()?;
-            let single = is_single_reference(&image);
-            if let Some(user) = users(&image.id).filter(|_| single && !force) {
-                return Err(RemoveConflict::ReferenceInUse {
-                    reference: as_named(name, &reference),
-                    container: short(&user.container_id),
-                    image: image.id.short().to_owned(),
-                }
-                .into());
-            }
-            // As with Docker: of an image that others were made of, only the name was asked for.
-            let stays = users(&image.id).is_some_and(|user| user.running)
-                || self.index().has_children(&image.id)?;
-            if !self.untag_reference(&image, &reference, !stays, &mut removed)? {
-                return Ok(removed);
-            }
-            self.delete_rest(&image, users, &mut removed).await?;
-        }
-        if !removal.keep_parents {
+            let named = (name, name.parse()?);
+            self.remove_name(&image, named, removal.force, users, &mut removed).await?
+        };
+        if is_gone && !removal.keep_parents {
             self.delete_parents(&image, users, &mut removed).await?;
         }
         Ok(removed)
     }
 
-    fn check_children(&self, image: &Image) -> Result<(), ImageError> {
-        if !self.index().has_children(&image.id)? {
+    /// Removes an image with all its names, and what else they stand for.
+    async fn remove_by_id(
+        &self,
+        image: &Image,
+        force: bool,
+        users: Users<'_>,
+        removed: &mut Vec<Removed>,
+    ) -> Result<(), ImageError> {
+        let group = self.with_mates(image)?;
+        let is_single = group.iter().all(is_single_reference);
+        for image in &group {
+            self.check_children(&image.id)?;
+            check_use(&image.id, force || !is_single, users)?;
+        }
+        if !is_single && !force {
+            let image = image.id.short().to_owned();
+            return Err(RemoveConflict::ManyReferences { image }.into());
+        }
+        self.delete(&image.id, users, removed).await.map(drop)
+    }
+
+    /// Removes a name, and the images that it was the last name of. Tells whether `image`, which
+    /// it means, is gone.
+    async fn remove_name(
+        &self,
+        image: &Image,
+        (name, reference): (&str, ImageReference),
+        force: bool,
+        users: Users<'_>,
+        removed: &mut Vec<Removed>,
+    ) -> Result<bool, ImageError> {
+        let members = match reference.digest() {
+            Some(_) => vec![image.clone()],
+            None => self.members_of(&reference)?,
+        };
+        let mut going = Vec::new();
+        for member in &members {
+            let user = users(&member.id);
+            if let Some(user) = user.as_ref().filter(|_| is_single_reference(member) && !force) {
+                return Err(RemoveConflict::ReferenceInUse {
+                    reference: as_named(name, &reference),
+                    container: short(&user.container_id),
+                    image: member.id.short().to_owned(),
+                }
+                .into());
+            }
+            // As with Docker: of an image that others were made of, only the name was asked for.
+            let stays =
+                user.is_some_and(|user| user.running) || self.index().has_children(&member.id)?;
+            going.extend((!stays).then(|| member.id.clone()));
+        }
+        let gone = self.untag_reference(image, &reference, &going, removed)?;
+        let deleted: Vec<Image> =
+            members.into_iter().filter(|member| gone.contains(&member.id)).collect();
+        if !deleted.is_empty() {
+            self.delete_rest(&deleted, users, removed).await?;
+        }
+        Ok(gone.contains(&image.id))
+    }
+
+    fn check_children(&self, id: &Digest) -> Result<(), ImageError> {
+        if !self.index().has_children(id)? {
             return Ok(());
         }
-        let image = image.id.short().to_owned();
-        Err(RemoveConflict::HasChildren { image }.into())
+        Err(RemoveConflict::HasChildren { image: id.short().to_owned() }.into())
     }
 
     /// Deletes the images that one which is gone was made of, as far as nothing else has them.
@@ -161,15 +142,15 @@ impl ImageStore {
         Ok(())
     }
 
-    /// Takes `reference` away; with a repository's last tag go its digests, and, if it may go, with
-    /// its last name the image. Tells whether it went.
+    /// Takes `reference` away; with a repository's last tag go its digests, and those of the
+    /// images `going` that have no name left. Gives these.
     fn untag_reference(
         &self,
         image: &Image,
         reference: &ImageReference,
-        may_go: bool,
+        going: &[Digest],
         removed: &mut Vec<Removed>,
-    ) -> Result<bool, ImageError> {
+    ) -> Result<Vec<Digest>, ImageError> {
         let name = reference.name();
         let (mut tags, mut digests) = (Vec::new(), Vec::new());
         match reference.digest() {
@@ -186,11 +167,11 @@ impl ImageStore {
                 }
             }
         }
-        self.index().untag(&tags, &digests, may_go.then_some(&image.id))
+        self.index().untag(&tags, &digests, going)
     }
 
-    /// Deletes the image with all its names, and the layers it alone had; gives the bytes of all
-    /// layers that are gone.
+    /// Deletes the image with all its names, what else only these stood for, and the layers that
+    /// nothing else had; gives the bytes of all layers that are gone.
     pub(crate) async fn delete(
         &self,
         id: &Digest,
@@ -198,35 +179,50 @@ impl ImageStore {
         removed: &mut Vec<Removed>,
     ) -> Result<u64, ImageError> {
         let Some(image) = self.image(id)? else { return Ok(0) };
-        self.index().hide_image(id)?;
+        let mut group = self.with_mates(&image)?;
+        let gone = self.index().hide_image(id)?;
+        group.retain(|mate| mate.id == *id || gone.contains(&mate.id));
         removed.extend(untagged(&image));
-        self.delete_rest(&image, users, removed).await
+        self.delete_rest(&group, users, removed).await
     }
 
-    /// Deletes what is left of an image that has just been hidden; see [`Self::delete`].
+    /// The image, and the others that its tags stand for.
+    fn with_mates(&self, image: &Image) -> Result<Vec<Image>, ImageError> {
+        let mut group = vec![image.clone()];
+        for id in self.index().mates(&image.id)? {
+            group.extend(self.image(&id)?);
+        }
+        Ok(group)
+    }
+
+    /// Deletes what is left of images that have just been hidden; see [`Self::delete`].
     async fn delete_rest(
         &self,
-        image: &Image,
+        images: &[Image],
         users: Users<'_>,
         removed: &mut Vec<Removed>,
     ) -> Result<u64, ImageError> {
-        removed.push(Removed::Deleted(image.id.to_string()));
+        removed.extend(images.iter().map(|image| Removed::Deleted(image.id.to_string())));
         self.delete_hidden(users)?;
         let gone = self.collect_layers().await?;
-        let is_gone = |diff_id: &Digest| gone.iter().any(|layer| layer.diff_id == *diff_id);
-        let chain_ids = image.layers.iter().rev().filter(|layer| is_gone(&layer.diff_id));
-        removed.extend(chain_ids.map(|layer| Removed::DeletedLayer(layer.chain_id.to_string())));
+        let are_gone: HashSet<&Digest> = gone.iter().map(|layer| &layer.diff_id).collect();
+        let mut told = HashSet::new();
+        for layer in images.iter().flat_map(|image| image.layers.iter().rev()) {
+            if are_gone.contains(&layer.diff_id) && told.insert(&layer.chain_id) {
+                removed.push(Removed::DeletedLayer(layer.chain_id.to_string()));
+            }
+        }
         Ok(gone.iter().map(|layer| layer.size).sum())
     }
 
     /// Takes all names of an image away.
     pub(crate) fn untag_all(&self, image: &Image) -> Result<Vec<Removed>, ImageError> {
-        let tags: Vec<String> = image.tags.iter().map(ToString::to_string).collect();
+        let tags: Vec<String> = image.all_tags().map(ToString::to_string).collect();
         let digests: Vec<(String, Digest)> = digests_of(image)
             .into_iter()
             .filter_map(|digest| Some((digest.name(), digest.digest()?.clone())))
             .collect();
-        self.index().untag(&tags, &digests, None)?;
+        self.index().untag(&tags, &digests, &[])?;
         Ok(untagged(image).collect())
     }
 
@@ -259,28 +255,14 @@ fn as_named(name: &str, reference: &ImageReference) -> String {
     }
 }
 
-/// Refuses while a container runs the image, and, unless forced, while a stopped one needs it.
-fn check_use(image: &Image, force: bool, users: Users<'_>) -> Result<(), RemoveConflict> {
-    let Some(user) = users(&image.id) else { return Ok(()) };
-    let container = short(&user.container_id);
-    let image = image.id.short().to_owned();
-    match user.running {
-        true => Err(RemoveConflict::Running { image, container }),
-        false if force => Ok(()),
-        false => Err(RemoveConflict::Stopped { image, container }),
-    }
-}
-
 /// Docker's `isSingleReference`: at most one tag, and digests of its repository only.
 fn is_single_reference(image: &Image) -> bool {
     let digests = digests_of(image);
-    if image.tags.len() + digests.len() <= 1 {
-        return true;
-    }
-    let name = match image.tags.as_slice() {
-        [] => digests.first().map(ImageReference::name),
-        [tag] => Some(tag.name()),
-        _ => return false,
+    let mut tags = image.all_tags();
+    let name = match (tags.next(), tags.next()) {
+        (_, Some(_)) => return false,
+        (Some(tag), None) => Some(tag.name()),
+        (None, None) => digests.first().map(ImageReference::name),
     };
     digests.iter().all(|digest| Some(digest.name()) == name)
 }
@@ -294,10 +276,6 @@ fn digests_of(image: &Image) -> Vec<ImageReference> {
 }
 
 fn untagged(image: &Image) -> impl Iterator<Item = Removed> {
-    let names = image.tags.iter().cloned().chain(digests_of(image));
+    let names = image.all_tags().cloned().chain(digests_of(image));
     names.map(|name| Removed::Untagged(name.familiar()))
-}
-
-fn short(container_id: &str) -> String {
-    container_id.chars().take(SHORT_ID).collect()
 }

@@ -33,9 +33,20 @@ const BUFFER: usize = 128 << 10;
 #[derive(Debug)]
 struct Chosen {
     image: Image,
+    /// The images that the names stand for on other platforms.
+    others: Vec<Image>,
     names: Vec<ImageReference>,
     /// What is said of it.
     attestation: Option<Attestation>,
+}
+
+/// All that a name stands for, and the tag that it is, if it is one.
+type Named = (Vec<Image>, Option<ImageReference>);
+
+impl Chosen {
+    fn images(&self) -> impl Iterator<Item = &Image> {
+        std::iter::once(&self.image).chain(&self.others)
+    }
 }
 
 /// Images about to be written out. Their layers stay while this lives.
@@ -50,7 +61,8 @@ pub struct SavedImages {
 
 impl ImageStore {
     /// Chooses images to be written out: by id, by reference, or all of a repository by its bare
-    /// name. Each must be of one of the `platforms`, if there are any.
+    /// name. Of each goes out what is for one of the `platforms`, if there are any, which must not
+    /// be nothing.
     pub async fn save(
         &self,
         names: Vec<String>,
@@ -63,11 +75,16 @@ impl ImageStore {
     fn saved(&self, names: &[String], platforms: &[Platform]) -> Result<SavedImages, ImageError> {
         let mut chosen: Vec<Chosen> = Vec::new();
         for name in names {
-            for (image, tag) in self.named_for_save(name)? {
-                check_platform(&image, name, platforms)?;
-                let position = chosen.iter().position(|known| known.image.id == image.id);
+            for (members, tag) in self.named_for_save(name)? {
+                let (image, others) = for_platforms(members, name, platforms)?;
+                let wanted: Vec<&Digest> =
+                    std::iter::once(&image).chain(&others).map(|image| &image.id).collect();
+                let is_known = |known: &Chosen| {
+                    known.images().map(|image| &image.id).eq(wanted.iter().copied())
+                };
+                let position = chosen.iter().position(is_known);
                 let position = position.unwrap_or_else(|| {
-                    chosen.push(Chosen { image, names: Vec::new(), attestation: None });
+                    chosen.push(Chosen { image, others, names: Vec::new(), attestation: None });
                     chosen.len() - 1
                 });
                 let names = &mut chosen[position].names;
@@ -89,7 +106,7 @@ impl ImageStore {
         let chosen = move || {
             let chosen = images.into_iter().map(|Outgoing { config, attestation }| {
                 let image = store.described(config)?;
-                Ok(Chosen { image, names: names.clone(), attestation })
+                Ok(Chosen { image, others: Vec::new(), names: names.clone(), attestation })
             });
             let chosen: Vec<Chosen> = chosen.collect::<Result<_, ImageError>>()?;
             match chosen.as_slice() {
@@ -107,7 +124,8 @@ impl ImageStore {
     ) -> Result<SavedImages, ImageError> {
         let mut known = HashSet::new();
         let (mut layers, mut pins) = (Vec::new(), Vec::new());
-        for layer in chosen.iter().flat_map(|chosen| &chosen.image.layers) {
+        let images = chosen.iter().flat_map(Chosen::images);
+        for layer in images.flat_map(|image| &image.layers) {
             if known.insert(layer.diff_id.clone()) {
                 pins.push(self.layer_store().pin(&layer.diff_id));
                 // What cannot be written out is told now, not in the middle.
@@ -123,43 +141,52 @@ impl ImageStore {
         })
     }
 
-    /// As Docker understands it: a bare name means every tag of the repository.
-    fn named_for_save(
-        &self,
-        name: &str,
-    ) -> Result<Vec<(Image, Option<ImageReference>)>, ImageError> {
+    /// As Docker understands it: a bare name means every tag of the repository. Each comes with all
+    /// that it stands for.
+    fn named_for_save(&self, name: &str) -> Result<Vec<Named>, ImageError> {
         let last = name.rsplit('/').next().unwrap_or(name);
         if !last.contains([':', '@'])
             && let Ok(reference) = name.parse::<ImageReference>()
         {
             let repository = reference.name();
             let mut tagged = Vec::new();
-            for image in self.list()? {
-                let tags = image.tags.iter().filter(|tag| tag.name() == repository);
-                tagged.extend(tags.map(|tag| (image.clone(), Some(tag.clone()))));
+            for (tag, _) in self.index().tags_of(&repository)? {
+                tagged.push((self.members_of(&tag)?, Some(tag)));
             }
             if !tagged.is_empty() {
-                tagged.sort_by_key(|(_, tag)| tag.as_ref().map(ToString::to_string));
                 return Ok(tagged);
             }
         }
-        let image = self.resolve(name)?;
+        let members = self.members(name)?;
         let reference = name.parse::<ImageReference>().ok();
-        let tag = reference.filter(|reference| image.tags.contains(reference));
-        Ok(vec![(image, tag)])
+        let tags = members.first().map(|image| image.tags.as_slice()).unwrap_or_default();
+        let tag = reference.filter(|reference| tags.contains(reference));
+        Ok(vec![(members, tag)])
     }
 }
 
-fn check_platform(image: &Image, name: &str, platforms: &[Platform]) -> Result<(), ImageError> {
-    let found = image.platform();
-    let fits = |wanted: &Platform| wanted.rank(&found).is_some();
-    match platforms.first() {
-        Some(wanted) if !platforms.iter().any(fits) => Err(ImageError::Platform {
+/// What is for one of the platforms, or all; the first of it apart.
+fn for_platforms(
+    mut members: Vec<Image>,
+    name: &str,
+    platforms: &[Platform],
+) -> Result<(Image, Vec<Image>), ImageError> {
+    let found = members.first().map(|image| image.platform().to_string()).unwrap_or_default();
+    if !platforms.is_empty() {
+        members.retain(|image| {
+            platforms.iter().any(|wanted| wanted.rank(&image.platform()).is_some())
+        });
+    }
+    let mut members = members.into_iter();
+    match (members.next(), platforms.first()) {
+        (Some(image), _) => Ok((image, members.collect())),
+        (None, Some(wanted)) => Err(ImageError::Platform {
             reference: name.to_owned(),
-            found: found.to_string(),
+            found,
             wanted: wanted.to_string(),
         }),
-        _ => Ok(()),
+        // It was removed meanwhile.
+        (None, None) => Err(ImageError::NotFound { name: name.to_owned() }),
     }
 }
 

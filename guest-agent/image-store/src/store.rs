@@ -74,8 +74,16 @@ impl ImageStore {
         })
     }
 
-    /// All images, newest first.
+    /// All images, newest first, but those that are there for other platforms of the names of
+    /// these only.
     pub fn list(&self) -> Result<Vec<Image>, ImageError> {
+        let mut images = self.all()?;
+        images.retain(|image| !image.is_of_others());
+        Ok(images)
+    }
+
+    /// All images, newest first.
+    pub fn all(&self) -> Result<Vec<Image>, ImageError> {
         let ids = self.index().image_ids()?;
         let images = ids.iter().map(|id| self.image(id));
         // One that was removed between the two queries is just not listed.
@@ -134,14 +142,6 @@ impl ImageStore {
         Ok(lineage)
     }
 
-    /// Gives the image another name, which it takes away from whatever had it.
-    pub fn tag(&self, image_id: &Digest, target: &ImageReference) -> Result<(), ImageError> {
-        if self.index().tag(image_id, target, now_ns())? {
-            return Ok(());
-        }
-        Err(ImageError::NotFound { name: image_id.to_string() })
-    }
-
     /// The image's layer directories, bottom first. Works for an image that was removed by
     /// force, too, as long as a container needs it.
     pub fn layers(&self, image_id: &Digest) -> Result<Vec<PathBuf>, ImageError> {
@@ -197,7 +197,9 @@ impl ImageStore {
                 blob,
             })
             .collect();
-        let tags = row.tags.iter().map(|tag| tag.parse()).collect::<Result<_, _>>()?;
+        let tags = |tags: &[String]| -> Result<Vec<ImageReference>, ImageError> {
+            tags.iter().map(|tag| Ok(tag.parse()?)).collect()
+        };
         let repo_digests = row
             .repo_digests
             .iter()
@@ -207,7 +209,8 @@ impl ImageStore {
             .collect::<Result<_, ImageError>>()?;
         Ok(Image {
             id: row.id,
-            tags,
+            tags: tags(&row.tags)?,
+            platform_tags: tags(&row.platform_tags)?,
             repo_digests,
             config,
             raw_config: row.config,
@@ -232,6 +235,7 @@ impl ImageStore {
             id: checked.id,
             config,
             tags: Vec::new(),
+            platform_tags: Vec::new(),
             repo_digests: Vec::new(),
             manifest_digest: None,
             tagged_at_ns: 0,
@@ -269,7 +273,7 @@ impl ImageStore {
     }
 }
 
-fn now_ns() -> i64 {
+pub(crate) fn now_ns() -> i64 {
     i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX)
 }
 

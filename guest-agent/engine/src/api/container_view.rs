@@ -62,8 +62,8 @@ fn command_line(command: &[String]) -> String {
 
 /// The name, or the id when the name belongs to another image by now.
 fn image_name(engine: &Engine, record: &Record) -> String {
-    match engine.images().resolve(&record.image) {
-        Ok(image) if image.id.to_string() == record.image_id => record.image.clone(),
+    match engine.images().means(&record.image, &record.image_id) {
+        Ok(true) => record.image.clone(),
         _ => record.image_id.clone(),
     }
 }

@@ -54,7 +54,8 @@ async fn disk_usage(
             _ if !types.is_empty() && !types.contains(&name) => Value::Null,
             "image" => {
                 let mut images = engine.images().list().map_err(EngineError::from)?;
-                usage.insert("LayersSize".to_owned(), layers_size(&images).into());
+                let all = engine.images().all().map_err(EngineError::from)?;
+                usage.insert("LayersSize".to_owned(), layers_size(&all).into());
                 // As in lists: what has no name and others were made of is not shown.
                 let parents = engine.parents()?;
                 images.retain(|image| !image.is_nameless() || !parents.contains(&image.id));

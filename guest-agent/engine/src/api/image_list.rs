@@ -98,7 +98,7 @@ impl Wanted {
     fn takes(&self, image: &Image) -> Result<bool, ApiError> {
         let labels = image_config(&image.raw_config)?.labels.unwrap_or_default();
         let dangling = |wanted: &str| match wanted {
-            "1" | "true" => image.tags.is_empty() && !self.parents.contains(&image.id),
+            "1" | "true" => image.is_untagged() && !self.parents.contains(&image.id),
             _ => !image.is_nameless(),
         };
         let at = created(image);

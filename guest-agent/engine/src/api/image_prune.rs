@@ -69,7 +69,7 @@ impl Choice {
         // What cannot be read is not taken for old, nor for unlabelled.
         let Ok(config) = image_config(&image.raw_config) else { return false };
         let label = |key: &str| config.labels.as_ref()?.get(key).map(String::as_str);
-        (image.tags.is_empty() || !self.only_dangling)
+        (image.is_untagged() || !self.only_dangling)
             && image.size >= self.least
             && self.until.is_none_or(|until| created_at(image).is_some_and(|at| at <= until))
             && self.filters.labels_or_not(label)

@@ -87,7 +87,7 @@ pub(super) fn created_at(image: &Image) -> Option<Timestamp> {
 pub(super) fn inspect(image: &Image, version: ApiVersion) -> Result<Value, ApiError> {
     let config = image_config(&image.raw_config)?;
     let document: Document = serde_json::from_slice(&image.raw_config).unwrap_or_default();
-    let tags: Vec<String> = image.tags.iter().map(ImageReference::familiar).collect();
+    let tags: Vec<String> = image.all_tags().map(ImageReference::familiar).collect();
     let diff_ids: Vec<String> =
         image.layers.iter().map(|layer| layer.diff_id.to_string()).collect();
     let mut paths = image.layers.iter().rev().map(|layer| layer.path.display().to_string());
@@ -227,6 +227,7 @@ mod tests {
         Image {
             id: digest(0),
             tags: Vec::new(),
+            platform_tags: Vec::new(),
             repo_digests: Vec::new(),
             config: serde_json::from_slice(&raw_config).unwrap(),
             raw_config,

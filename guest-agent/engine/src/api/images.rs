@@ -18,7 +18,6 @@ use super::image_view::{history, inspect};
 use super::query::{Flag, Query};
 use super::search;
 use super::{image_archive, image_import, image_list, image_pull, image_push};
-use crate::container::check_platform;
 use crate::engine::Engine;
 use crate::error::EngineError;
 
@@ -62,11 +61,9 @@ async fn read(
 /// The image of this name, which is refused if the query wants it for another platform; clients of
 /// old do not.
 fn find(engine: &Engine, name: &str, query: &Pairs, is_new: bool) -> Result<Image, ApiError> {
-    let image = engine.images().resolve(name).map_err(EngineError::from)?;
-    if let Some(wanted) = values(query, "platform").find(|text| is_new && !text.is_empty()) {
-        check_platform(&image, name, &platform(wanted)?)?;
-    }
-    Ok(image)
+    let wanted = values(query, "platform").find(|text| is_new && !text.is_empty());
+    let wanted = wanted.map(platform).transpose()?;
+    Ok(engine.image_for(name, wanted.as_ref())?)
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -87,10 +84,11 @@ async fn change(
         return image_push::push(engine, name, &query.tag, &query.platform, &headers).await;
     }
     let Some(name) = rest.strip_suffix("/tag") else { return Err(ApiError::page_not_found()) };
-    let image = engine.images().resolve(name).map_err(EngineError::from)?;
+    let members = engine.images().members(name).map_err(EngineError::from)?;
     let target = image_pull::reference(&query.repo, &query.tag)?;
-    engine.images().tag(&image.id, &target).map_err(EngineError::from)?;
-    engine.image_event("tag", &image.id.to_string(), &target.familiar());
+    let ids: Vec<Digest> = members.into_iter().map(|image| image.id).collect();
+    engine.images().tag_all(&ids, &target).map_err(EngineError::from)?;
+    engine.image_event("tag", &ids[0].to_string(), &target.familiar());
     Ok(StatusCode::CREATED.into_response())
 }
 
@@ -136,8 +134,8 @@ impl Engine {
 
     /// The ids of the images that `names` mean, and of all that were made of them.
     pub(super) fn descendants(&self, names: &[String]) -> Result<HashSet<String>, ApiError> {
-        let named = names.iter().filter_map(|name| self.images().resolve(name).ok());
-        let mut found: HashSet<Digest> = named.map(|image| image.id).collect();
+        let named = names.iter().filter_map(|name| self.images().members(name).ok());
+        let mut found: HashSet<Digest> = named.flatten().map(|image| image.id).collect();
         let parents = self.images().parents().map_err(EngineError::from)?;
         loop {
             let before = found.len();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
-use naru_image_store::{Digest, ImageReference, MadeImage};
+use naru_image_store::{Digest, ImageReference, MadeImage, Platform};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -84,19 +84,27 @@ impl Engine {
         Ok(built.await?)
     }
 
-    /// Puts what was built into the store, under all these names; gives its id.
+    /// Puts what was built into the store, for one platform or several, under all these names;
+    /// gives the id of what they mean where nobody asks for a platform.
     pub(crate) async fn keep_built(
         &self,
-        built: &Built,
+        built: &[&Built],
         names: &[ImageReference],
     ) -> Result<Digest> {
-        let made = MadeImage { base: None, layer: None, config: built.config.clone(), tag: None };
-        let id = self.images().add_image(made).await?.id;
-        let shown = id.to_string();
-        self.image_event("create", &shown, &shown);
+        let mut ids = Vec::with_capacity(built.len());
+        for Built { config, .. } in built {
+            let made = MadeImage { base: None, layer: None, config: config.clone(), tag: None };
+            let id = self.images().add_image(made).await?.id;
+            let shown = id.to_string();
+            self.image_event("create", &shown, &shown);
+            ids.push(id);
+        }
+        let first = Platform::default_of(built.iter().map(|built| &built.platform));
+        ids[..=first].rotate_right(1);
+        let id = ids[0].clone();
         for name in names {
-            self.images().tag(&id, name)?;
-            self.image_event("tag", &shown, &name.familiar());
+            self.images().tag_all(&ids, name)?;
+            self.image_event("tag", &id.to_string(), &name.familiar());
         }
         Ok(id)
     }

@@ -68,7 +68,7 @@ pub(super) async fn find(
     wanted: &Wanted,
     progress: &Arc<dyn Progress>,
 ) -> Result<BaseImage, BuildError> {
-    let here = match engine.images().resolve(&wanted.name) {
+    let here = match engine.images().resolve_for(&wanted.name, &wanted.platform) {
         Ok(image) if fits(&image, &wanted.platform) => Some(image),
         // Nothing is there, or it is for another platform.
         _ => None,

@@ -92,10 +92,7 @@ pub(super) async fn all(
             "image" if image::is_pushed(exporter) => {
                 image::export_and_push(engine, context, (built, &attestations), exporter).await?
             }
-            "moby" | "image" => {
-                let built = only(built, exporter)?;
-                image::export(engine, context, built, exporter).await?
-            }
+            "moby" | "image" => image::export(engine, context, built, exporter).await?,
             "oci" => {
                 let outgoing = outgoing(built, &attestations);
                 archive::image(engine, context, outgoing, exporter, number).await?

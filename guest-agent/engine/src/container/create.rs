@@ -82,10 +82,7 @@ impl Engine {
             names::check(name)?;
         }
         let wanted_image = config.image.clone().unwrap_or_default();
-        let image = self.images().resolve(&wanted_image)?;
-        if let Some(platform) = platform {
-            check_platform(&image, &wanted_image, &platform)?;
-        }
+        let image = self.image_for(&wanted_image, platform.as_ref())?;
         let hold = self.images().hold(&image.id)?;
         let image_config = image_config(&image.raw_config)?;
 
@@ -116,6 +113,21 @@ impl Engine {
             state: State::default(),
         };
         Ok((record, mounts, hold))
+    }
+
+    /// The image that a name means, for the platform that is asked for if one is.
+    pub(crate) fn image_for(&self, name: &str, platform: Option<&Platform>) -> Result<Image> {
+        let Some(wanted) = platform else { return Ok(self.images().resolve(name)?) };
+        let image = self.images().resolve_for(name, wanted)?;
+        let found = image.platform();
+        if wanted.rank(&found).is_some() {
+            return Ok(image);
+        }
+        Err(EngineError::OtherPlatform {
+            reference: name.to_owned(),
+            found: found.to_string(),
+            wanted: wanted.to_string(),
+        })
     }
 
     #[tracing::instrument(level = "debug", skip_all, fields(container_id = record.id))]
@@ -156,19 +168,6 @@ impl Engine {
             }
         }
     }
-}
-
-/// Holds if the image is for the platform that was asked for.
-pub(crate) fn check_platform(image: &Image, reference: &str, wanted: &Platform) -> Result<()> {
-    let found = image.platform();
-    if wanted.rank(&found).is_some() {
-        return Ok(());
-    }
-    Err(EngineError::OtherPlatform {
-        reference: reference.to_owned(),
-        found: found.to_string(),
-        wanted: wanted.to_string(),
-    })
 }
 
 /// 256 random bits as 64 hex digits. Never all digits in its first twelve, because

@@ -62,7 +62,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use attach::Attached;
 pub(crate) use commit::CommitRequest;
-pub(crate) use create::{CreateRequest, check_platform, image_config, random_id};
+pub(crate) use create::{CreateRequest, image_config, random_id};
 pub(crate) use database::Database;
 pub(crate) use exec::{Exec, ExecCreate, ExecState, Execs};
 pub(crate) use health::Health;

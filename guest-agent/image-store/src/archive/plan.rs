@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::error::ArchiveError;
+use super::platforms;
 use super::spool::{Spool, blob_name};
 use crate::digest::Digest;
 use crate::error::ImageError;
@@ -22,7 +23,6 @@ const MAX_INDEX_DEPTH: usize = 3;
 #[derive(Debug)]
 pub(super) struct Planned {
     pub(super) config: Vec<u8>,
-    pub(super) names: Vec<ImageReference>,
     /// The layers' names in the archive, bottom first, with what is known of them.
     pub(super) layers: Vec<(String, Option<LayerBlob>)>,
     pub(super) manifest: Option<NewManifest>,
@@ -52,22 +52,61 @@ pub(super) enum Entry {
     Oci(Descriptor),
 }
 
+/// What an entry leads to.
+#[derive(Debug)]
+pub(super) struct Parts {
+    /// The names of all of it.
+    pub(super) names: Vec<ImageReference>,
+    /// One image for each platform, and what the names stand for without one first.
+    pub(super) images: Vec<Entry>,
+}
+
 /// What `spool` lists. Docker writes both forms; its own is the fuller one, but lists one image for
-/// each name, so that a platform is looked for in the other.
+/// each name, so that platforms are looked for in the other.
 pub(super) fn entries(spool: &Spool, for_platform: bool) -> Result<Vec<Entry>, ImageError> {
-    let has_index = spool.find(OCI_INDEX).is_ok();
-    if spool.find(DOCKER_MANIFEST).is_ok() && !(for_platform && has_index) {
+    let listed = match spool.find(OCI_INDEX) {
+        Ok(_) => Some(json::<OciIndex>(OCI_INDEX, &spool.small(OCI_INDEX)?)?.manifests),
+        Err(_) => None,
+    };
+    let is_in_index = match &listed {
+        Some(listed) => for_platform || platforms::has_several(spool, listed)?,
+        None => false,
+    };
+    if spool.find(DOCKER_MANIFEST).is_ok() && !is_in_index {
         let images: Vec<DockerImage> = json(DOCKER_MANIFEST, &spool.small(DOCKER_MANIFEST)?)?;
         return Ok(images.into_iter().map(Entry::Docker).collect());
     }
-    if !has_index {
-        return Err(ArchiveError::NoManifest.into());
-    }
-    let index: OciIndex = json(OCI_INDEX, &spool.small(OCI_INDEX)?)?;
-    Ok(index.manifests.into_iter().map(Entry::Oci).collect())
+    let listed = listed.ok_or(ArchiveError::NoManifest)?;
+    Ok(listed.into_iter().map(Entry::Oci).collect())
 }
 
 impl Entry {
+    /// What it leads to; of several platforms only the one that is wanted, if one is.
+    pub(super) fn parts(
+        self,
+        spool: &Spool,
+        platform: Option<&Platform>,
+    ) -> Result<Parts, ImageError> {
+        let names = match &self {
+            Self::Docker(image) => image
+                .repo_tags
+                .iter()
+                .flatten()
+                .map(|name| Ok(name.parse()?))
+                .collect::<Result<_, ImageError>>()?,
+            Self::Oci(entry) => name_of(entry).into_iter().collect(),
+        };
+        let images = match &self {
+            Self::Oci(entry) if platform.is_none() => platforms::of(spool, entry)?,
+            _ => Vec::new(),
+        };
+        let images = match images.as_slice() {
+            [] => vec![self],
+            _ => images.into_iter().map(Self::Oci).collect(),
+        };
+        Ok(Parts { names, images })
+    }
+
     /// Reads what the archive has of it; of several platforms this machine's, if none is wanted.
     pub(super) fn read(
         self,
@@ -92,16 +131,10 @@ fn docker_image(spool: &Spool, image: DockerImage) -> Result<Planned, ImageError
         let (name, expected) = (image.config.clone(), stem.to_owned());
         return Err(ArchiveError::Digest { name, expected }.into());
     }
-    let names = image
-        .repo_tags
-        .unwrap_or_default()
-        .iter()
-        .map(|name| Ok(name.parse()?))
-        .collect::<Result<_, ImageError>>()?;
     let layers = image.layers.unwrap_or_default().into_iter().map(|name| (name, None)).collect();
     // One that is none is not worth a refusal.
     let parent = image.parent.parse().ok();
-    Ok(Planned { config, names, layers, manifest: None, parent })
+    Ok(Planned { config, layers, manifest: None, parent })
 }
 
 fn oci_image(
@@ -109,8 +142,7 @@ fn oci_image(
     entry: &Descriptor,
     platform: &Platform,
 ) -> Result<Planned, ImageError> {
-    let names: Vec<ImageReference> = name_of(entry).into_iter().collect();
-    let shown = names.first().map_or_else(|| OCI_INDEX.to_owned(), ImageReference::familiar);
+    let shown = shown(entry);
     let mut digest = entry.digest.clone();
     for _ in 0..=MAX_INDEX_DEPTH {
         let content = spool.small_blob(&digest)?;
@@ -128,7 +160,6 @@ fn oci_image(
                 let ManifestDocument { digest, media_type, content } = document;
                 return Ok(Planned {
                     config: spool.small_blob(&manifest.config.digest)?,
-                    names,
                     layers,
                     manifest: Some(NewManifest { digest, media_type, content }),
                     parent: None,
@@ -147,6 +178,11 @@ fn oci_image(
 fn no_platform(platform: &Platform, reference: &str) -> RegistryError {
     let (platform, reference) = (platform.to_string(), reference.to_owned());
     RegistryError::NoPlatform { platform, reference }
+}
+
+/// What messages call it.
+pub(super) fn shown(entry: &Descriptor) -> String {
+    name_of(entry).map_or_else(|| OCI_INDEX.to_owned(), |name| name.familiar())
 }
 
 /// An entry's name; a bare tag, as `skopeo` writes it, names no repository.

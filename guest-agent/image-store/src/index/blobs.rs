@@ -28,26 +28,36 @@ impl Index {
         })
     }
 
-    /// Writes down what a push has brought to `repository`: its blobs, and by which digest the
-    /// image is there now.
-    pub(crate) fn note_push(
+    /// Writes down which blobs a push has brought to `repository`.
+    pub(crate) fn note_blobs(
+        &self,
+        repository: &str,
+        layers: &[(&Digest, &LayerBlob)],
+    ) -> Result<(), ImageError> {
+        self.write("note pushed layers", |transaction| {
+            for (diff_id, blob) in layers {
+                put_blob(transaction, diff_id, repository, blob)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Writes down by which digest an image is in `repository` now.
+    pub(crate) fn note_digest(
         &self,
         image_id: &Digest,
         repository: &str,
         digest: &Digest,
-        layers: &[(&Digest, &LayerBlob)],
     ) -> Result<(), ImageError> {
         self.write("note a push", |transaction| {
-            for (diff_id, blob) in layers {
-                put_blob(transaction, diff_id, repository, blob)?;
-            }
             // An image that was removed meanwhile needs no digest.
-            transaction.execute(
-                "INSERT OR REPLACE INTO repo_digest
-                 SELECT ?1, ?2, id FROM image WHERE id = ?3 AND NOT hidden",
-                params![repository, digest, image_id],
-            )?;
-            Ok(())
+            transaction
+                .execute(
+                    "INSERT OR REPLACE INTO repo_digest
+                     SELECT ?1, ?2, id FROM image WHERE id = ?3 AND NOT hidden",
+                    params![repository, digest, image_id],
+                )
+                .map(drop)
         })
     }
 

@@ -1,6 +1,6 @@
 //! Names of images: tags and repository digests.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::Index;
 use super::rows::hide;
@@ -37,36 +37,59 @@ impl Index {
         rows.into_iter().map(|(reference, id)| Ok((reference.parse()?, id))).collect()
     }
 
-    /// Gives the image a tag, taking it from whatever had it; false without such an image.
+    /// All images that a tag stands for, its own first.
+    pub(crate) fn members(&self, reference: &ImageReference) -> Result<Vec<Digest>, ImageError> {
+        self.ids(
+            "SELECT image_id FROM named WHERE reference = ?1 ORDER BY place",
+            [reference.to_string()],
+        )
+    }
+
+    /// The other images that the tags of an image stand for.
+    pub(crate) fn mates(&self, id: &Digest) -> Result<Vec<Digest>, ImageError> {
+        self.read("look up an image's names", |connection| mates(connection, id))
+    }
+
+    /// Gives the images a tag, taking it from whatever had it; false without one of them. It is
+    /// the first one's where nobody asks for a platform.
     pub(crate) fn tag(
         &self,
-        image_id: &Digest,
+        image_ids: &[Digest],
         reference: &ImageReference,
         now_ns: i64,
     ) -> Result<bool, ImageError> {
         self.write("tag an image", |transaction| {
-            let found = transaction.execute(
-                "UPDATE image SET tagged_at_ns = ?2 WHERE id = ?1 AND NOT hidden",
-                params![image_id, now_ns],
-            )?;
-            if found > 0 {
+            for id in image_ids {
+                let found = transaction.execute(
+                    "UPDATE image SET tagged_at_ns = ?2 WHERE id = ?1 AND NOT hidden",
+                    params![id, now_ns],
+                )?;
+                if found == 0 {
+                    return Ok(false);
+                }
+            }
+            let Some((first, others)) = image_ids.split_first() else { return Ok(false) };
+            let reference = reference.to_string();
+            transaction
+                .execute("INSERT OR REPLACE INTO tag VALUES (?1, ?2)", params![reference, first])?;
+            for other in others.iter().filter(|other| *other != first) {
                 transaction.execute(
-                    "INSERT OR REPLACE INTO tag VALUES (?1, ?2)",
-                    params![reference.to_string(), image_id],
+                    "INSERT OR IGNORE INTO tag_platform VALUES (?1, ?2)",
+                    params![reference, other],
                 )?;
             }
-            Ok(found > 0)
+            Ok(true)
         })
     }
 
     /// Takes names away in one transaction: tags in canonical form, and repository digests. In the
-    /// same one it hides the image `goes`, if that has no name left; tells whether it did.
+    /// same one it hides those of the images `going` that have no name left; gives these.
     pub(crate) fn untag(
         &self,
         tags: &[String],
         repo_digests: &[(String, Digest)],
-        goes: Option<&Digest>,
-    ) -> Result<bool, ImageError> {
+        going: &[Digest],
+    ) -> Result<Vec<Digest>, ImageError> {
         self.write("untag an image", |transaction| {
             for tag in tags {
                 transaction.execute("DELETE FROM tag WHERE reference = ?1", [tag])?;
@@ -77,17 +100,39 @@ impl Index {
                     params![name, digest],
                 )?;
             }
-            let Some(id) = goes else { return Ok(false) };
-            let is_named = transaction.query_row(
-                "SELECT EXISTS (SELECT 1 FROM tag WHERE image_id = ?1)
-                     OR EXISTS (SELECT 1 FROM repo_digest WHERE image_id = ?1)",
-                [id],
-                |row| row.get::<_, bool>(0),
-            )?;
-            if !is_named {
-                hide(transaction, id)?;
-            }
-            Ok(!is_named)
+            hide_nameless(transaction, going)
         })
     }
+}
+
+/// See [`Index::mates`].
+pub(super) fn mates(connection: &Connection, id: &Digest) -> rusqlite::Result<Vec<Digest>> {
+    connection
+        .prepare_cached(
+            "SELECT DISTINCT image_id FROM named WHERE image_id <> ?1
+             AND reference IN (SELECT reference FROM named WHERE image_id = ?1)",
+        )?
+        .query_map([id], |row| row.get(0))?
+        .collect()
+}
+
+/// Hides those of the images that have no name; gives them.
+pub(super) fn hide_nameless(
+    transaction: &Transaction<'_>,
+    going: &[Digest],
+) -> rusqlite::Result<Vec<Digest>> {
+    let mut hidden = Vec::new();
+    for id in going {
+        let is_named = transaction.query_row(
+            "SELECT EXISTS (SELECT 1 FROM named WHERE image_id = ?1)
+                 OR EXISTS (SELECT 1 FROM repo_digest WHERE image_id = ?1)",
+            [id],
+            |row| row.get::<_, bool>(0),
+        )?;
+        if !is_named {
+            hide(transaction, id)?;
+            hidden.push(id.clone());
+        }
+    }
+    Ok(hidden)
 }

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::Index;
 use super::blobs::put_blob;
+use super::names::{hide_nameless, mates};
 use crate::digest::Digest;
 use crate::error::ImageError;
 use crate::image::LayerBlob;
@@ -46,6 +47,8 @@ pub(crate) struct ImageRow {
     pub(crate) tagged_at_ns: i64,
     /// Canonical references, sorted.
     pub(crate) tags: Vec<String>,
+    /// The same of those that stand for another image where no platform is asked for.
+    pub(crate) platform_tags: Vec<String>,
     /// Canonical names and digests, sorted.
     pub(crate) repo_digests: Vec<(String, Digest)>,
     /// Bottom first.
@@ -111,8 +114,10 @@ impl Index {
                 }
             }
             if let Some(tag) = &image.tag {
+                // One that stands for the image already goes on standing for others, too.
                 transaction.execute(
-                    "INSERT OR REPLACE INTO tag VALUES (?1, ?2)",
+                    "INSERT OR REPLACE INTO tag SELECT ?1, ?2 WHERE NOT EXISTS
+                     (SELECT 1 FROM named WHERE reference = ?1 AND image_id = ?2)",
                     params![tag.to_string(), image.id],
                 )?;
             }
@@ -149,7 +154,7 @@ impl Index {
         )
     }
 
-    fn ids(
+    pub(super) fn ids(
         &self,
         query: &str,
         parameters: impl rusqlite::Params,
@@ -160,9 +165,22 @@ impl Index {
     }
 
     /// Takes the image out of the lists, with its names, and from between its parent and its
-    /// children, but keeps its layers.
-    pub(crate) fn hide_image(&self, id: &Digest) -> Result<(), ImageError> {
-        self.write("hide an image", |transaction| hide(transaction, id))
+    /// children, but keeps its layers. Images that the same names stood for go with it, if they
+    /// have no other; gives these.
+    pub(crate) fn hide_image(&self, id: &Digest) -> Result<Vec<Digest>, ImageError> {
+        self.write("hide an image", |transaction| {
+            let mates = mates(transaction, id)?;
+            hide(transaction, id)?;
+            for mate in &mates {
+                // With an image's last tag go its digests.
+                transaction.execute(
+                    "DELETE FROM repo_digest WHERE image_id = ?1
+                     AND NOT EXISTS (SELECT 1 FROM named WHERE image_id = ?1)",
+                    [mate],
+                )?;
+            }
+            hide_nameless(transaction, &mates)
+        })
     }
 
     pub(crate) fn delete_image(&self, id: &Digest) -> Result<(), ImageError> {
@@ -178,9 +196,12 @@ impl Index {
     }
 }
 
-/// See [`Index::hide_image`].
+/// Hides one image; see [`Index::hide_image`].
 pub(super) fn hide(transaction: &Transaction<'_>, id: &Digest) -> rusqlite::Result<()> {
-    transaction.execute("DELETE FROM tag WHERE image_id = ?1", [id])?;
+    transaction.execute(
+        "DELETE FROM tag WHERE reference IN (SELECT reference FROM named WHERE image_id = ?1)",
+        [id],
+    )?;
     transaction.execute("DELETE FROM repo_digest WHERE image_id = ?1", [id])?;
     transaction.execute("UPDATE image SET parent = NULL WHERE parent = ?1", [id])?;
     transaction.execute("UPDATE image SET hidden = 1, parent = NULL WHERE id = ?1", [id])?;
@@ -222,6 +243,7 @@ fn image(connection: &Connection, id: &Digest) -> rusqlite::Result<Option<ImageR
                 tagged_at_ns: row.get(3)?,
                 parent: row.get(4)?,
                 tags: Vec::new(),
+                platform_tags: Vec::new(),
                 repo_digests: Vec::new(),
                 layers: Vec::new(),
             })
@@ -230,6 +252,12 @@ fn image(connection: &Connection, id: &Digest) -> rusqlite::Result<Option<ImageR
     let Some(mut image) = row else { return Ok(None) };
     image.tags = connection
         .prepare_cached("SELECT reference FROM tag WHERE image_id = ?1 ORDER BY reference")?
+        .query_map([id], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    image.platform_tags = connection
+        .prepare_cached(
+            "SELECT reference FROM tag_platform WHERE image_id = ?1 ORDER BY reference",
+        )?
         .query_map([id], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
     image.repo_digests = connection

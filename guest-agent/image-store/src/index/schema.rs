@@ -60,8 +60,23 @@ CREATE TABLE layer_blob (
 ) STRICT;
 ";
 
+/// Names that stand for images of several platforms.
+const THIRD: &str = "
+-- What a tag stands for on platforms other than that of its own image. A tag that is given anew
+-- or taken away takes these with it.
+CREATE TABLE tag_platform (
+    reference TEXT NOT NULL REFERENCES tag (reference) ON DELETE CASCADE,
+    image_id  TEXT NOT NULL REFERENCES image (id) ON DELETE CASCADE,
+    PRIMARY KEY (reference, image_id)
+) STRICT;
+-- All that a tag stands for.
+CREATE VIEW named AS
+    SELECT reference, image_id, 0 AS place FROM tag
+    UNION ALL SELECT reference, image_id, rowid FROM tag_platform;
+";
+
 /// Each leads from the version that is its position, kept in SQLite's `user_version`, to the next.
-const STEPS: [&str; 2] = [FIRST, SECOND];
+const STEPS: [&str; 3] = [FIRST, SECOND, THIRD];
 
 /// Makes the tables what they are now, each step in one transaction.
 pub(super) fn bring_up(connection: &Connection) -> Result<(), ImageError> {

@@ -17,6 +17,7 @@ use std::collections::HashMap;
 
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 
+use crate::attestation::{Attached, Attestation};
 use crate::digest::Digest;
 use crate::error::ImageError;
 use crate::image::{Image, LayerBlob, LayerInfo};
@@ -27,7 +28,7 @@ use crate::reference::ImageReference;
 use crate::registry::{Credentials, ManifestDocument, Origin, Purpose, Session};
 use crate::store::ImageStore;
 
-use self::manifest::{Family, manifest_of};
+use self::manifest::{Family, index_of, manifest_of};
 
 /// Layers of one push on their way at the same time; Docker's number.
 const LAYERS_AT_ONCE: usize = 5;
@@ -52,8 +53,6 @@ struct Put {
     /// With leave to write there.
     session: Session,
     manifest: ManifestDocument,
-    /// What its layers are there, bottom first.
-    blobs: Vec<LayerBlob>,
 }
 
 impl ImageStore {
@@ -79,31 +78,63 @@ impl ImageStore {
         if wanted.is_empty() {
             return Err(ImageError::NoSuchTag { reference: reference.familiar() });
         }
-        for (tag, id) in wanted {
-            let image = self.image(id)?;
-            let image = image.ok_or_else(|| ImageError::NotFound { name: tag.familiar() })?;
-            check_platform(&image, tag, request.platform)?;
-            self.push_image(tag, &image, request.credentials, progress).await?;
+        for (tag, _) in wanted {
+            let members = chosen(self.members_of(tag)?, tag, request.platform)?;
+            let images = members.into_iter().map(|image| (image, None)).collect();
+            self.push_images(tag, images, request.credentials, progress).await?;
         }
         Ok(())
     }
 
-    async fn push_image(
+    /// Pushes images as what the tag stands for: one by itself, several as those of different
+    /// platforms behind one index, which is also where what is said of them stands.
+    async fn push_images(
         &self,
         tag: &ImageReference,
-        image: &Image,
+        images: Vec<(Image, Option<Attestation>)>,
         credentials: Option<&Credentials>,
         progress: PushProgress<'_>,
-    ) -> Result<(), ImageError> {
-        let put = self.put_image(tag, image, Family::Any, credentials, progress).await?;
-        put.session.put_manifest(tag.tag().unwrap_or_default(), &put.manifest).await?;
-        self.note(tag, image, &put)?;
+    ) -> Result<Digest, ImageError> {
+        let first = images.first().map(|(image, _)| image.id.clone());
+        let name = tag.tag().unwrap_or_default();
+        let is_attested = images.iter().any(|(_, attestation)| attestation.is_some());
+        let is_alone = images.len() == 1 && !is_attested;
+        let family = if is_attested { Family::Oci } else { Family::Any };
+        let (mut manifests, mut attached) = (Vec::with_capacity(images.len()), Vec::new());
+        let mut last = None;
+        for (image, attestation) in images {
+            let put = self.put_image(tag, &image, family, credentials, progress).await?;
+            let digest = put.manifest.digest.as_str();
+            put.session.put_manifest(if is_alone { name } else { digest }, &put.manifest).await?;
+            let platform = image.platform();
+            if let Some(attestation) = attestation {
+                let said = attestation.attached(
+                    &put.manifest.digest,
+                    &platform,
+                    std::slice::from_ref(tag),
+                );
+                put_attached(&put.session, &said).await?;
+                attached.push(said);
+            }
+            manifests.push((platform, put.manifest));
+            last = Some(put.session);
+        }
+        let document = match manifests.as_slice() {
+            [(_, manifest)] if is_alone => manifest.clone(),
+            manifests => index_of(manifests, &attached),
+        };
+        if let Some(session) = last.filter(|_| !is_alone) {
+            session.put_manifest(name, &document).await?;
+        }
+        if let Some(first) = first {
+            self.index().note_digest(&first, &tag.name(), &document.digest)?;
+        }
         progress(PushEvent::Pushed {
-            tag: tag.tag().unwrap_or_default().to_owned(),
-            size: put.manifest.content.len() as u64,
-            digest: put.manifest.digest,
+            tag: name.to_owned(),
+            digest: document.digest.clone(),
+            size: document.content.len() as u64,
         });
-        Ok(())
+        Ok(document.digest)
     }
 
     /// Sees to it that the repository has all that an image is made of, and gives the manifest,
@@ -146,14 +177,10 @@ impl ImageStore {
             None => None,
         };
         let manifest = manifest_of(image, &blobs, stored, (tag, family))?;
-        Ok(Put { session, manifest, blobs })
-    }
-
-    /// Writes down what the repository has now.
-    fn note(&self, tag: &ImageReference, image: &Image, put: &Put) -> Result<(), ImageError> {
         let diff_ids = image.layers.iter().map(|layer| &layer.diff_id);
-        let noted: Vec<(&Digest, &LayerBlob)> = diff_ids.zip(&put.blobs).collect();
-        self.index().note_push(&image.id, &tag.name(), &put.manifest.digest, &noted)
+        let noted: Vec<(&Digest, &LayerBlob)> = diff_ids.zip(&blobs).collect();
+        self.index().note_blobs(&tag.name(), &noted)?;
+        Ok(Put { session, manifest })
     }
 
     /// The token is to permit to write here, and to read where layers may be taken over from.
@@ -194,18 +221,27 @@ fn tell(progress: PushProgress<'_>, layer: &LayerInfo, state: PushState) {
     progress(PushEvent::Layer { id: layer.diff_id.short().to_owned(), state });
 }
 
-fn check_platform(
-    image: &Image,
-    reference: &ImageReference,
+/// Of what a tag stands for, what is wanted: all, or the image for that very platform.
+fn chosen(
+    members: Vec<Image>,
+    tag: &ImageReference,
     platform: Option<&Platform>,
-) -> Result<(), ImageError> {
-    let found = image.platform();
-    match platform {
-        Some(wanted) if wanted.rank(&found) != Some(0) => Err(ImageError::Platform {
-            reference: reference.familiar(),
-            found: found.to_string(),
-            wanted: wanted.to_string(),
-        }),
-        _ => Ok(()),
+) -> Result<Vec<Image>, ImageError> {
+    let Some(wanted) = platform else { return Ok(members) };
+    let found = members.first().map(|image| image.platform().to_string()).unwrap_or_default();
+    let mut fitting = members.into_iter().filter(|image| wanted.rank(&image.platform()) == Some(0));
+    let image = fitting.next().ok_or_else(|| ImageError::Platform {
+        reference: tag.familiar(),
+        found,
+        wanted: wanted.to_string(),
+    })?;
+    Ok(vec![image])
+}
+
+async fn put_attached(session: &Session, attached: &Attached) -> Result<(), ImageError> {
+    for (digest, content) in &attached.blobs {
+        settle_document(session, digest, content).await?;
     }
+    let name = attached.manifest.digest.as_str();
+    Ok(session.put_manifest(name, &attached.manifest).await?)
 }

@@ -1,11 +1,12 @@
 //! What an archive says of the images in it, in both of its languages.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value, json};
 
 use super::{Chosen, blob_name};
 use crate::digest::Digest;
+use crate::image::Image;
 use crate::reference::ImageReference;
 
 const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -31,11 +32,23 @@ impl Documents {
         let (mut entries, mut rows) = (Vec::new(), Vec::new());
         let mut repositories = Map::new();
         for chosen in images {
-            let (layers, descriptors) = layers_of(chosen, sizes);
-            let manifest = manifest_of(chosen, &descriptors);
-            let digest = Digest::of(&manifest);
-            let entry = descriptor(OCI_MANIFEST, &digest, manifest.len() as u64);
+            let mut platforms = Vec::new();
+            for image in chosen.images() {
+                let manifest = manifest_of(image, &layers_of(image, sizes).1);
+                platforms.push(match chosen.others.as_slice() {
+                    [] => manifest_entry(&manifest),
+                    _ => entry_for(image, &manifest),
+                });
+                blobs.push((image.id.clone(), image.raw_config.clone()));
+                blobs.push((Digest::of(&manifest), manifest));
+            }
+            let entry = match platforms.as_slice() {
+                [only] => only.clone(),
+                _ => index_for(&platforms, &mut blobs),
+            };
             entries.extend(index_entries(&entry, chosen));
+            // Docker's own language has no word for other platforms.
+            let (layers, descriptors) = layers_of(&chosen.image, sizes);
             let mut row = docker_row(chosen, &layers, &descriptors);
             // As Docker: only what is in the archive, too, counts.
             if let Some(parent) = &chosen.image.parent
@@ -50,9 +63,10 @@ impl Documents {
                         top.hex().into();
                 }
             }
-            blobs.push((chosen.image.id.clone(), chosen.image.raw_config.clone()));
-            blobs.push((digest, manifest));
         }
+        // An image may be what several names stand for beside others.
+        let mut known = HashSet::new();
+        blobs.retain(|(digest, _)| known.insert(digest.clone()));
         let index = json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries });
         let mut files = vec![
             ("oci-layout", document(&json!({ "imageLayoutVersion": "1.0.0" }))),
@@ -71,12 +85,10 @@ impl Documents {
     pub(super) fn of_platforms(images: &[Chosen], sizes: &HashMap<Digest, u64>) -> Self {
         let (mut blobs, mut platforms, mut said) = (Vec::new(), Vec::new(), Vec::new());
         for chosen in images {
-            let (_, descriptors) = layers_of(chosen, sizes);
-            let manifest = manifest_of(chosen, &descriptors);
+            let (_, descriptors) = layers_of(&chosen.image, sizes);
+            let manifest = manifest_of(&chosen.image, &descriptors);
             let digest = Digest::of(&manifest);
-            let mut entry = descriptor(OCI_MANIFEST, &digest, manifest.len() as u64);
-            entry["platform"] = chosen.image.platform().to_json();
-            platforms.push(entry);
+            platforms.push(entry_for(&chosen.image, &manifest));
             if let Some(attestation) = &chosen.attestation {
                 let platform = chosen.image.platform().normalised();
                 let attached = attestation.attached(&digest, &platform, &chosen.names);
@@ -88,12 +100,7 @@ impl Documents {
             blobs.push((digest, manifest));
         }
         platforms.append(&mut said);
-        let inner = document(
-            &json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": platforms }),
-        );
-        let digest = Digest::of(&inner);
-        let entry = descriptor(OCI_INDEX, &digest, inner.len() as u64);
-        blobs.push((digest, inner));
+        let entry = index_for(&platforms, &mut blobs);
         let entries = images.first().map(|chosen| index_entries(&entry, chosen));
         let index = json!({
             "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries.unwrap_or_default(),
@@ -107,11 +114,8 @@ impl Documents {
 }
 
 /// An image's layers, and what they are in the archive.
-fn layers_of<'a>(
-    chosen: &'a Chosen,
-    sizes: &HashMap<Digest, u64>,
-) -> (Vec<&'a Digest>, Vec<Value>) {
-    let layers: Vec<&Digest> = chosen.image.layers.iter().map(|layer| &layer.diff_id).collect();
+fn layers_of<'a>(image: &'a Image, sizes: &HashMap<Digest, u64>) -> (Vec<&'a Digest>, Vec<Value>) {
+    let layers: Vec<&Digest> = image.layers.iter().map(|layer| &layer.diff_id).collect();
     let descriptors = layers
         .iter()
         .map(|layer| descriptor(OCI_LAYER, layer, sizes.get(*layer).copied().unwrap_or(0)))
@@ -119,13 +123,34 @@ fn layers_of<'a>(
     (layers, descriptors)
 }
 
-fn manifest_of(chosen: &Chosen, layers: &[Value]) -> Vec<u8> {
+fn manifest_of(image: &Image, layers: &[Value]) -> Vec<u8> {
     document(&json!({
         "schemaVersion": 2,
         "mediaType": OCI_MANIFEST,
-        "config": descriptor(OCI_CONFIG, &chosen.image.id, chosen.image.raw_config.len() as u64),
+        "config": descriptor(OCI_CONFIG, &image.id, image.raw_config.len() as u64),
         "layers": layers,
     }))
+}
+
+fn manifest_entry(manifest: &[u8]) -> Value {
+    descriptor(OCI_MANIFEST, &Digest::of(manifest), manifest.len() as u64)
+}
+
+/// What an index of several platforms has of the image with this manifest.
+fn entry_for(image: &Image, manifest: &[u8]) -> Value {
+    let mut entry = manifest_entry(manifest);
+    entry["platform"] = image.platform().to_json();
+    entry
+}
+
+/// Adds an index of these entries; gives its own entry.
+fn index_for(entries: &[Value], blobs: &mut Vec<(Digest, Vec<u8>)>) -> Value {
+    let index =
+        document(&json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries }));
+    let digest = Digest::of(&index);
+    let entry = descriptor(OCI_INDEX, &digest, index.len() as u64);
+    blobs.push((digest, index));
+    entry
 }
 
 /// One entry for each name; an image without a name has one that names nothing.

@@ -7,6 +7,7 @@ mod lengths;
 mod mirrors;
 mod parents;
 mod patience;
+mod platforms;
 mod proxy;
 mod push;
 mod registry;

@@ -10,6 +10,7 @@ mod outputs;
 mod platforms;
 mod provenance;
 mod secrets;
+mod two_platforms;
 
 use std::fs;
 use std::os::unix::fs::symlink;

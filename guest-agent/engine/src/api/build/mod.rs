@@ -81,7 +81,7 @@ async fn run(
             return Err(told(error, &asked.dockerfile, &text).into());
         }
     };
-    let id = engine.keep_built(&built, &asked.names).await?;
+    let id = engine.keep_built(&[&built], &asked.names).await?;
     drawing.succeeded(&id, &asked.names);
     Ok(())
 }

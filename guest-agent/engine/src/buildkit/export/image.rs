@@ -21,27 +21,30 @@ pub(super) fn is_pushed(exporter: &Exporter) -> bool {
     exporter.r#type == "image" && exporter.attrs.get("push").is_some_and(|push| push == "true")
 }
 
-/// An image in the store.
+/// An image in the store, for one platform or several.
 pub(super) async fn export(
     engine: &Engine,
     context: &BuildContext,
-    built: &Built,
+    built: &[Arc<Built>],
     exporter: &Exporter,
 ) -> Result<Told, BuildError> {
     let names = names(exporter)?;
     let step = OwnStep::begin(context, "exporting to image");
     step.part("exporting layers", 0);
-    let kept = engine.keep_built(built, &names).await;
+    let parts: Vec<&Built> = built.iter().map(Arc::as_ref).collect();
+    let kept = engine.keep_built(&parts, &names).await;
     if kept.is_ok() {
-        step.part(&format!("writing image {}", id(built)), 0);
+        for built in parts {
+            step.part(&format!("writing image {}", id(built)), 0);
+        }
         for name in &names {
             step.part(&format!("naming to {name}"), 0);
         }
     }
-    step.end(kept.map_err(of_engine))?;
+    let id = step.end(kept.map_err(of_engine))?.to_string();
     let mut told = Told::from([
-        ("containerimage.config.digest".to_owned(), id(built).to_string()),
-        ("containerimage.digest".to_owned(), id(built).to_string()),
+        ("containerimage.config.digest".to_owned(), id.clone()),
+        ("containerimage.digest".to_owned(), id),
     ]);
     if !names.is_empty() {
         told.insert("image.name".to_owned(), joined(&names));
@@ -49,23 +52,19 @@ pub(super) async fn export(
     Ok(told)
 }
 
-/// An image at its registry; one for a single platform is in the store as well.
+/// An image in the store and at its registry.
 pub(super) async fn export_and_push(
     engine: &Engine,
     context: &BuildContext,
     (built, attestations): (&[Arc<Built>], &[Option<Attestation>]),
     exporter: &Exporter,
 ) -> Result<Told, BuildError> {
-    let mut told = match built {
-        [built] => export(engine, context, built, exporter).await?,
-        _ => Told::new(),
-    };
+    let mut told = export(engine, context, built, exporter).await?;
     let names = names(exporter)?;
     for name in &names {
         let digest = push(engine, context, outgoing(built, attestations), name).await?;
         told.insert("containerimage.digest".to_owned(), digest);
     }
-    told.insert("image.name".to_owned(), joined(&names));
     Ok(told)
 }
 

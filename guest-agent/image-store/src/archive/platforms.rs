@@ -1,0 +1,67 @@
+//! Which platforms' images an archive has behind one name.
+
+use std::collections::HashSet;
+
+use super::plan::shown;
+use super::spool::{Spool, blob_name};
+use crate::digest::Digest;
+use crate::error::ImageError;
+use crate::platform::Platform;
+use crate::registry::{DOCKER_LIST, Descriptor, ManifestDocument, OCI_INDEX, Parsed};
+
+/// Entries of an index that are looked at; those with the most have a dozen platforms, and as many
+/// words about them.
+const MAX_ENTRIES: usize = 64;
+
+/// Whether there are several behind any of the entries.
+pub(super) fn has_several(spool: &Spool, entries: &[Descriptor]) -> Result<bool, ImageError> {
+    for entry in entries {
+        let is_index = matches!(entry.media_type.as_str(), OCI_INDEX | DOCKER_LIST);
+        if is_index && of(spool, entry)?.len() > 1 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The manifests of an index, each for another platform, that are there with all they need: an
+/// archive need not have what its index lists. What is meant where nobody asks for a platform comes
+/// first. Nothing of what is no index.
+pub(super) fn of(spool: &Spool, entry: &Descriptor) -> Result<Vec<Descriptor>, ImageError> {
+    let shown = shown(entry);
+    let Some(Parsed::Index(entries)) = parsed(spool, entry, &shown)? else { return Ok(Vec::new()) };
+    let mut found: Vec<(Platform, Descriptor)> = Vec::new();
+    let mut known: HashSet<Digest> = HashSet::new();
+    for entry in entries.into_iter().take(MAX_ENTRIES) {
+        let Some(platform) = entry.platform.clone().map(Platform::from) else { continue };
+        // What is said of an image is for nobody to run.
+        if platform.architecture != "unknown"
+            && known.insert(entry.digest.clone())
+            && is_whole(spool, &entry, &shown)?
+        {
+            found.push((platform, entry));
+        }
+    }
+    let first = Platform::default_of(found.iter().map(|(platform, _)| platform));
+    let mut entries: Vec<Descriptor> = found.into_iter().map(|(_, entry)| entry).collect();
+    if let Some(before) = entries.get_mut(..=first) {
+        before.rotate_right(1);
+    }
+    Ok(entries)
+}
+
+fn is_whole(spool: &Spool, entry: &Descriptor, shown: &str) -> Result<bool, ImageError> {
+    let Some(Parsed::Image(manifest)) = parsed(spool, entry, shown)? else { return Ok(false) };
+    let mut blobs = std::iter::once(&manifest.config).chain(&manifest.layers);
+    Ok(blobs.all(|blob| spool.find(&blob_name(&blob.digest)).is_ok()))
+}
+
+/// The document behind an entry; none if it is not there, or none that is known.
+fn parsed(spool: &Spool, entry: &Descriptor, shown: &str) -> Result<Option<Parsed>, ImageError> {
+    if spool.find(&blob_name(&entry.digest)).is_err() {
+        return Ok(None);
+    }
+    let content = spool.small_blob(&entry.digest)?;
+    let (digest, media_type) = (entry.digest.clone(), entry.media_type.clone());
+    Ok(ManifestDocument { digest, media_type, content }.parse(shown).ok())
+}
