@@ -1,9 +1,10 @@
-//! What is in a folder of a container or an image, for whoever looks around in it: Docker's API has
-//! only archives of all that is below, and of images none.
+//! What is in a folder of a container, an image or a volume, for whoever looks around in it: Docker's
+//! API has only archives of all that is below, and of images and volumes none.
 
 use serde::{Deserialize, Serialize};
 
-/// Path of `GET` with `?container=…&path=…` or `?image=…&path=…` → [`Folder`]. Links are followed.
+/// Path of `GET` with `?container=…&path=…`, `?image=…&path=…` or `?volume=…&path=…` → [`Folder`].
+/// Links are followed.
 /// With an image `&layer=…` is one of its layers alone; the lowest is 0.
 pub const PATH: &str = "/naru/folder";
 

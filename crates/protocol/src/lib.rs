@@ -14,6 +14,7 @@ pub mod registries;
 pub mod repository;
 pub mod search;
 pub mod version;
+pub mod volumes;
 
 use serde::{Deserialize, Serialize};
 

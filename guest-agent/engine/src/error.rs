@@ -110,6 +110,14 @@ pub enum EngineError {
         /// The image, as the client named it.
         image: String,
     },
+    /// There is nothing at this path of the volume.
+    #[error("could not find {path} in volume {volume}")]
+    NoSuchVolumeFile {
+        /// The path, as the client gave it.
+        path: String,
+        /// The volume's name.
+        volume: String,
+    },
     /// The image has fewer layers.
     #[error("image {image} has no layer {number}")]
     NoSuchLayer {
@@ -239,6 +247,7 @@ impl EngineError {
             | Self::NoSuchExec(_)
             | Self::NoSuchFile { .. }
             | Self::NoSuchImageFile { .. }
+            | Self::NoSuchVolumeFile { .. }
             | Self::NoSuchLayer { .. }
             | Self::OtherPlatform { .. } => ErrorKind::NotFound,
             Self::NameInUse { .. } => ErrorKind::AlreadyExists,

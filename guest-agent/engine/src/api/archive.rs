@@ -139,7 +139,8 @@ async fn upload(
     let container = Arc::clone(&wanted.container);
     let files = engine.container_files(&container, FilesUse::Write).await?;
     let owner = if query.as_user.0 { engine.container_owner(&container.record())? } else { None };
-    let options = UnpackOptions { keep_kinds: query.keep_kinds.0, owner, room: None };
+    let options =
+        UnpackOptions { keep_kinds: query.keep_kinds.0, owner, ..UnpackOptions::default() };
     let archive = BodyReader::new(body);
     on_own_thread(move || wanted.found(files.unpack(&wanted.path, options, archive))).await?;
     engine.container_event(&container, "extract-to-dir", []);

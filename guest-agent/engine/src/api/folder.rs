@@ -1,4 +1,5 @@
-//! `GET /naru/folder`: what is in a folder of a container, of an image or of one of its layers.
+//! `GET /naru/folder`: what is in a folder of a container, of an image or one of its layers, or of a
+//! volume.
 
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -26,6 +27,7 @@ pub(super) struct FolderQuery {
     container: Option<String>,
     image: Option<String>,
     layer: Option<usize>,
+    volume: Option<String>,
     path: String,
 }
 
@@ -33,11 +35,15 @@ pub(super) async fn list_folder(
     State(engine): State<Engine>,
     Query(query): Query<FolderQuery>,
 ) -> Result<Response, ApiError> {
-    let FolderQuery { container, image, layer, path } = query;
-    let folder = match (container, image, layer) {
-        (Some(container), None, None) => of_container(&engine, container, path).await?,
-        (None, Some(image), layer) => of_image(&engine, image, layer, path).await?,
-        _ => return Err(ApiError::invalid("want a container or an image, perhaps with a layer")),
+    let FolderQuery { container, image, layer, volume, path } = query;
+    let folder = match (container, image, layer, volume) {
+        (Some(container), None, None, None) => of_container(&engine, container, path).await?,
+        (None, Some(image), layer, None) => of_image(&engine, image, layer, path).await?,
+        (None, None, None, Some(volume)) => of_volume(&engine, volume, path).await?,
+        _ => {
+            let want = "want a container, a volume, or an image, perhaps with a layer";
+            return Err(ApiError::invalid(want));
+        }
     };
     Ok(Json(folder).into_response())
 }
@@ -57,6 +63,12 @@ async fn of_image(
 ) -> Result<Folder, EngineError> {
     let files = engine.files_of_image(engine.images().resolve(&name)?, layer).await?;
     let none = move |path| EngineError::NoSuchImageFile { path, image: name };
+    engine.run_blocking(move || look_into(&files.tree, path, none)).await
+}
+
+async fn of_volume(engine: &Engine, name: String, path: String) -> Result<Folder, EngineError> {
+    let files = engine.volume_files(&name).await?;
+    let none = move |path| EngineError::NoSuchVolumeFile { path, volume: name };
     engine.run_blocking(move || look_into(&files.tree, path, none)).await
 }
 

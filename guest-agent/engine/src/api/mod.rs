@@ -48,6 +48,7 @@ mod stats;
 mod system;
 mod top;
 mod transfer;
+mod volume_files;
 mod volumes;
 
 use std::sync::Arc;
@@ -101,6 +102,7 @@ impl Api {
             .merge(stats::routes())
             .merge(top::routes())
             .merge(volumes::routes())
+            .merge(volume_files::routes())
             .merge(naru::routes())
             .merge(networks::routes())
             .merge(buildkit::routes())

@@ -37,8 +37,8 @@ use crate::registries::{keep, with_settings};
 /// How long a container may take to accept a connection.
 const TUNNEL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 
-const CAPABILITIES: [&str; 7] =
-    ["clock", "folder", "ports", "registries", "repository", "search", "tunnel"];
+const CAPABILITIES: [&str; 8] =
+    ["clock", "folder", "ports", "registries", "repository", "search", "tunnel", "volumes"];
 
 type Answer = Result<Response, ApiError>;
 

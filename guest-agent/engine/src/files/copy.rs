@@ -1,12 +1,13 @@
 //! A directory's content, copied with all that belongs to it: owners, modes, times, extended
 //! attributes, links.
 //!
-//! What is copied is an image's, and where it goes a container may be at work already. So links
-//! are copied, never followed, and nothing is opened again by its name that was made here.
+//! What is copied is an image's, or a volume's that containers write to, and where it goes a
+//! container may be at work already. So links are copied, never followed, nothing is opened again
+//! by its name that was made here, and of a file that grows meanwhile as much is copied as it had.
 
 use std::collections::HashMap;
 use std::fs::{File, Metadata};
-use std::io;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
 
@@ -19,12 +20,28 @@ use rustix::io::Errno;
 use super::attributes;
 use super::node::{Node, NodeKind};
 use super::path::split;
+use super::sparse::{Part, parts};
 use super::tree::Tree;
 use super::walk::{DEPTH_MAX, below};
 
+/// So many bytes are copied before somebody is asked whether to go on.
+const PIECE: u64 = 8 << 20;
+/// So many files with several names are remembered; further ones are copied as files of their own.
+const LINKS_MAX: usize = 1 << 17;
+
 /// Copies what is in the directory `from` into the empty `to`, which gets its owner and all.
 pub(crate) fn copy_content(from: &Node, to: &Tree) -> io::Result<()> {
-    let mut copier = Copier { to, ways: Vec::new(), links: HashMap::new() };
+    copy_content_while(from, to, |_| true)
+}
+
+/// The same as long as `go_on` says so, which is told how many bytes more there are.
+pub(crate) fn copy_content_while(
+    from: &Node,
+    to: &Tree,
+    go_on: impl FnMut(u64) -> bool,
+) -> io::Result<()> {
+    let mut copier = Copier { to, ways: Vec::new(), links: HashMap::new(), go_on };
+    asked(&mut copier.go_on, 0)?;
     copier.enter(b"/".to_vec(), from, to.root()?.open_directory()?)?;
     while let Some(way) = copier.ways.last_mut() {
         let Some(entry) = way.from.read() else {
@@ -37,7 +54,11 @@ pub(crate) fn copy_content(from: &Node, to: &Tree) -> io::Result<()> {
         let entry = entry?;
         let name = entry.file_name().to_bytes();
         if !matches!(name, b"." | b"..") {
-            let node = Node::at(way.from.fd()?, name)?;
+            let node = match Node::at(way.from.fd()?, name) {
+                // It went away meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                found => found?,
+            };
             copier.copy(&node, name)?;
         }
     }
@@ -46,14 +67,15 @@ pub(crate) fn copy_content(from: &Node, to: &Tree) -> io::Result<()> {
 
 /// Copies one file into the directory `to`, which is to have nothing of that name.
 pub(crate) fn copy_file(node: &Node, to: &Tree, name: &[u8]) -> io::Result<()> {
-    file(node, to.root()?.open_directory()?.as_fd(), name)
+    file(node, to.root()?.open_directory()?.as_fd(), name, &mut |_| true)
 }
 
-struct Copier<'a> {
+struct Copier<'a, G> {
     to: &'a Tree,
     ways: Vec<Way>,
     /// The first name of each file that has several.
     links: HashMap<(u64, u64), Vec<u8>>,
+    go_on: G,
 }
 
 /// A directory on the way to what is being copied.
@@ -64,7 +86,7 @@ struct Way {
     metadata: Metadata,
 }
 
-impl Copier<'_> {
+impl<G: FnMut(u64) -> bool> Copier<'_, G> {
     fn enter(&mut self, path: Vec<u8>, from: &Node, to: OwnedFd) -> io::Result<()> {
         if self.ways.len() >= DEPTH_MAX {
             return Err(Errno::NAMETOOLONG.into());
@@ -78,6 +100,7 @@ impl Copier<'_> {
 
     fn copy(&mut self, node: &Node, name: &[u8]) -> io::Result<()> {
         let Some(way) = self.ways.last() else { return Ok(()) };
+        asked(&mut self.go_on, 0)?;
         let (here, path) = (way.to.as_fd(), below(&way.path, name));
         let metadata = node.metadata();
         if node.kind() != NodeKind::Directory && metadata.nlink() > 1 {
@@ -86,7 +109,9 @@ impl Copier<'_> {
                 let above = self.to.directory(above)?;
                 return Ok(linkat(above, first, here, name, AtFlags::empty())?);
             }
-            self.links.insert(node.identity(), path.clone());
+            if self.links.len() < LINKS_MAX {
+                self.links.insert(node.identity(), path.clone());
+            }
         }
         match node.kind() {
             NodeKind::Directory => {
@@ -95,7 +120,7 @@ impl Copier<'_> {
                 let made = openat(here, name, flags, Mode::empty())?;
                 self.enter(path, node, made)
             }
-            NodeKind::File => file(node, here, name),
+            NodeKind::File => file(node, here, name, &mut self.go_on),
             NodeKind::Symlink => {
                 symlinkat(node.link()?.as_slice(), here, name)?;
                 let (uid, gid) = owner(metadata);
@@ -110,13 +135,52 @@ impl Copier<'_> {
     }
 }
 
-fn file(node: &Node, here: BorrowedFd<'_>, name: &[u8]) -> io::Result<()> {
+fn asked(go_on: &mut impl FnMut(u64) -> bool, more: u64) -> io::Result<()> {
+    if go_on(more) { Ok(()) } else { Err(Errno::CANCELED.into()) }
+}
+
+fn file(
+    node: &Node,
+    here: BorrowedFd<'_>,
+    name: &[u8],
+    go_on: &mut impl FnMut(u64) -> bool,
+) -> io::Result<()> {
     let mut source = node.open_file()?;
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut copy = File::from(openat(here, name, flags, Mode::RUSR | Mode::WUSR)?);
-    io::copy(&mut source, &mut copy)?;
+    let size = node.metadata().size();
+    match parts(&source, node.metadata())? {
+        None => content(&mut source, &mut copy, size, go_on)?,
+        Some(parts) => {
+            for Part { offset, length } in parts {
+                source.seek(SeekFrom::Start(offset))?;
+                copy.seek(SeekFrom::Start(offset))?;
+                content(&mut source, &mut copy, length, go_on)?;
+            }
+            copy.set_len(size)?;
+        }
+    }
     dress(copy.as_fd(), node.metadata(), &attributes::read(&source)?)?;
     Ok(futimens(&copy, &times(node.metadata()))?)
+}
+
+fn content(
+    source: &mut File,
+    copy: &mut File,
+    size: u64,
+    go_on: &mut impl FnMut(u64) -> bool,
+) -> io::Result<()> {
+    let mut left = size;
+    while left > 0 {
+        let copied = io::copy(&mut source.take(PIECE.min(left)), copy)?;
+        if copied == 0 {
+            // It has become shorter.
+            return Ok(());
+        }
+        asked(go_on, copied)?;
+        left -= copied;
+    }
+    Ok(())
 }
 
 /// Makes a device, a named pipe or a socket that nobody listens on.

@@ -43,6 +43,12 @@ pub enum FilesError {
         /// Where the archive goes.
         destination: String,
     },
+    /// Nothing is in an archive that is to be all there is.
+    #[error("the archive is empty")]
+    EmptyArchive,
+    /// The archive has no end.
+    #[error("the archive is cut off: it has no end")]
+    CutOff,
     /// The archive is broken.
     #[error(transparent)]
     Archive(#[from] UnpackError),
@@ -68,6 +74,8 @@ impl FilesError {
             | Self::OverwriteDirectory { .. }
             | Self::OverwriteFile { .. }
             | Self::Outside { .. }
+            | Self::EmptyArchive
+            | Self::CutOff
             | Self::Archive(_) => ErrorKind::InvalidArgument,
             Self::Io { source, .. } => match Errno::from_io_error(source) {
                 Some(Errno::NOENT) => ErrorKind::NotFound,

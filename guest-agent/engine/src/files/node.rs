@@ -58,7 +58,7 @@ impl Node {
     }
 
     /// Tells it from all others of its machine.
-    pub(super) fn identity(&self) -> (u64, u64) {
+    pub(crate) fn identity(&self) -> (u64, u64) {
         (self.metadata.dev(), self.metadata.ino())
     }
 

@@ -9,6 +9,7 @@ use tar::EntryType;
 
 use super::attributes::{self, Attributes};
 use super::node::{Node, NodeKind};
+use super::sparse::parts;
 use super::tar::{TarMember, TarWriter};
 use super::walk::{Walk, below};
 
@@ -19,6 +20,15 @@ const LINKS_MAX: usize = 1 << 17;
 /// Packs `top`, which is called `name` in the archive, with all that is below it.
 pub(crate) fn pack(out: impl Write, top: &Node, name: &str) -> io::Result<()> {
     let mut packer = Packer::new(out);
+    packer.add(top, name.as_bytes())?;
+    packer.rest()
+}
+
+/// The same as a backup: what comes out of the archive is what went in. Of files with holes only
+/// what is not zeros is written; whoever unpacks it has to know GNU tar's form of these.
+pub(crate) fn pack_with_holes(out: impl Write, top: &Node, name: &str) -> io::Result<()> {
+    let mut packer = Packer::new(out);
+    packer.members.keeps_holes = true;
     packer.add(top, name.as_bytes())?;
     packer.rest()
 }
@@ -63,11 +73,14 @@ pub(super) struct Members<W> {
     links: HashMap<(u64, u64), Vec<u8>>,
     /// What is younger is said to be as old as this, in seconds since 1970.
     latest: i64,
+    /// Whether holes stay holes.
+    keeps_holes: bool,
 }
 
 impl<W: Write> Members<W> {
     pub(super) fn new(out: W) -> Self {
-        Self { tar: TarWriter::new(out), links: HashMap::new(), latest: i64::MAX }
+        let tar = TarWriter::new(out);
+        Self { tar, links: HashMap::new(), latest: i64::MAX, keeps_holes: false }
     }
 
     /// The same, of which nothing is younger than `latest`.
@@ -92,6 +105,8 @@ impl<W: Write> Members<W> {
             NodeKind::Symlink => {
                 self.begin(node, EntryType::Symlink, name, (&node.link()?, &Attributes::new()))
             }
+            // An overlay's mark where no overlay is. It says nothing, and is never unpacked.
+            NodeKind::CharDevice if self.keeps_holes && node.metadata().rdev() == 0 => Ok(()),
             NodeKind::CharDevice => self.plain(node, EntryType::Char, name),
             NodeKind::BlockDevice => self.plain(node, EntryType::Block, name),
             NodeKind::Fifo => self.plain(node, EntryType::Fifo, name),
@@ -110,6 +125,7 @@ impl<W: Write> Members<W> {
             mode: 0o600,
             owner: (0, 0),
             size: 0,
+            real_size: None,
             mtime: of.metadata().mtime().min(self.latest),
             device: (0, 0),
             attributes: &Attributes::new(),
@@ -127,7 +143,12 @@ impl<W: Write> Members<W> {
         }
         let mut file = node.open_file()?;
         let attributes = attributes::read(&file)?;
-        self.begin(node, EntryType::Regular, name, (b"", &attributes))?;
+        let parts = if self.keeps_holes { parts(&file, node.metadata())? } else { None };
+        let member = self.member(node, EntryType::Regular, name, (b"", &attributes));
+        if let Some(parts) = parts {
+            return self.tar.sparse(&member, &mut file, &parts);
+        }
+        self.tar.begin(&member)?;
         self.tar.content(&mut file, node.metadata().size())
     }
 
@@ -140,24 +161,36 @@ impl<W: Write> Members<W> {
         node: &Node,
         kind: EntryType,
         name: &[u8],
-        (link, attributes): (&[u8], &Attributes),
+        of: (&[u8], &Attributes),
     ) -> io::Result<()> {
+        let member = self.member(node, kind, name, of);
+        self.tar.begin(&member)
+    }
+
+    fn member<'a>(
+        &self,
+        node: &Node,
+        kind: EntryType,
+        name: &'a [u8],
+        (link, attributes): (&'a [u8], &'a Attributes),
+    ) -> TarMember<'a> {
         let metadata = node.metadata();
         let device = match kind {
             EntryType::Char | EntryType::Block => (major(metadata.rdev()), minor(metadata.rdev())),
             _ => (0, 0),
         };
-        self.tar.begin(&TarMember {
+        TarMember {
             kind,
             name,
             link,
             mode: metadata.mode() & 0o7777,
             owner: (metadata.uid(), metadata.gid()),
             size: if kind == EntryType::Regular { metadata.size() } else { 0 },
+            real_size: None,
             mtime: metadata.mtime().min(self.latest),
             device,
             attributes,
-        })
+        }
     }
 }
 

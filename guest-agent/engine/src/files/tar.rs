@@ -1,16 +1,20 @@
 //! Writes a tar archive: POSIX headers, with PAX records for what does not fit into them.
 
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, Read, Seek as _, SeekFrom, Write};
 
 use tar::{EntryType, Header};
 
 use super::attributes::Attributes;
+use super::sparse::Part;
 
 const BLOCK: usize = 512;
 const COPY_BUFFER: usize = 64 << 10;
 /// What eleven and seven octal digits hold.
 const SIZE_MAX: u64 = 0o777_7777_7777;
 const ID_MAX: u32 = 0o777_7777;
+/// What a file with holes is called for who does not know of holes.
+const SPARSE_NAME: &[u8] = b"GNUSparseFile.0/file";
 
 /// One member, before its content.
 #[derive(Debug)]
@@ -22,6 +26,8 @@ pub(super) struct TarMember<'a> {
     pub(super) mode: u32,
     pub(super) owner: (u32, u32),
     pub(super) size: u64,
+    /// How large a file with holes is; `size` is then what the archive has of it.
+    pub(super) real_size: Option<u64>,
     /// Seconds since 1970.
     pub(super) mtime: i64,
     /// A device's major and minor number.
@@ -57,7 +63,8 @@ impl<W: Write> TarWriter<W> {
         }
         let mut header = Header::new_ustar();
         header.set_entry_type(member.kind);
-        put(&mut header.as_old_mut().name, member.name);
+        let name = member.real_size.map_or(member.name, |_| SPARSE_NAME);
+        put(&mut header.as_old_mut().name, name);
         put(&mut header.as_old_mut().linkname, member.link);
         header.set_mode(member.mode);
         header.set_uid(member.owner.0.min(ID_MAX).into());
@@ -73,6 +80,30 @@ impl<W: Write> TarWriter<W> {
     /// Writes the `size` bytes that the member was announced with: a file that has become
     /// shorter is filled up, one that has become longer is cut.
     pub(super) fn content(&mut self, file: &mut impl Read, size: u64) -> io::Result<()> {
+        self.bytes(file, size)?;
+        self.pad(size)
+    }
+
+    /// Adds a file of which only `parts` are not zeros, as GNU tar does (PAX, version 1.0): before
+    /// the content stands where its parts go.
+    pub(super) fn sparse(
+        &mut self,
+        member: &TarMember<'_>,
+        file: &mut File,
+        parts: &[Part],
+    ) -> io::Result<()> {
+        let map = map(parts, member.size);
+        let stored = parts.iter().map(|part| part.length).sum::<u64>() + map.len() as u64;
+        self.begin(&TarMember { size: stored, real_size: Some(member.size), ..*member })?;
+        self.out.write_all(&map)?;
+        for part in parts {
+            file.seek(SeekFrom::Start(part.offset))?;
+            self.bytes(file, part.length)?;
+        }
+        self.pad(stored)
+    }
+
+    fn bytes(&mut self, file: &mut impl Read, size: u64) -> io::Result<()> {
         let mut left = size;
         while left > 0 {
             let most = self.buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
@@ -88,7 +119,7 @@ impl<W: Write> TarWriter<W> {
             self.out.write_all(&self.buffer[..count])?;
             left -= count as u64;
         }
-        self.pad(size)
+        Ok(())
     }
 
     /// Ends the archive.
@@ -113,7 +144,12 @@ fn put(field: &mut [u8], value: &[u8]) {
 fn records(member: &TarMember<'_>) -> Vec<u8> {
     const NAME_MAX: usize = 100;
     let mut records = Vec::new();
-    if member.name.len() > NAME_MAX {
+    if let Some(size) = member.real_size {
+        record(&mut records, b"GNU.sparse.major", b"1");
+        record(&mut records, b"GNU.sparse.minor", b"0");
+        record(&mut records, b"GNU.sparse.name", member.name);
+        record(&mut records, b"GNU.sparse.realsize", size.to_string().as_bytes());
+    } else if member.name.len() > NAME_MAX {
         record(&mut records, b"path", member.name);
     }
     if member.link.len() > NAME_MAX {
@@ -134,6 +170,18 @@ fn records(member: &TarMember<'_>) -> Vec<u8> {
         record(&mut records, &[b"SCHILY.xattr.", name.as_slice()].concat(), value);
     }
     records
+}
+
+/// Decimal lines, a count and then pairs, padded to whole blocks. The last part says how long the
+/// file is.
+fn map(parts: &[Part], size: u64) -> Vec<u8> {
+    let end = Part { offset: size, length: 0 };
+    let mut map = format!("{}\n", parts.len() + 1).into_bytes();
+    for Part { offset, length } in parts.iter().chain([&end]) {
+        map.extend_from_slice(format!("{offset}\n{length}\n").as_bytes());
+    }
+    map.resize(map.len().next_multiple_of(BLOCK), 0);
+    map
 }
 
 /// `length key=value\n`, where the length counts its own digits too.
@@ -166,6 +214,7 @@ mod tests {
             mode: 0o4755,
             owner: (3_000_000, 7),
             size: 5,
+            real_size: None,
             mtime: -5,
             device: (0, 0),
             attributes: &attributes,

@@ -28,6 +28,9 @@ pub(crate) struct UnpackOptions {
     pub(crate) owner: Option<(u32, u32)>,
     /// What it may take, if that is bounded.
     pub(crate) room: Option<Room>,
+    /// The archive is all that there is to be: it has an entry at least and its end, and what it
+    /// says of its top is the destination's.
+    pub(crate) whole: bool,
 }
 
 /// Unpacks `archive`, compressed or not, into the directory `destination` of `tree`.
@@ -46,10 +49,15 @@ pub(crate) fn unpack(
     let mut tape = Tape::new(BufReader::with_capacity(BUFFER, bounded));
     let mut unpacker =
         Unpacker { tree, destination, options, parent: None, directory_times: Vec::new() };
+    let mut is_empty = true;
     while let Some(member) = tape.next_member()? {
+        is_empty = false;
         unpacker.apply(&member, &mut tape)?;
     }
     unpacker.finish();
+    if options.whole && (is_empty || !tape.is_closed()) {
+        return Err(if is_empty { FilesError::EmptyArchive } else { FilesError::CutOff });
+    }
     // What follows the archive's end is padding. A client whose request is not read to its end
     // takes the answer for a broken connection.
     tape.read_past_end()?;
@@ -82,7 +90,7 @@ impl<R: Read> Read for Bounded<R> {
 
 impl Unpacker<'_> {
     fn apply<R: Read>(&mut self, member: &Member, tape: &mut Tape<R>) -> Result<(), FilesError> {
-        let Some(path) = self.inside(&member.name)? else { return Ok(()) };
+        let Some(path) = self.inside(&member.name)? else { return self.top(member) };
         let (above, name) = split(&path);
         let parent = match self.parent.take() {
             Some((known, parent)) if known == above => parent,
@@ -111,6 +119,19 @@ impl Unpacker<'_> {
         made.and_then(|()| self.count_one()).map_err(FilesError::io("writing", &path))?;
         self.parent = Some((above.to_vec(), parent));
         Ok(())
+    }
+
+    /// What the archive says of its top.
+    fn top(&mut self, member: &Member) -> Result<(), FilesError> {
+        if !self.options.whole || member.kind != Kind::Directory {
+            return Ok(());
+        }
+        let owner = Owner::new(self.options.owner.unwrap_or((member.uid, member.gid)));
+        self.remember(&below(self.destination, b"."), member.mtime);
+        self.tree
+            .directory(self.destination)
+            .and_then(|top| place::directory(top.as_fd(), b".", member, owner))
+            .map_err(FilesError::io("writing", self.destination))
     }
 
     /// Counts a file's content. What that takes on the disk may be less, but whoever reads it
@@ -213,128 +234,4 @@ impl Unpacker<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::os::unix::fs::{MetadataExt as _, symlink};
-    use std::path::Path;
-
-    use tar::{Builder, EntryType, Header};
-
-    use super::*;
-
-    /// An archive of files (with content) and other members, all of the tests' own user.
-    fn archive(members: &[(EntryType, &str, &str)]) -> Vec<u8> {
-        let mut builder = Builder::new(Vec::new());
-        for (kind, name, content) in members {
-            let mut header = Header::new_gnu();
-            header.set_entry_type(*kind);
-            header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
-            header.set_mode(0o750);
-            header.set_mtime(1_000_000);
-            header.set_uid(rustix::process::getuid().as_raw().into());
-            header.set_gid(rustix::process::getgid().as_raw().into());
-            let body = if *kind == EntryType::Regular { content.as_bytes() } else { b"" };
-            if matches!(kind, EntryType::Symlink | EntryType::Link) {
-                header.set_link_name(content).unwrap();
-            }
-            header.set_size(body.len() as u64);
-            header.set_cksum();
-            builder.append(&header, body).unwrap();
-        }
-        builder.into_inner().unwrap()
-    }
-
-    fn unpacked(
-        root: &Path,
-        keep_kinds: bool,
-        members: &[(EntryType, &str, &str)],
-    ) -> Result<(), FilesError> {
-        let options = UnpackOptions { keep_kinds, ..UnpackOptions::default() };
-        unpack(&Tree::at(root).unwrap(), b"/to", options, archive(members).as_slice())
-    }
-
-    fn root() -> tempfile::TempDir {
-        let directory = tempfile::tempdir().unwrap();
-        fs::create_dir_all(directory.path().join("root/to")).unwrap();
-        fs::create_dir(directory.path().join("host")).unwrap();
-        directory
-    }
-
-    #[test]
-    fn members_become_files_with_their_modes_and_times() {
-        let directory = root();
-        let root = directory.path().join("root");
-        unpacked(
-            &root,
-            true,
-            &[
-                (EntryType::Directory, "dir/", ""),
-                (EntryType::Regular, "dir/file", "content"),
-                (EntryType::Link, "again", "dir/file"),
-                (EntryType::Symlink, "link", "../../../../host"),
-                (EntryType::Fifo, "pipe", ""),
-                (EntryType::Regular, "left/out/file", ""),
-            ],
-        )
-        .unwrap();
-        let to = root.join("to");
-        assert_eq!(fs::read_to_string(to.join("again")).unwrap(), "content");
-        for name in ["dir", "dir/file", "pipe"] {
-            let metadata = fs::metadata(to.join(name)).unwrap();
-            assert_eq!((metadata.mode() & 0o7777, metadata.mtime()), (0o750, 1_000_000), "{name}");
-        }
-        assert_eq!(fs::metadata(to.join("again")).unwrap().nlink(), 2);
-        assert_eq!(fs::read_link(to.join("link")).unwrap(), Path::new("../../../../host"));
-        assert_eq!(fs::metadata(to.join("left")).unwrap().mode() & 0o7777, 0o755);
-    }
-
-    #[test]
-    fn nothing_is_written_outside_of_the_tree() {
-        let directory = root();
-        let root = directory.path().join("root");
-        symlink("../../../../host", root.join("to/relative")).unwrap();
-        symlink(directory.path().join("host"), root.join("to/absolute")).unwrap();
-        fs::write(root.join("secret"), "").unwrap();
-        for name in ["relative/file", "absolute/file"] {
-            unpacked(&root, false, &[(EntryType::Regular, name, "x")])
-                .expect_err("the link leads nowhere inside");
-        }
-        // A file in a link's place takes the link's place.
-        unpacked(&root, false, &[(EntryType::Regular, "relative", "x")]).unwrap();
-        assert_eq!(fs::read_to_string(root.join("to/relative")).unwrap(), "x");
-        for (kind, name, link) in [
-            (EntryType::Regular, "../up", "x"),
-            (EntryType::Regular, "a/../../up", "x"),
-            (EntryType::Link, "link", "../secret"),
-        ] {
-            let error = unpacked(&root, false, &[(kind, name, link)]).unwrap_err();
-            assert!(error.to_string().contains("is outside of \"/to\""), "{error}");
-        }
-        assert_eq!(fs::read_dir(directory.path().join("host")).unwrap().count(), 0);
-    }
-
-    #[test]
-    fn a_later_member_takes_the_place_of_what_is_there() {
-        let directory = root();
-        let root = directory.path().join("root");
-        fs::create_dir_all(root.join("to/full/inner")).unwrap();
-        fs::create_dir_all(root.join("to/merged")).unwrap();
-        fs::write(root.join("to/merged/kept"), "").unwrap();
-        fs::write(root.join("to/file"), "").unwrap();
-        let members = [
-            (EntryType::Regular, "full", "x"),
-            (EntryType::Directory, "file", ""),
-            (EntryType::Directory, "merged", ""),
-        ];
-        for (member, message) in [
-            (members[0], "cannot overwrite directory \"/to/full\" with non-directory \"/to\""),
-            (members[1], "cannot overwrite non-directory \"/to/file\" with directory \"/to\""),
-        ] {
-            let error = unpacked(&root, true, &[member]).unwrap_err();
-            assert_eq!(error.to_string(), message);
-        }
-        unpacked(&root, false, &members).unwrap();
-        assert!(root.join("to/full").is_file() && root.join("to/file").is_dir());
-        assert!(root.join("to/merged/kept").exists(), "directories are merged");
-    }
-}
+mod tests;

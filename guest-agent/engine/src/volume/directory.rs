@@ -1,10 +1,12 @@
 //! Where volumes lie on the disk, and how they come there and go whole.
 
 use std::collections::HashSet;
-use std::fs::{self, DirBuilder, Permissions};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use crate::files::remove_all;
 
@@ -74,6 +76,15 @@ impl VolumeDirectories {
             Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => Ok(()),
             replaced => replaced,
         }
+    }
+
+    /// Puts what was made anew in the place of a volume's data, at once; what was there is where
+    /// the new was.
+    pub(super) fn exchange(&self, name: &str) -> io::Result<()> {
+        let (new, data) = (self.new_data(name), self.data(name));
+        renameat_with(CWD, &new, CWD, &data, RenameFlags::EXCHANGE)?;
+        // It must not come back after the power went.
+        File::open(self.0.join(name))?.sync_all()
     }
 
     /// Takes a volume from its place; it comes back with the next start unless its row goes.
@@ -178,6 +189,24 @@ mod tests {
             volumes.replace_empty(name).unwrap();
             assert_eq!(fs::read_to_string(file).unwrap(), after);
         }
+    }
+
+    #[test]
+    fn what_was_made_anew_is_exchanged_for_what_was_there() {
+        let (_directory, volumes) = directories();
+        made(&volumes, "full", "old");
+        volumes.finish("full").unwrap();
+        made(&volumes, "full", "new");
+        volumes.exchange("full").unwrap();
+        let text = |data: PathBuf| fs::read_to_string(data.join("file")).unwrap();
+        assert_eq!(
+            (text(volumes.data("full")), text(volumes.new_data("full"))),
+            ("new".to_owned(), "old".to_owned())
+        );
+        // Killed before the old one was deleted.
+        volumes.mend(&HashSet::from(["full"])).unwrap();
+        assert_eq!(text(volumes.data("full")), "new");
+        assert_eq!(fs::read_dir(&volumes.0).unwrap().count(), 1);
     }
 
     #[test]

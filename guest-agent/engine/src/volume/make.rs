@@ -97,6 +97,12 @@ impl Drop for PreparedVolume {
 }
 
 impl PreparedVolumes {
+    /// Where the content of `name` is being made, if there was no volume of that name.
+    pub(super) fn fresh_data(&self, name: &str) -> Option<PathBuf> {
+        let volume = self.find(name)?;
+        volume.fresh.is_some().then(|| volume.data())
+    }
+
     pub(super) fn find(&self, name: &str) -> Option<&PreparedVolume> {
         self.0.iter().find(|volume| volume.name() == name)
     }

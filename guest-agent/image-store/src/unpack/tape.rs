@@ -28,6 +28,7 @@ pub struct Tape<R> {
     left: u64,
     /// Zeros between its end and the next header.
     padding: u64,
+    is_closed: bool,
 }
 
 /// What extension headers say about the member after them.
@@ -41,7 +42,7 @@ struct Extensions {
 impl<R: Read> Tape<R> {
     /// Reads the uncompressed archive that `reader` brings.
     pub fn new(reader: R) -> Self {
-        Self { reader, left: 0, padding: 0 }
+        Self { reader, left: 0, padding: 0, is_closed: false }
     }
 
     /// The next member, or `None` at the archive's end. What was not read of the one
@@ -68,6 +69,11 @@ impl<R: Read> Tape<R> {
                 _ => return self.member(&header, extensions).map(Some),
             }
         }
+    }
+
+    /// Whether the zeros have come that stand at an archive's end, so that nothing was cut off.
+    pub fn is_closed(&self) -> bool {
+        self.is_closed
     }
 
     /// Reads what stands behind the archive's end, to the end of the stream.
@@ -137,6 +143,7 @@ impl<R: Read> Tape<R> {
             }
         }
         if block.iter().all(|&byte| byte == 0) {
+            self.is_closed = true;
             return Ok(None);
         }
         let expected = number(&header.as_old().cksum)?;

@@ -103,10 +103,12 @@ mod terminal;
 mod top;
 mod update;
 mod volumes;
+mod volumes_backup;
 mod volumes_content;
 mod volumes_mounts;
 mod volumes_options;
 mod volumes_restart;
+mod volumes_restore;
 
 use anyhow::ensure;
 use naru_test_framework::{DockerHost, Output};

@@ -69,9 +69,9 @@ impl Context {
         let room = Room::of(&tree)
             .map_err(|errno| ContextError::directory("looking at", &self.path)(errno.into()))?;
         let options = UnpackOptions {
-            keep_kinds: false,
             owner: Some((geteuid().as_raw(), getegid().as_raw())),
             room: Some(room),
+            ..UnpackOptions::default()
         };
         unpack(&tree, b"/", options, archive).map_err(ContextError::Unpack)
     }

@@ -37,7 +37,7 @@ pub(super) fn unpack_archive(
     owner: Option<(u32, u32)>,
 ) -> Result<(), CopyError> {
     let room = Room::of(tree.as_fd()).tried("look at", destination)?;
-    let options = UnpackOptions { keep_kinds: false, owner, room: Some(room) };
+    let options = UnpackOptions { owner, room: Some(room), ..UnpackOptions::default() };
     let failed = |source: FilesError| CopyError::Unpack { path: shown(path), source };
     unpack(tree, destination, options, archive).map_err(failed)
 }
