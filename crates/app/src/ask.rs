@@ -1,8 +1,11 @@
 //! Requests to the engine that bollard does not know, at the socket that all clients use.
 
+use std::error::Error;
+use std::time::Duration;
+
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body, Bytes, Incoming};
 use hyper::{Request, Response};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -14,6 +17,8 @@ use crate::{AppError, http, local};
 
 /// The longest line of an answer that comes line by line.
 const MAX_LINE: usize = 1 << 20;
+/// How long the engine may take to read what it is handed: as long as the person waits.
+const HAND_OVER_TIMEOUT: Duration = Duration::from_hours(24);
 
 impl Inner {
     /// The answer's head; the machine has to run.
@@ -26,6 +31,22 @@ impl Inner {
         let connection = local::connect(&self.directories.docker_socket()).await;
         let connection = connection.map_err(|source| AppError::OwnerSilent { source })?;
         http::send(connection, &self.tasks, request).await
+    }
+
+    /// The same of a request with a body that comes piece by piece, for as long as that takes.
+    pub(crate) async fn hand_over<B>(
+        &self,
+        request: Request<B>,
+    ) -> Result<Response<Incoming>, AppError>
+    where
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        self.docker()?;
+        let connection = local::connect(&self.directories.docker_socket()).await;
+        let connection = connection.map_err(|source| AppError::OwnerSilent { source })?;
+        http::send_within(HAND_OVER_TIMEOUT, connection, &self.tasks, request).await
     }
 
     /// The whole answer, which is JSON.

@@ -1,10 +1,11 @@
 //! HTTP/1.1 over a byte stream that is there already: one connection, one request.
 
+use std::error::Error;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, UPGRADE};
 use hyper::upgrade::{self, Upgraded};
@@ -35,6 +36,22 @@ pub(crate) async fn send<S>(
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
+    send_within(ANSWER_DEADLINE, stream, tasks, request).await
+}
+
+/// The same of a request whose answer may take so long, its own body included.
+pub(crate) async fn send_within<S, B>(
+    deadline: Duration,
+    stream: S,
+    tasks: &TaskTracker,
+    request: Request<B>,
+) -> Result<Response<Incoming>, AppError>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
     let path = request.uri().path().to_owned();
     let exchange = async {
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
@@ -42,7 +59,7 @@ where
         tasks.spawn(async move { drop(connection.with_upgrades().await) });
         sender.send_request(request).await
     };
-    let response = timeout(ANSWER_DEADLINE, exchange)
+    let response = timeout(deadline, exchange)
         .await
         .map_err(|_| AppError::Deadline { what: "the engine's answer" })?
         .map_err(|source| AppError::Http { path: path.clone(), source })?;
@@ -117,5 +134,36 @@ fn message_of(body: &[u8], status: StatusCode) -> String {
     match serde_json::from_slice::<Failure>(body) {
         Ok(failure) => failure.message,
         Err(_) => format!("the engine answered {status}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use futures::stream;
+    use http_body_util::StreamBody;
+    use hyper::body::Frame;
+    use tokio::io::{AsyncReadExt as _, duplex};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_that_is_given_up_breaks_off_and_has_no_end() {
+        let (ours, mut theirs) = duplex(4096);
+        let piece = || Ok::<_, io::Error>(Frame::data(Bytes::from_static(b"piece")));
+        let body = StreamBody::new(stream::repeat_with(piece));
+        let request = Request::put("/archive").body(body).unwrap();
+        let tasks = TaskTracker::new();
+        let mut begun = [0; 64];
+        tokio::select! {
+            answer = send_within(ANSWER_DEADLINE, ours, &tasks, request) => {
+                panic!("nobody answered: {answer:?}");
+            }
+            read = theirs.read_exact(&mut begun) => drop(read.unwrap()),
+        }
+        let mut rest = Vec::new();
+        timeout(ANSWER_DEADLINE, theirs.read_to_end(&mut rest)).await.unwrap().unwrap();
+        assert!(!rest.ends_with(b"0\r\n\r\n"), "it looks whole");
     }
 }

@@ -71,6 +71,12 @@ macro_rules! commands {
             "volume.inspect" volume_inspect(VolumeRef) -> Inspection;
             "volume.create" volume_create(VolumeCreate) -> VolumeRef;
             "volume.remove" volume_remove(VolumeRef) -> ();
+            "volume.folder" volume_folder(VolumePath) -> FolderListing;
+            "volume.file" volume_file(VolumePath) -> FileText;
+            "volume.download" volume_download(VolumeDownload) -> ();
+            "volume.backup" volume_backup(VolumeBackup, stream FileProgress) -> ();
+            "volume.restore" volume_restore(VolumeRestore, stream FileProgress) -> ();
+            "volume.clone" volume_clone(VolumeClone, stream FileProgress) -> ();
             "network.list" network_list(()) -> Vec<NetworkSummary>;
             "network.inspect" network_inspect(NetworkRef) -> Inspection;
             "network.create" network_create(NetworkCreate) -> NetworkRef;

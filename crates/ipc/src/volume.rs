@@ -59,6 +59,69 @@ pub struct VolumeCreate {
     pub name: String,
 }
 
+/// A path in a volume.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct VolumePath {
+    /// The volume.
+    pub name: String,
+    /// From the volume's top.
+    pub path: String,
+}
+
+/// `volume.download`: a copy on this computer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct VolumeDownload {
+    /// The volume.
+    pub name: String,
+    /// The path in the volume.
+    pub path: String,
+    /// The file to write, as the person chose it; what is there is replaced.
+    pub local: String,
+    /// Whether it is a folder, of which an archive is written.
+    pub folder: bool,
+}
+
+/// `volume.backup`: all files of a volume in one archive. `stream.close` ends it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct VolumeBackup {
+    /// The volume.
+    pub name: String,
+    /// The file to write; what is there is replaced.
+    pub path: String,
+    /// Chosen by the window; `stream.close` names it.
+    pub stream_id: String,
+}
+
+/// `volume.restore`: an archive becomes all that is in a volume, which is made if there is none.
+/// `stream.close` ends it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct VolumeRestore {
+    /// The volume.
+    pub name: String,
+    /// The file to read.
+    pub path: String,
+    /// What is in the volume may go; else one that is not empty is refused.
+    pub replace: bool,
+    /// Chosen by the window; `stream.close` names it.
+    pub stream_id: String,
+}
+
+/// `volume.clone`: a volume with the files of another. `stream.close` ends it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct VolumeClone {
+    /// The volume that there is.
+    pub name: String,
+    /// The name of the new one.
+    pub to: String,
+    /// Chosen by the window; `stream.close` names it.
+    pub stream_id: String,
+}
+
 /// Names one volume.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[ts(export)]

@@ -6,6 +6,7 @@ import { views, type AppState, type View } from "./app.svelte";
 import { saveDiagnostics } from "./diagnostics.svelte";
 import { askToFreeCache, askToRestart, askToStop } from "./questions";
 import { containerActions, imageActions, networkActions, projectActions, volumeActions } from "./thing_actions";
+import { restore, restoreLine } from "./volume_deeds";
 
 /** What an action is about; its words are the catalogue's `palette.groups`. */
 export type ActionGroup = "go" | "container" | "image" | "volume" | "network" | "project" | "machine" | "window";
@@ -122,7 +123,16 @@ const makingActions = (app: AppState): Action[] => {
       app.making = kind;
     },
   });
-  return [make("volume", app.t.volumes.create), make("network", app.t.networks.create)];
+  const restoring: Action = {
+    id: "restore-volume",
+    title: app.t.backup.restoreAny,
+    group: "volume",
+    shortcut: null,
+    command: restoreLine(app, "NAME", "FILE"),
+    blocked,
+    run: () => void restore(app, null),
+  };
+  return [make("volume", app.t.volumes.create), restoring, make("network", app.t.networks.create)];
 };
 
 /** What there is to do with images that are not here yet, or with many. */

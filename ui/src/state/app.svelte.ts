@@ -43,6 +43,8 @@ export type OpenDialog =
   | { kind: "prune" | "build" | "compose" }
   | { kind: "down"; project: Project }
   | { kind: "tag"; image: string }
+  | { kind: "restore"; path: string; volume: string }
+  | { kind: "clone"; volume: string }
   | { kind: "rename" | "commit" | "edit"; container: ContainerSummary };
 
 /** Everything the window knows, and how it hears of changes. */
@@ -101,7 +103,7 @@ export class AppState {
     this.builds = new Builds(host, (build) => tellOfBuild(this, build));
     this.containers = new Containers(host, (death) => tellOfDeath(this, death));
     this.compositions = new Compositions(host);
-    this.volumes = new Volumes(host);
+    this.volumes = new Volumes(host, (transfer) => tellOfTransfer(this, transfer));
     this.networks = new Networks(host);
     this.preferences = new Preferences(host);
     this.i18n = new I18n(() => this.preferences.settings?.language ?? "system");
@@ -169,6 +171,11 @@ export class AppState {
     return this.#choose(() => this.host.pickFile());
   }
 
+  /** Lets the person choose where a file goes that is called `name` unless they say otherwise. */
+  chooseNewFile(name: string): Promise<string | null> {
+    return this.#choose(() => this.host.saveFile(name));
+  }
+
   /** Builds an image, and shows how that goes. */
   async build(request: Omit<ImageBuild, "stream_id">, dockerfile: string): Promise<void> {
     const build = new Build(request, dockerfile);
@@ -221,7 +228,7 @@ export class AppState {
   async save(images: readonly string[]): Promise<void> {
     const [first = "images"] = images.length === 1 ? images : [];
     const name = `${first.replace(/^sha256:(.{12}).*$/, "$1").replaceAll(/[^\w.-]+/g, "-")}.tar`;
-    const path = await this.#choose(() => this.host.saveFile(name));
+    const path = await this.chooseNewFile(name);
     if (path === null) return;
     this.view = "images";
     await this.images.save(images, path);

@@ -1,10 +1,10 @@
 import { errorText } from "../lib/i18n/errors";
 import type { IpcError, MachineState, MachineStatus } from "../lib/ipc/bindings";
 import type { IpcFailure } from "../lib/ipc/failure";
-import type { AppState } from "./app.svelte";
+import type { AppState, View } from "./app.svelte";
 import type { Build } from "./builds.svelte";
 import type { Death } from "./containers.svelte";
-import type { Transfer } from "./transfers.svelte";
+import type { Transfer, TransferKind } from "./transfers.svelte";
 
 /** Says by the system what has ended while the person looks elsewhere: who looks sees it. */
 const tell = async (app: AppState, title: string, failure: IpcFailure | IpcError | null): Promise<void> => {
@@ -17,9 +17,20 @@ const tell = async (app: AppState, title: string, failure: IpcFailure | IpcError
   }
 };
 
-/** Says in a notice what went well on the screen of the images, to who is at another one. */
-const notice = (app: AppState, text: string): void => {
-  if (app.view !== "images") app.toasts.say(text);
+/** Says in a notice what went well on the screen `home`, to who is at another one. */
+const notice = (app: AppState, home: View, text: string): void => {
+  if (app.view !== home) app.toasts.say(text);
+};
+
+/** The screen that shows how far they are. */
+const HOMES: Readonly<Record<TransferKind, View>> = {
+  pull: "images",
+  push: "images",
+  save: "images",
+  load: "images",
+  backup: "volumes",
+  restore: "volumes",
+  clone: "volumes",
 };
 
 /** What was cancelled ended as the person wanted. */
@@ -27,7 +38,7 @@ export const tellOfTransfer = (app: AppState, { kind, name, brought, outcome, fa
   const words = app.t.transfer[kind];
   if (outcome === "done") {
     const text = words.done(brought.length > 0 ? brought.join(", ") : name);
-    notice(app, text);
+    notice(app, HOMES[kind], text);
     void tell(app, text, null);
   } else if (outcome === "failed") void tell(app, words.failed(name), failure);
 };
@@ -36,7 +47,7 @@ export const tellOfBuild = (app: AppState, { request, outcome, took, failure }: 
   const t = app.t.build;
   if (outcome === "done") {
     const text = t.done(request.name, app.i18n.format.seconds(took ?? 0));
-    notice(app, text);
+    notice(app, "images", text);
     void tell(app, text, null);
   } else if (outcome === "failed") void tell(app, t.failed(request.name), failure);
 };

@@ -7,6 +7,7 @@ import { isLive, type Verb } from "./containers.svelte";
 import { projectsOf } from "./projects";
 import { deedsOf } from "./deeds";
 import { askToRemoveContainers, askToRemoveImages, askToRemoveNetworks, askToRemoveVolumes } from "./questions";
+import { volumeDeedsOf } from "./volume_deeds";
 
 /** Where the focus goes after a removal is the screen's business; from here it goes nowhere. */
 const nothing = () => undefined;
@@ -131,6 +132,9 @@ export const volumeActions = (app: AppState, volume: VolumeSummary): Action[] =>
       app.view = "volumes";
       app.volume = name;
     }),
+    ...volumeDeedsOf(app, volume).map(({ id, label, command, run }) =>
+      action("volume", `${id}-volume-${name}`, label, command, run),
+    ),
     action(
       "volume",
       `remove-volume-${name}`,

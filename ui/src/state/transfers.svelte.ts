@@ -12,16 +12,16 @@ const FINISHED = new Set(["Pull complete", "Already exists", "Pushed", "Layer al
 const MOVING = new Set(["Downloading", "Pushing"]);
 const BEFORE = new Set(["Pulling fs layer", "Waiting"]);
 
-export type TransferKind = "pull" | "push" | "save" | "load";
+export type TransferKind = "pull" | "push" | "save" | "load" | "backup" | "restore" | "clone";
 
 export const isFinished = ({ status }: PullProgress): boolean =>
   FINISHED.has(status) || status.startsWith("Mounted from");
 
-/** Images on their way: what the engine last said of it, and how it ended. */
+/** Images, or a volume's files, on their way: what the engine last said of it, and how it ended. */
 export class Transfer {
   readonly id = newId("transfer");
   readonly kind: TransferKind;
-  /** The image or images, or the file. */
+  /** The image or images, the file, or the volume. */
   readonly name: string;
   /** Does the same once more. */
   readonly again: () => void;

@@ -47,7 +47,8 @@ impl App {
         Ok(self.folder(&format!("image={}{layer}", encoded(&image)), &path).await?)
     }
 
-    async fn folder(&self, of: &str, path: &str) -> Result<FolderListing, AppError> {
+    /// What is in a folder of what `of` says, in the words of the engine's query.
+    pub(super) async fn folder(&self, of: &str, path: &str) -> Result<FolderListing, AppError> {
         let path = format!("{}?{of}&path={}", folder::PATH, encoded(path));
         let request = http::request(Method::GET, &path, None, Vec::new())?;
         let Folder { entries, more } = self.inner.ask_json("the folder", request).await?;
@@ -148,7 +149,7 @@ impl App {
 }
 
 /// What was being done when an archive broke off.
-const READING: &str = "read the engine's archive";
+pub(super) const READING: &str = "read the engine's archive";
 
 /// Work that blocks, on a thread for such.
 pub(super) async fn blocking<T: Send + 'static>(

@@ -22,6 +22,7 @@ mod remake;
 mod stats;
 mod terminal;
 mod volume;
+mod volume_files;
 
 pub(crate) use container::published;
 

@@ -281,6 +281,20 @@ export class FakeHost implements Host {
       this.volumes = this.volumes.filter((each) => each.name !== name);
       return Promise.resolve(null);
     },
+    "volume.backup": (_, onItem) => {
+      onItem({ bytes: 2_000_000, total: null });
+      return Promise.resolve(null);
+    },
+    "volume.restore": ({ name }, onItem) => {
+      onItem({ bytes: 2_000_000, total: 4_000_000 });
+      if (!this.volumes.some((each) => each.name === name)) this.volumes = [...this.volumes, fakeVolume(name)];
+      return Promise.resolve(null);
+    },
+    "volume.clone": ({ to }, onItem) => {
+      onItem({ bytes: 2_000_000, total: null });
+      if (!this.hanging.has("volume.clone")) this.volumes = [...this.volumes, fakeVolume(to)];
+      return Promise.resolve(null);
+    },
     "network.list": () => Promise.resolve(this.networks),
     "network.inspect": ({ id }) => Promise.resolve({ json: JSON.stringify({ Id: id, Driver: "bridge" }, null, 2) }),
     "network.create": ({ name, internal, subnet }) => {

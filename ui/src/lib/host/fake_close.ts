@@ -152,6 +152,9 @@ export class FakeCloseUp {
     },
     "container.changes": () => Promise.resolve(this.changes),
     "container.folder": ({ path }) => Promise.resolve(this.folders.get(path) ?? { entries: [], more: false }),
+    "volume.folder": ({ path }) => Promise.resolve(this.folders.get(path) ?? { entries: [], more: false }),
+    "volume.file": ({ path }) => Promise.resolve(this.texts.get(path) ?? { text: null, size: 4096 }),
+    "volume.download": () => Promise.resolve(null),
     "image.folder": ({ layer, path }) =>
       Promise.resolve(this.folders.get(layer === null ? path : `${layer}:${path}`) ?? { entries: [], more: false }),
     "container.file": ({ path }) => Promise.resolve(this.texts.get(path) ?? { text: null, size: 4096 }),

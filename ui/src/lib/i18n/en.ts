@@ -1,9 +1,11 @@
+import { backup } from "./backup.en";
 import { build } from "./build.en";
 import { compose } from "./compose.en";
 import { tour } from "./tour.en";
 
 /** English, and the shape that every other catalogue has to fill. */
 export const en = {
+  backup,
   build,
   compose,
   tour,
@@ -277,6 +279,24 @@ export const en = {
       done: (name: string) => `${name} is ready`,
       cancelled: (name: string) => `Loading ${name} was cancelled`,
       failed: (name: string) => `${name} could not be loaded`,
+    },
+    backup: {
+      doing: (name: string) => `Backing up ${name}`,
+      done: (name: string) => `${name} was backed up`,
+      cancelled: (name: string) => `Backing up ${name} was cancelled; nothing was left`,
+      failed: (name: string) => `${name} could not be backed up`,
+    },
+    restore: {
+      doing: (name: string) => `Restoring ${name}`,
+      done: (name: string) => `${name} was restored`,
+      cancelled: (name: string) => `Restoring ${name} was cancelled; nothing was changed`,
+      failed: (name: string) => `${name} could not be restored; nothing was changed`,
+    },
+    clone: {
+      doing: (name: string) => `Copying to ${name}`,
+      done: (name: string) => `${name} is ready`,
+      cancelled: (name: string) => `Copying to ${name} was cancelled; nothing was left`,
+      failed: (name: string) => `${name} could not be made`,
     },
     speed: (bytes: string) => `${bytes}/s`,
     left: (time: string) => `${time} left`,

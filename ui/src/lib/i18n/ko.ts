@@ -1,3 +1,4 @@
+import { backup } from "./backup.ko";
 import { build } from "./build.ko";
 import { compose } from "./compose.ko";
 import type { Messages } from "./i18n.svelte";
@@ -5,6 +6,7 @@ import { tour } from "./tour.ko";
 
 /** Korean. */
 export const ko: Messages = {
+  backup,
   build,
   compose,
   tour,
@@ -273,6 +275,24 @@ export const ko: Messages = {
       done: (name) => `${name} 준비 완료`,
       cancelled: (name) => `${name} 불러오기를 취소했습니다`,
       failed: (name) => `${name} 파일을 불러오지 못했습니다`,
+    },
+    backup: {
+      doing: (name) => `${name} 백업하는 중`,
+      done: (name) => `${name} 백업 완료`,
+      cancelled: (name) => `${name} 백업을 취소했습니다. 남은 파일은 없습니다`,
+      failed: (name) => `${name} 볼륨을 백업하지 못했습니다`,
+    },
+    restore: {
+      doing: (name) => `${name} 복원하는 중`,
+      done: (name) => `${name} 복원 완료`,
+      cancelled: (name) => `${name} 복원을 취소했습니다. 바뀐 것은 없습니다`,
+      failed: (name) => `${name} 볼륨을 복원하지 못했습니다. 바뀐 것은 없습니다`,
+    },
+    clone: {
+      doing: (name) => `${name}에 복제하는 중`,
+      done: (name) => `${name} 준비 완료`,
+      cancelled: (name) => `${name}에 복제하기를 취소했습니다. 남은 것은 없습니다`,
+      failed: (name) => `${name} 볼륨을 만들지 못했습니다`,
     },
     speed: (bytes) => `초당 ${bytes}`,
     left: (time) => `${time} 남음`,

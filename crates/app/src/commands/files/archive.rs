@@ -17,7 +17,7 @@ use crate::private_file::beside;
 const SHOWN: u64 = 256 << 10;
 
 /// The beginning of the one file in `archive`.
-pub(super) fn text(archive: impl Read) -> Result<FileText, AppError> {
+pub(in crate::commands) fn text(archive: impl Read) -> Result<FileText, AppError> {
     with_file(archive, |size, content| {
         let mut bytes = Vec::new();
         let read = content.take(SHOWN).read_to_end(&mut bytes);
@@ -61,7 +61,7 @@ fn readable(mut bytes: Vec<u8>) -> Option<String> {
 }
 
 /// Writes the one file in `archive` to `path`, in the place of what is there.
-pub(super) fn unpack_file(archive: impl Read, path: &Path) -> Result<(), AppError> {
+pub(in crate::commands) fn unpack_file(archive: impl Read, path: &Path) -> Result<(), AppError> {
     let part = beside(path, &format!("part-{}", std::process::id()));
     let written = with_file(archive, |_, content| {
         let mut file = File::create(&part).map_err(|source| failed("create", &part, source))?;

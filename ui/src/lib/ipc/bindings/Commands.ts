@@ -74,8 +74,13 @@ import type { TerminalOpen } from "./TerminalOpen";
 import type { TerminalResize } from "./TerminalResize";
 import type { TerminalWrite } from "./TerminalWrite";
 import type { TrayWords } from "./TrayWords";
+import type { VolumeBackup } from "./VolumeBackup";
+import type { VolumeClone } from "./VolumeClone";
 import type { VolumeCreate } from "./VolumeCreate";
+import type { VolumeDownload } from "./VolumeDownload";
+import type { VolumePath } from "./VolumePath";
 import type { VolumeRef } from "./VolumeRef";
+import type { VolumeRestore } from "./VolumeRestore";
 import type { VolumeSize } from "./VolumeSize";
 import type { VolumeSummary } from "./VolumeSummary";
 
@@ -145,6 +150,12 @@ export interface Commands {
   "volume.inspect": [VolumeRef, Inspection, never];
   "volume.create": [VolumeCreate, VolumeRef, never];
   "volume.remove": [VolumeRef, null, never];
+  "volume.folder": [VolumePath, FolderListing, never];
+  "volume.file": [VolumePath, FileText, never];
+  "volume.download": [VolumeDownload, null, never];
+  "volume.backup": [VolumeBackup, null, FileProgress];
+  "volume.restore": [VolumeRestore, null, FileProgress];
+  "volume.clone": [VolumeClone, null, FileProgress];
   "network.list": [null, Array<NetworkSummary>, never];
   "network.inspect": [NetworkRef, Inspection, never];
   "network.create": [NetworkCreate, NetworkRef, never];
