@@ -5,6 +5,7 @@ mod build;
 mod compose;
 mod disk;
 mod person;
+mod volumes;
 mod words;
 
 use std::io::{Read, Write};
