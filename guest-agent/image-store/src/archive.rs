@@ -9,7 +9,8 @@ mod plan;
 mod platforms;
 mod spool;
 
-use std::fs::File;
+use std::collections::HashSet;
+use std::fs::{self, File};
 use std::io;
 use std::sync::Arc;
 
@@ -135,6 +136,7 @@ impl ImageStore {
         let _pins: Vec<Pin> =
             config.diff_ids.iter().map(|diff_id| self.layer_store().pin(diff_id)).collect();
         let wanted = config.diff_ids.iter().zip(&image.layers);
+        self.check_room(self.bytes_to_come(spool, wanted.clone())?)?;
         let mut layers = Vec::with_capacity(config.diff_ids.len());
         for (diff_id, (name, blob)) in wanted {
             layers.push(self.load_layer(spool, diff_id, name, blob.as_ref(), progress).boxed());
@@ -157,6 +159,23 @@ impl ImageStore {
             parent: None,
         })
         .await
+    }
+
+    /// What the layers that are not here take in the archive; they do not become smaller.
+    fn bytes_to_come<'a>(
+        &self,
+        spool: &Spool,
+        wanted: impl Iterator<Item = (&'a Digest, &'a (String, Option<LayerBlob>))>,
+    ) -> Result<u64, ImageError> {
+        let (mut bytes, mut counted) = (0_u64, HashSet::new());
+        for (diff_id, (name, _)) in wanted {
+            if counted.insert(diff_id) && !self.has_layer(diff_id)? {
+                let path = spool.find(name)?;
+                let found = fs::metadata(&path).map_err(ImageError::io("inspect", &path))?;
+                bytes = bytes.saturating_add(found.len());
+            }
+        }
+        Ok(bytes)
     }
 
     async fn load_layer(

@@ -12,6 +12,7 @@ use crate::digest::Digest;
 use crate::reference::ReferenceError;
 use crate::registry::{RegistryError, WebError};
 use crate::remove::RemoveConflict;
+use crate::room::Kept;
 use crate::unpack::UnpackError;
 
 /// A failure of the image store.
@@ -121,6 +122,9 @@ pub enum ImageError {
         /// How much may be written.
         free: u64,
     },
+    /// The rest of the disk is for others.
+    #[error(transparent)]
+    Kept(Kept),
     /// Reading or writing the store failed.
     #[error("{operation} {path}")]
     Io {
@@ -175,6 +179,7 @@ impl ImageError {
             Self::Web(error) => error.kind(),
             Self::DiskFull { .. }
             | Self::NoRoom { .. }
+            | Self::Kept(_)
             | Self::Io { .. }
             | Self::Database { .. } => ErrorKind::Internal,
             Self::NewerIndex { .. } | Self::NoRecord { .. } => ErrorKind::Precondition,
@@ -186,6 +191,7 @@ impl ImageError {
     pub(crate) fn io(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| match source.kind() {
+            _ if let Some(kept) = Kept::of(&source) => Self::Kept(kept),
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { path },
             _ => Self::Io { operation, path, source },
         }
@@ -201,7 +207,7 @@ impl ImageError {
             | UnpackError::Read(source)
                 if source.kind() == io::ErrorKind::StorageFull =>
             {
-                Self::DiskFull { path }
+                Self::io("unpack", &path)(source)
             }
             source => Self::Unpack { layer, source },
         }

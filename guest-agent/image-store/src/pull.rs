@@ -61,7 +61,7 @@ impl ImageStore {
         progress: Progress<'_>,
     ) -> Result<Pulled, ImageError> {
         let pulled = self.pull_from_any(reference, platform, credentials, progress).await;
-        if matches!(pulled, Err(ImageError::DiskFull { .. })) {
+        if matches!(pulled, Err(ImageError::DiskFull { .. } | ImageError::Kept(_))) {
             // Layers of the failed pull would keep the disk full.
             self.collect_layers().await?;
         }

@@ -156,6 +156,11 @@ impl ImageStore {
         self.layer_store().archive(diff_id, self.index())
     }
 
+    /// Refuses what is so large, where there is no room for it.
+    pub fn check_room(&self, bytes: u64) -> Result<(), ImageError> {
+        self.layer_store().check_space(bytes)
+    }
+
     /// Whether the layer need not be fetched.
     pub(crate) fn has_layer(&self, diff_id: &Digest) -> Result<bool, ImageError> {
         self.layer_store().has(diff_id, self.index())

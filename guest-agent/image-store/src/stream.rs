@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::digest::Digest;
 use crate::gzip::Gunzip;
+use crate::ratio::within_reason;
 
 /// Chunks on their way. When the reader is the slower one, the HTTP client reads some 400 KiB
 /// at once; when it is not, few are on their way.
@@ -112,23 +113,27 @@ pub(crate) fn buffered<R: Read>(reader: R) -> BufReader<R> {
 }
 
 /// Decompresses `reader` by what its first bytes are, as Docker does: media types lie.
+/// What becomes more than is reasonable ends in an error.
 pub fn decompressed<'a, R: BufRead + 'a>(mut reader: R) -> io::Result<Box<dyn Read + 'a>> {
     let start = reader.fill_buf()?;
     if start.starts_with(GZIP_MAGIC) {
-        return Ok(Box::new(Gunzip::new(reader)));
+        return Ok(Box::new(within_reason(reader, |reader| Ok(Gunzip::new(reader)))?));
     }
     if start.starts_with(BZIP2_MAGIC) {
-        return Ok(Box::new(MultiBzDecoder::new(reader)));
+        return Ok(Box::new(within_reason(reader, |reader| Ok(MultiBzDecoder::new(reader)))?));
     }
     if start.starts_with(XZ_MAGIC) {
         let stream = Stream::new_stream_decoder(XZ_MEMORY_MAX, CONCATENATED)?;
-        return Ok(Box::new(XzDecoder::new_stream(reader, stream)));
+        let decoder = |reader| Ok(XzDecoder::new_stream(reader, stream));
+        return Ok(Box::new(within_reason(reader, decoder)?));
     }
     let skippable = start.len() > 3 && start[0] >> 4 == 5 && &start[1..4] == ZSTD_SKIPPABLE_MAGIC;
     if start.starts_with(ZSTD_MAGIC) || skippable {
-        let mut decoder = zstd::Decoder::with_buffer(reader)?;
-        decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
-        return Ok(Box::new(decoder));
+        return Ok(Box::new(within_reason(reader, |reader| {
+            let mut decoder = zstd::Decoder::with_buffer(reader)?;
+            decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
+            Ok(decoder)
+        })?));
     }
     Ok(Box::new(reader))
 }

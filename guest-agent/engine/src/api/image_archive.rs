@@ -2,7 +2,7 @@
 
 use std::io;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use futures::TryStreamExt as _;
@@ -77,6 +77,8 @@ pub(super) async fn load(
         "" => None,
         text => Some(platform(text)?),
     };
+    // Known ahead when the client says it; what is compressed needs more.
+    engine.images().check_room(body.size_hint().lower()).map_err(EngineError::from)?;
     let bytes = body.into_data_stream().map_err(io::Error::other);
     let archive = StreamReader::new(Box::pin(bytes));
     let quiet = query.quiet.0;

@@ -4,7 +4,7 @@
 use std::io::{self, ErrorKind};
 use std::task::Poll;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{FromRequestParts as _, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use bollard_stubs::models::ContainerConfig;
@@ -25,7 +25,7 @@ use super::query::Query;
 use super::transfer::BodyReader;
 use crate::changes::apply_changes;
 use crate::engine::Engine;
-use crate::error::Result;
+use crate::error::{EngineError, Result};
 use crate::image_document::{Base, ImageDocument};
 use crate::sys::trim_heap;
 
@@ -90,6 +90,7 @@ impl Import {
             let fetching = engine.clone();
             return lines::answer(&engine, |lines| self.fetch(fetching, url, lines)).await;
         }
+        engine.images().check_room(body.size_hint().lower()).map_err(EngineError::from)?;
         let id = self.take(&engine, BodyReader::new(body)).await;
         trim_heap();
         let line = format!("{}\r\n", json!({ "status": id?.to_string() }));
@@ -98,6 +99,7 @@ impl Import {
 
     async fn fetch(self, engine: Engine, url: WebUrl, lines: Lines) -> Result<()> {
         let file = engine.images().fetch(&url).await?;
+        engine.images().check_room(file.size().unwrap_or(0))?;
         lines.send(json!({ "status": format!("Downloading from {url}") }));
         // The archive is read on a thread of its own, which is to end when this is dropped.
         let given_up = CancellationToken::new();

@@ -9,6 +9,7 @@ use super::error::ArchiveError;
 use crate::digest::Digest;
 use crate::error::ImageError;
 use crate::layers::Ingest;
+use crate::room::{Kept, Room, WhileRoom};
 use crate::stream::{buffered, decompressed};
 use crate::unpack::{Kind, Tape, UnpackError, clean_name};
 
@@ -44,7 +45,8 @@ impl Spool {
     pub(super) fn read(archive: impl Read, ingest: Ingest) -> Result<Self, ImageError> {
         let reader =
             decompressed(buffered(archive)).map_err(|error| refused(UnpackError::Read(error)))?;
-        let mut tape = Tape::new(buffered(reader));
+        let room = Room::of(ingest.path()).map_err(ImageError::io("inspect", ingest.path()))?;
+        let mut tape = Tape::new(WhileRoom::new(buffered(reader), room));
         let mut spool = Self { ingest, members: HashMap::new(), names: 0 };
         let mut buffer = vec![0; COPY_BUFFER];
         let mut number = 0;
@@ -125,7 +127,10 @@ impl Spool {
 }
 
 fn refused(error: UnpackError) -> ImageError {
-    ArchiveError::from(error).into()
+    match error {
+        UnpackError::Read(source) if let Some(kept) = Kept::of(&source) => ImageError::Kept(kept),
+        error => ArchiveError::from(error).into(),
+    }
 }
 
 /// Copies the member last given out to a new file; tells a broken archive from a full disk.

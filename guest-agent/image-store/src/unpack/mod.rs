@@ -29,14 +29,17 @@ pub use tape::Tape;
 use self::entry::Unpacker;
 use self::root::{InnerPath, Root, shown};
 use crate::record::Recorder;
+use crate::room::{Room, WhileRoom};
 
 /// Reads the uncompressed tar `archive` to its end, unpacks it into `directory`, and records in
 /// `record` what it has beside its files' contents. Both directories are there, empty, and on
 /// one file system.
 ///
 /// Gives the bytes of all regular files. Nothing is synced. On an error the directories are
-/// half-filled and must be thrown away. Owners, devices and whiteouts need root.
+/// half-filled and must be thrown away; one is also that the disk has too little room. Owners, devices and whiteouts need root.
 pub fn unpack(archive: impl Read, directory: &Path, record: &Path) -> Result<u64, UnpackError> {
+    let room = Room::of(directory).map_err(UnpackError::Read)?;
+    let archive = WhileRoom::new(archive, room);
     let recorder = Recorder::new(archive, record).map_err(UnpackError::Record)?;
     let mut tape = Tape::new(recorder);
     let mut unpacker = Unpacker::new(Root::open(directory)?);

@@ -1,8 +1,10 @@
 //! An engine whose disk is full.
 
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::ensure;
 use naru_test_framework::images::of_layers;
@@ -132,4 +134,26 @@ fn a_small_blob_that_fills_the_disk_is_refused_and_gives_it_back() -> anyhow::Re
     layer.file("much", 0o644, &noise(1).take(8 << 20).collect::<Vec<u8>>())?;
     let large = of_layers(vec![layer.finish(Compression::None)?])?;
     small.engine.load(&large, "docker.io/library/large:1")
+}
+
+#[test]
+fn an_archive_that_has_no_room_is_refused_before_it_comes() -> anyhow::Result<()> {
+    let small = Small::start()?;
+    for path in ["/images/load", "/images/create?fromSrc=-&repo=large"] {
+        let mut stream = UnixStream::connect(small.engine.socket())?;
+        stream.set_read_timeout(Some(Duration::from_mins(1)))?;
+        let length = 30 << 20;
+        write!(stream, "POST {path} HTTP/1.1\r\nHost: docker\r\nContent-Length: {length}\r\n\r\n")?;
+        let mut answer = String::new();
+        let mut buffer = [0; 4096];
+        while !answer.contains('}') {
+            let count = stream.read(&mut buffer)?;
+            ensure!(count > 0, "{path}: {answer}");
+            answer.push_str(&String::from_utf8_lossy(&buffer[..count]));
+        }
+        ensure!(answer.starts_with("HTTP/1.1 500 "), "{path}: {answer}");
+        let told = format!("no space left on device: {length} bytes are needed at least");
+        ensure!(answer.contains(&told), "{path}: {answer}");
+    }
+    Ok(())
 }
