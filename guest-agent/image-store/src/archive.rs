@@ -83,7 +83,7 @@ impl ImageStore {
     }
 
     async fn spool(&self, mut archive: impl AsyncRead + Send + Unpin) -> Result<Spool, ImageError> {
-        let (sender, reader, _consumed) = channel();
+        let (sender, reader, _consumed) = channel(0);
         let target = self.target();
         let spooled = self
             .intake()

@@ -8,6 +8,7 @@
 //! index.db      SQLite: images, manifests, configurations, names, layers
 //! layers/<n>/   unpacked layers; short names, because overlay's options are one page long
 //! records/<n>/  what else their archives had, so that they can be written out again
+//! partial/<d>   the first part of a large blob that did not come whole
 //! ingest/       half-done work, swept when the store opens
 //! ```
 //!
@@ -24,6 +25,7 @@ mod attestation;
 mod config;
 mod digest;
 mod door;
+mod download;
 mod error;
 mod gzip;
 mod holds;
@@ -34,6 +36,7 @@ mod layers;
 mod made;
 #[cfg(test)]
 mod mutations;
+mod partial;
 mod platform;
 mod platforms;
 mod progress;

@@ -68,6 +68,7 @@ impl ImageStore {
         self.delete_hidden(users)?;
         let rest = self.collect_layers().await?;
         pruned.reclaimed += rest.iter().map(|layer| layer.size).sum::<u64>();
+        pruned.reclaimed += self.forget_partials().await?;
         Ok(pruned)
     }
 
@@ -95,7 +96,9 @@ impl ImageStore {
         let unneeded = layers.filter(|layer| {
             !needed.contains(&layer.diff_id) && !self.layer_store().is_pinned(&layer.diff_id)
         });
-        Ok(PrunePlan { images: gone, reclaimed: unneeded.map(|layer| layer.size).sum() })
+        let partials = self.partials().idle_bytes()?;
+        let reclaimed = unneeded.map(|layer| layer.size).sum::<u64>() + partials;
+        Ok(PrunePlan { images: gone, reclaimed })
     }
 
     /// By Docker's rules. An image that others were made of goes after them; without a name it

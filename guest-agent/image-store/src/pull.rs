@@ -4,41 +4,33 @@
 //! manifest ─► (index: choose) ─► configuration ─► layers, several at once ─► one transaction
 //! ```
 //!
-//! A layer is streamed: the pull's task downloads and feeds a bounded channel, a blocking
-//! thread unpacks. Dropping the pull drops the channel, which makes the thread give up and
-//! clean up. A layer that several pulls want is fetched by the first; when that one is
+//! A layer that several pulls want is fetched by the first; when that one is
 //! dropped, the next one takes over.
 
 use std::collections::HashSet;
-use std::time::Duration;
 
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
-use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
 
 use crate::config::CheckedConfig;
 use crate::digest::Digest;
+use crate::download::tell;
 use crate::error::ImageError;
 use crate::image::{LayerBlob, Pulled};
 use crate::index::{NewImage, NewLayer, NewManifest};
-use crate::ingest::{Expected, ingest_layer};
 use crate::layers::Pin;
 use crate::platform::Platform;
 use crate::progress::{LayerState, Progress, PullEvent};
 use crate::reference::ImageReference;
 use crate::registry::{
-    BlobDownload, Credentials, Descriptor, Download, ImageManifest, ManifestDocument, Origin,
-    Parsed, Purpose, RegistryError, Session, choose,
+    Credentials, Descriptor, ImageManifest, ManifestDocument, Origin, Parsed, Purpose,
+    RegistryError, Session, choose,
 };
 use crate::store::ImageStore;
-use crate::stream::{Chunk, channel};
 
 /// Layers of one pull on their way at the same time.
 const LAYERS_AT_ONCE: usize = 5;
 /// Indexes in indexes; none in use goes beyond one.
 const MAX_INDEX_DEPTH: usize = 3;
-/// Docker's own pace of progress lines.
-const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The image a reference leads to on one platform.
 struct Found {
@@ -62,8 +54,9 @@ impl ImageStore {
     ) -> Result<Pulled, ImageError> {
         let pulled = self.pull_from_any(reference, platform, credentials, progress).await;
         if matches!(pulled, Err(ImageError::DiskFull { .. } | ImageError::Kept(_))) {
-            // Layers of the failed pull would keep the disk full.
+            // What the failed pull brought would keep the disk full.
             self.collect_layers().await?;
+            self.forget_partials().await?;
         }
         pulled
     }
@@ -188,8 +181,9 @@ impl ImageStore {
         if self.layer_store().check_space(needed).is_ok() {
             return Ok(());
         }
-        // Layers of pulls that were broken off may be in the way.
+        // What pulls that were broken off brought may be in the way.
         self.collect_layers().await?;
+        self.forget_partials().await?;
         self.layer_store().check_space(needed)
     }
 
@@ -212,45 +206,6 @@ impl ImageStore {
         }
         tell(progress, descriptor, LayerState::PullComplete);
         Ok(())
-    }
-
-    async fn download_layer(
-        &self,
-        session: &Session,
-        diff_id: &Digest,
-        descriptor: &Descriptor,
-        progress: Progress<'_>,
-    ) -> Result<(), ImageError> {
-        let (sender, reader, mut consumed) = channel();
-        let target = self.target();
-        let expected = Expected { blob: Some(descriptor.digest.clone()), diff_id: diff_id.clone() };
-        let unpacked = self.intake().run("unpacking a layer", move || {
-            ingest_layer(reader, &expected, &target.layers, &target.index)
-        });
-        tokio::pin!(unpacked);
-        {
-            let downloaded = feed(session, descriptor, sender, progress);
-            tokio::pin!(downloaded);
-            tokio::select! {
-                biased;
-                // Unpacking ends first only when it fails, or when the tail of the
-                // stream is of no interest to it; its word counts.
-                outcome = &mut unpacked => return outcome,
-                outcome = &mut downloaded => outcome?,
-            }
-        }
-        tell(progress, descriptor, LayerState::DownloadComplete);
-        loop {
-            tokio::select! {
-                biased;
-                outcome = &mut unpacked => return outcome,
-                () = next_step(&mut consumed) => {
-                    let current = *consumed.borrow();
-                    let total = descriptor.size;
-                    tell(progress, descriptor, LayerState::Extracting { current, total });
-                }
-            }
-        }
     }
 }
 
@@ -311,52 +266,6 @@ fn check_platform(
         }),
         _ => Ok(()),
     }
-}
-
-/// Downloads the blob into the channel, to its announced end.
-async fn feed(
-    session: &Session,
-    descriptor: &Descriptor,
-    sender: mpsc::Sender<Chunk>,
-    progress: Progress<'_>,
-) -> Result<(), ImageError> {
-    let mut download = BlobDownload::new(session, descriptor);
-    let (mut current, total) = (0, descriptor.size);
-    let mut told: Option<Instant> = None;
-    loop {
-        match download.next().await? {
-            Download::Data(bytes) => {
-                current += bytes.len() as u64;
-                if sender.send(Chunk::Data(bytes)).await.is_err() {
-                    return Ok(());
-                }
-                if told.is_none_or(|at| at.elapsed() >= PROGRESS_INTERVAL) {
-                    told = Some(Instant::now());
-                    tell(progress, descriptor, LayerState::Downloading { current, total });
-                }
-            }
-            Download::Retrying(pause) => {
-                let seconds = pause.as_secs().max(1);
-                tell(progress, descriptor, LayerState::Retrying { seconds });
-            }
-            Download::End => {
-                // The reader may have given up; why, it says itself.
-                let _gone = sender.send(Chunk::End).await;
-                return Ok(());
-            }
-        }
-    }
-}
-
-/// Waits for the unpacking thread to get on; for ever once it has ended.
-async fn next_step(consumed: &mut watch::Receiver<u64>) {
-    if consumed.changed().await.is_err() {
-        std::future::pending::<()>().await;
-    }
-}
-
-fn tell(progress: Progress<'_>, descriptor: &Descriptor, state: LayerState) {
-    progress(PullEvent::Layer { id: descriptor.digest.short().to_owned(), state });
 }
 
 fn new_layers(diff_ids: &[Digest], manifest: &ImageManifest) -> Vec<NewLayer> {

@@ -17,6 +17,7 @@ use crate::image::{Image, LayerInfo, chain_ids};
 use crate::index::{ImageRow, Index, NewImage};
 use crate::ingest::Target;
 use crate::layers::Layers;
+use crate::partial::Partials;
 use crate::record::LayerArchive;
 use crate::reference::ImageReference;
 use crate::registry::{Connector, RegistryConfig};
@@ -36,6 +37,7 @@ pub struct ImageStore {
 struct Shared {
     index: Arc<Index>,
     layers: Arc<Layers>,
+    partials: Arc<Partials>,
     connector: Connector,
     holds: Arc<Holds>,
     door: Door,
@@ -49,7 +51,7 @@ impl ImageStore {
     pub async fn open(root: &Path, config: RegistryConfig) -> Result<Self, ImageError> {
         let root = root.to_owned();
         let door = Door::new();
-        let (index, layers) = door
+        let (index, layers, partials) = door
             .run("opening the image store", move || {
                 fs::create_dir_all(&root).map_err(ImageError::io("create", &root))?;
                 // Files in layers keep their owners and set-id bits: nobody else may
@@ -58,7 +60,8 @@ impl ImageStore {
                     .map_err(ImageError::io("protect", &root))?;
                 let index = Index::open(&root.join(INDEX))?;
                 let layers = Layers::open(&root, &index)?;
-                Ok((Arc::new(index), Arc::new(layers)))
+                let partials = Partials::open(&root)?;
+                Ok((Arc::new(index), Arc::new(layers), Arc::new(partials)))
             })
             .await?;
         let connector = Connector::new(config);
@@ -66,6 +69,7 @@ impl ImageStore {
             shared: Arc::new(Shared {
                 index,
                 layers,
+                partials,
                 connector,
                 holds: Arc::default(),
                 door,
@@ -254,6 +258,16 @@ impl ImageStore {
 
     pub(crate) fn layer_store(&self) -> &Arc<Layers> {
         &self.shared.layers
+    }
+
+    pub(crate) fn partials(&self) -> &Arc<Partials> {
+        &self.shared.partials
+    }
+
+    /// Deletes the parts of blobs that nobody fetches just now; gives their bytes.
+    pub(crate) async fn forget_partials(&self) -> Result<u64, ImageError> {
+        let partials = Arc::clone(&self.shared.partials);
+        self.door().run("deleting parts of layers", move || partials.forget_idle()).await
     }
 
     pub(crate) fn connector(&self) -> &Connector {

@@ -41,12 +41,13 @@ pub(crate) enum Chunk {
     End,
 }
 
-/// The channel between the task that downloads and the thread that unpacks.
-pub(crate) fn channel() -> (mpsc::Sender<Chunk>, ChunkReader, watch::Receiver<u64>) {
+/// The channel between the task that downloads and the thread that unpacks; so much has `come`
+/// before.
+pub(crate) fn channel(come: u64) -> (mpsc::Sender<Chunk>, ChunkReader, watch::Receiver<u64>) {
     let (sender, receiver) = mpsc::channel(CHUNKS_IN_FLIGHT);
     let (consumed, progress) = watch::channel(0);
-    let reader =
-        ChunkReader { receiver, chunk: Bytes::new(), ended: false, total: 0, told: 0, consumed };
+    let chunk = Bytes::new();
+    let reader = ChunkReader { receiver, chunk, ended: false, total: come, told: come, consumed };
     (sender, reader, progress)
 }
 
@@ -198,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_sender_that_goes_away_is_no_end() {
-        let (sender, mut reader, _progress) = channel();
+        let (sender, mut reader, _progress) = channel(0);
         sender.try_send(Chunk::Data(Bytes::from_static(b"half"))).expect("there is room");
         drop(sender);
         let mut content = Vec::new();

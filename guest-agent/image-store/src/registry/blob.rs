@@ -22,7 +22,7 @@ const MAX_BACKOFF: Duration = Duration::from_secs(8);
 pub(crate) struct BlobDownload<'a> {
     session: &'a Session,
     descriptor: &'a Descriptor,
-    /// Bytes handed out.
+    /// Where the next byte is.
     offset: u64,
     /// Bytes to throw away: the registry began anew though asked to go on.
     skip: u64,
@@ -43,16 +43,9 @@ pub(crate) enum Download {
 }
 
 impl<'a> BlobDownload<'a> {
-    pub(crate) fn new(session: &'a Session, descriptor: &'a Descriptor) -> Self {
-        Self {
-            session,
-            descriptor,
-            offset: 0,
-            skip: 0,
-            response: None,
-            idle_attempts: 0,
-            attempts: 0,
-        }
+    /// The blob's bytes from `offset` on.
+    pub(crate) fn from(session: &'a Session, descriptor: &'a Descriptor, offset: u64) -> Self {
+        Self { session, descriptor, offset, skip: 0, response: None, idle_attempts: 0, attempts: 0 }
     }
 
     /// The next bytes. Not cancel safe: a dropped call may lose bytes.
@@ -60,6 +53,10 @@ impl<'a> BlobDownload<'a> {
         loop {
             let attempt = match self.response.take() {
                 Some(response) => self.read(response).await,
+                // Nobody can be asked for what is behind the end.
+                None if self.offset > 0 && self.offset == self.descriptor.size => {
+                    return Ok(Download::End);
+                }
                 None => self.open().await.map(|()| None),
             };
             match attempt {

@@ -6,6 +6,7 @@ mod faults;
 mod lengths;
 mod mirrors;
 mod parents;
+mod partial;
 mod patience;
 mod platforms;
 mod proxy;
