@@ -30,6 +30,8 @@ pub(crate) struct Terminal {
     pub(crate) input: mpsc::Sender<Bytes>,
     /// The engine's name for the shell.
     pub(crate) exec_id: String,
+    /// Whose shell it is.
+    pub(crate) container_id: String,
 }
 
 /// An open stream; its name is free again when this is dropped.

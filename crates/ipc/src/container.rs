@@ -191,6 +191,26 @@ pub struct TerminalOpen {
     pub rows: u16,
     /// Its width in characters.
     pub cols: u16,
+    /// What runs in it, a word each; the best shell that there is where it is empty.
+    pub command: Vec<String>,
+    /// Who it runs as: `name`, `uid`, `name:group`; the container's own user where it is empty.
+    pub user: String,
+}
+
+/// `terminal.programs`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct TerminalRef {
+    /// The terminal.
+    pub stream_id: String,
+}
+
+/// `terminal.programs`: what a terminal's shell has started that still runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct TerminalPrograms {
+    /// Their command lines.
+    pub commands: Vec<String>,
 }
 
 /// `terminal.write`: what the person typed.

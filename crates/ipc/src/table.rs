@@ -86,6 +86,7 @@ macro_rules! commands {
             "terminal.open" terminal_open(TerminalOpen, stream OutputChunk) -> ();
             "terminal.write" terminal_write(TerminalWrite) -> ();
             "terminal.resize" terminal_resize(TerminalResize) -> ();
+            "terminal.programs" terminal_programs(TerminalRef) -> TerminalPrograms;
             "stream.close" stream_close(StreamClose) -> ();
             "tray.words" tray_words(TrayWords) -> ();
         }

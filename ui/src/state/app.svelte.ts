@@ -16,6 +16,7 @@ import { Machine } from "./machine.svelte";
 import { Networks } from "./networks.svelte";
 import { Preferences } from "./preferences.svelte";
 import type { Project } from "./projects";
+import { Terminals } from "./terminals.svelte";
 import { Toasts } from "./toasts.svelte";
 import { Tour } from "./tour.svelte";
 import { Volumes } from "./volumes.svelte";
@@ -57,6 +58,7 @@ export class AppState {
   readonly cache: BuildCache;
   readonly diagnostics: Diagnostics;
   readonly compositions: Compositions;
+  readonly terminals: Terminals;
   readonly containers: Containers;
   readonly volumes: Volumes;
   readonly networks: Networks;
@@ -101,7 +103,12 @@ export class AppState {
     this.diagnostics = new Diagnostics(host);
     this.images = new Images(host, (transfer) => tellOfTransfer(this, transfer));
     this.builds = new Builds(host, (build) => tellOfBuild(this, build));
-    this.containers = new Containers(host, (death) => tellOfDeath(this, death));
+    this.terminals = new Terminals(host);
+    this.containers = new Containers(
+      host,
+      (death) => tellOfDeath(this, death),
+      (ids) => this.terminals.keep(ids),
+    );
     this.compositions = new Compositions(host);
     this.volumes = new Volumes(host, (transfer) => tellOfTransfer(this, transfer));
     this.networks = new Networks(host);
@@ -132,7 +139,7 @@ export class AppState {
   showContainer(id: string, tab?: ContainerTab): void {
     // A shell is only opened in a container for who asks for it.
     if (tab !== undefined) this.tab = tab;
-    else if (this.tab === "terminal" && id !== this.selected) this.tab = "logs";
+    else if (this.tab === "terminal" && this.terminals.of(id).length === 0) this.tab = "logs";
     this.view = "containers";
     this.selected = id;
   }
@@ -273,6 +280,7 @@ export class AppState {
     if (this.machine.running && !wasRunning) this.#refreshLists();
     if (!this.machine.running && wasRunning) {
       for (const { list } of this.#listings) list.clear();
+      this.terminals.keep([]);
       this.selected = null;
       this.image = null;
       this.finding = null;

@@ -40,12 +40,13 @@ export class Containers {
 
   readonly #host: Host;
 
-  /** `died` hears of those that this window has not told to end. */
-  constructor(host: Host, died: (death: Death) => void) {
+  /** `died` hears of those that this window has not told to end, `there` of those that there are now. */
+  constructor(host: Host, died: (death: Death) => void, there: (ids: readonly string[]) => void) {
     this.#host = host;
     this.list = new Listing(
       () => host.call("container.list", null),
       (before, after) => {
+        there(after.map(({ id }) => id));
         for (const death of deathsIn(before, after)) if (!this.pending.verbs.has(death.container.id)) died(death);
       },
     );

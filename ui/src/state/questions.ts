@@ -36,6 +36,12 @@ export const askToKill = (app: AppState, container: ContainerSummary): void => {
   };
 };
 
+/** `commands` are what still runs in it. */
+export const askToCloseTerminal = (app: AppState, name: string, commands: readonly string[], onconfirm: () => void): void => {
+  const t = app.t.terminal;
+  app.question = { title: t.closeTitle(name), sentences: [t.closeText(commands.join(", "))], confirm: t.closeIt, onconfirm };
+};
+
 /** `bytes` is what would come free, where somebody has counted. */
 export const askToFreeCache = (app: AppState, bytes: number | null): void => {
   const t = app.t.disk;

@@ -8,6 +8,12 @@ export interface Size {
   cols: number;
 }
 
+/** What runs in a terminal, and as whom; empty for the best shell there is and the container's own user. */
+export interface Program {
+  command: string[];
+  user: string;
+}
+
 /** A shell in a container, from `open` to its end. */
 export class Shell {
   phase = $state<"opening" | "open" | "ended" | "failed">("opening");
@@ -22,9 +28,9 @@ export class Shell {
     this.#host = host;
   }
 
-  async open(containerId: string, size: Size, onOutput: (bytes: Uint8Array) => void): Promise<void> {
+  async open(containerId: string, program: Program, size: Size, onOutput: (bytes: Uint8Array) => void): Promise<void> {
     try {
-      await this.#host.stream("terminal.open", { id: containerId, stream_id: this.#streamId, ...size }, (chunk) => {
+      await this.#host.stream("terminal.open", { id: containerId, stream_id: this.#streamId, ...program, ...size }, (chunk) => {
         if (chunk.source === "end") {
           this.phase = "ended";
         } else {
@@ -53,7 +59,13 @@ export class Shell {
     });
   }
 
+  /** The command lines of what it has started that still runs. */
+  async programs(): Promise<readonly string[]> {
+    return (await this.#host.call("terminal.programs", { stream_id: this.#streamId })).commands;
+  }
+
   async close(): Promise<void> {
+    if (this.phase === "ended") return;
     this.phase = "ended";
     try {
       await this.#host.call("stream.close", { stream_id: this.#streamId });

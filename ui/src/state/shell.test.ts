@@ -9,7 +9,7 @@ const opened = async () => {
   const host = new FakeHost();
   const shell = new Shell(host);
   const seen: string[] = [];
-  await shell.open("web", SIZE, (bytes) => seen.push(new TextDecoder().decode(bytes)));
+  await shell.open("web", { command: [], user: "" }, SIZE, (bytes) => seen.push(new TextDecoder().decode(bytes)));
   return { host, shell, seen };
 };
 
@@ -36,7 +36,7 @@ describe("a shell", () => {
     const host = new FakeHost();
     host.failures.set("terminal.open", failure("conflict", "the container is not running"));
     const shell = new Shell(host);
-    await shell.open("web", SIZE, () => undefined);
+    await shell.open("web", { command: [], user: "" }, SIZE, () => undefined);
     expect(shell.phase).toBe("failed");
     expect(shell.failure?.message).toBe("the container is not running");
   });

@@ -4,7 +4,10 @@ use bollard::models::ExecConfig;
 use bollard::query_parameters::ResizeExecOptionsBuilder;
 use bytes::{Bytes, BytesMut};
 use hyper::Method;
-use naru_ipc::{IpcError, OutputChunk, StreamClose, TerminalOpen, TerminalResize, TerminalWrite};
+use naru_ipc::{
+    ContainerProcesses, ContainerRef, IpcError, OutputChunk, StreamClose, TerminalOpen,
+    TerminalPrograms, TerminalRef, TerminalResize, TerminalWrite,
+};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
@@ -38,8 +41,8 @@ impl App {
         });
         // The shell has the right size from its start; an engine that ignores it there
         // is told again.
-        let TerminalOpen { stream_id, rows, cols, id: _ } = request;
-        if let Err(error) = self.resize(&stream_id, rows, cols).await {
+        let TerminalOpen { stream_id, rows, cols, .. } = &request;
+        if let Err(error) = self.resize(stream_id, *rows, *cols).await {
             tracing::debug!(%error, "terminal not resized");
         }
         Ok(())
@@ -58,12 +61,14 @@ impl App {
             tty: Some(true),
             console_size: Some(vec![request.rows.into(), request.cols.into()]),
             env: Some(vec!["TERM=xterm-256color".to_owned()]),
-            cmd: Some(vec!["sh".to_owned(), "-c".to_owned(), SHELL.to_owned()]),
+            cmd: Some(program(&request.command)),
+            user: (!request.user.is_empty()).then(|| request.user.clone()),
             ..ExecConfig::default()
         };
         let exec_id = inner.docker()?.create_exec(&request.id, config).await?.id;
         let (input, typed) = mpsc::channel(INPUT_BACKLOG);
-        let terminal = Terminal { input, exec_id: exec_id.clone() };
+        let container_id = request.id.clone();
+        let terminal = Terminal { input, exec_id: exec_id.clone(), container_id };
         let stream = inner.streams.open(&request.stream_id, Some(terminal))?;
         // Not through bollard: it looks for frames in a terminal's bytes.
         let connection = local::connect(&inner.directories.docker_socket()).await;
@@ -89,6 +94,19 @@ impl App {
         Ok(self.resize(&request.stream_id, request.rows, request.cols).await?)
     }
 
+    /// `terminal.programs`: those whose parent is what the terminal was opened with.
+    pub async fn terminal_programs(
+        &self,
+        request: TerminalRef,
+    ) -> Result<TerminalPrograms, IpcError> {
+        let terminal = self.inner.streams.terminal(&request.stream_id)?;
+        let exec = self.inner.docker()?.inspect_exec(&terminal.exec_id).await;
+        let shell = exec.map_err(AppError::from)?.pid.unwrap_or_default().to_string();
+        let container = ContainerRef { id: terminal.container_id };
+        let ContainerProcesses { titles, rows } = self.container_processes(container).await?;
+        Ok(TerminalPrograms { commands: children_of(&shell, &titles, rows) })
+    }
+
     async fn resize(&self, stream_id: &str, rows: u16, cols: u16) -> Result<(), AppError> {
         let terminal = self.inner.streams.terminal(stream_id)?;
         let size = ResizeExecOptionsBuilder::new().h(rows.into()).w(cols.into()).build();
@@ -101,6 +119,24 @@ impl App {
         self.inner.streams.close(&request.stream_id);
         Ok(())
     }
+}
+
+/// What runs in a terminal.
+fn program(command: &[String]) -> Vec<String> {
+    if command.is_empty() {
+        return vec!["sh".to_owned(), "-c".to_owned(), SHELL.to_owned()];
+    }
+    command.to_vec()
+}
+
+/// The command lines of the processes that `parent` has started.
+fn children_of(parent: &str, titles: &[String], rows: Vec<Vec<String>>) -> Vec<String> {
+    let column = |name: &str| titles.iter().position(|title| title == name);
+    let (Some(parents), Some(command)) = (column("PPID"), column("CMD")) else {
+        return Vec::new();
+    };
+    let children = rows.into_iter().filter(|row| row.get(parents).is_some_and(|pid| pid == parent));
+    children.filter_map(|mut row| (command < row.len()).then(|| row.swap_remove(command))).collect()
 }
 
 /// Carries both directions until the shell ends or the sink's receiver is gone.
@@ -138,5 +174,31 @@ async fn converse(
     tokio::select! {
         () = typing => {}
         () = printing => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<String> {
+        line.split(' ').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_shell_is_found_where_nobody_names_a_program() {
+        assert_eq!(program(&[]), ["sh", "-c", SHELL]);
+        assert_eq!(program(&words("psql -U shop")), words("psql -U shop"));
+    }
+
+    #[test]
+    fn only_what_the_shell_started_itself_is_told() {
+        let titles = words("UID PID PPID CMD");
+        let rows = ["root 7 1 nginx", "root 20 9 bash", "root 21 20 vi", "root 22 21 cat"];
+        let rows: Vec<_> = rows.into_iter().map(words).collect();
+        assert_eq!(children_of("20", &titles, rows.clone()), ["vi"]);
+        assert_eq!(children_of("22", &titles, rows.clone()), Vec::<String>::new());
+        // An engine that lists other columns cannot tell.
+        assert_eq!(children_of("20", &words("PID CMD"), rows), Vec::<String>::new());
     }
 }

@@ -13,7 +13,8 @@ use base64::engine::general_purpose::STANDARD;
 use naru_app::{App, Directories, Environment};
 use naru_ipc::{
     AppEvent, ContainerLogs, ContainerRef, ContainerRemove, ContainerRun, MachineState,
-    OutputChunk, PublishedPort, Settings, StepState, StreamClose, TerminalOpen, TerminalWrite,
+    OutputChunk, PublishedPort, Settings, StepState, StreamClose, TerminalOpen, TerminalRef,
+    TerminalWrite,
 };
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -127,9 +128,20 @@ async fn logs_are_followed_until_they_are_closed(app: &App, web: &ContainerRef) 
 async fn a_terminal_answers(app: &App, web: &ContainerRef) -> Result<()> {
     let (sink, mut chunks) = stream();
     let stream_id = "terminal".to_owned();
-    let open =
-        TerminalOpen { id: web.id.clone(), stream_id: stream_id.clone(), rows: 31, cols: 97 };
+    let open = TerminalOpen {
+        id: web.id.clone(),
+        stream_id: stream_id.clone(),
+        rows: 31,
+        cols: 97,
+        command: Vec::new(),
+        user: String::new(),
+    };
     app.terminal_open(open, sink).await?;
+    let waits = "sleep 4242 & echo $((6*6))\n".to_owned();
+    app.terminal_write(TerminalWrite { stream_id: stream_id.clone(), text: waits }).await?;
+    read_until(&mut chunks, "36\r\n").await?;
+    let running = app.terminal_programs(TerminalRef { stream_id: stream_id.clone() }).await?;
+    ensure!(running.commands == ["sleep 4242"], "{running:?}");
     // What is typed comes back too, so the answer has to differ from the question.
     let text = "echo $((6*7)); stty size; exit\n".to_owned();
     app.terminal_write(TerminalWrite { stream_id, text }).await?;

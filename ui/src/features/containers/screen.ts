@@ -3,6 +3,7 @@ import { Terminal, type ITheme } from "@xterm/xterm";
 
 import { sheetDocument } from "../../lib/sheets";
 import type { Size } from "../../state/shell.svelte";
+import type { TerminalScreen } from "../../state/terminals.svelte";
 
 interface Options {
   /** The accessible name. */
@@ -41,13 +42,17 @@ const themeOf = (element: HTMLElement): ITheme => {
   };
 };
 
-/** An xterm terminal that fills its element and follows the window's theme and size. */
-export class Screen {
+/** An xterm terminal that fills its box and follows the window's theme and size, in the page or out of it. */
+export class Screen implements TerminalScreen {
+  /** Goes from box to box with all that was printed. */
+  readonly #element = document.createElement("div");
   readonly #terminal: Terminal;
   readonly #fit = new FitAddon();
   readonly #cleanups: (() => void)[] = [];
 
-  constructor(element: HTMLElement, options: Options) {
+  constructor(box: HTMLElement, options: Options) {
+    const element = this.#element;
+    box.append(element);
     const style = getComputedStyle(element);
     this.#terminal = new Terminal({
       cursorBlink: false,
@@ -69,7 +74,19 @@ export class Screen {
     this.#terminal.onResize(options.onResize);
     // The window's own key: the keyboard's way out, as the shell itself takes Tab.
     this.#terminal.attachCustomKeyEventHandler((event) => event.key !== "F6");
-    this.#follow(element);
+    this.#follow();
+  }
+
+  /** Comes into the page, once more. */
+  show(box: HTMLElement): void {
+    box.append(this.#element);
+    this.#recolour();
+    this.#fit.fit();
+  }
+
+  /** Leaves the page; what is printed meanwhile is kept. */
+  hide(): void {
+    this.#element.remove();
   }
 
   get size(): Size {
@@ -87,16 +104,23 @@ export class Screen {
   dispose(): void {
     for (const cleanup of this.#cleanups) cleanup();
     this.#terminal.dispose();
+    this.#element.remove();
   }
 
-  #follow(element: HTMLElement): void {
-    const sizes = new ResizeObserver(() => this.#fit.fit());
-    sizes.observe(element);
+  /** Out of the page nothing has a colour. */
+  #recolour(): void {
+    if (this.#element.isConnected) this.#terminal.options.theme = themeOf(this.#element);
+  }
+
+  #follow(): void {
+    const sizes = new ResizeObserver(() => {
+      // Out of the page it keeps the size that its program knows.
+      if (this.#element.clientHeight > 0) this.#fit.fit();
+    });
+    sizes.observe(this.#element);
     this.#cleanups.push(() => sizes.disconnect());
 
-    const recolour = () => {
-      this.#terminal.options.theme = themeOf(element);
-    };
+    const recolour = () => this.#recolour();
     const setting = new MutationObserver(recolour);
     setting.observe(document.documentElement, { attributeFilter: ["data-theme"] });
     this.#cleanups.push(() => setting.disconnect());

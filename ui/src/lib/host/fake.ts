@@ -20,8 +20,9 @@ import type { IpcFailure } from "../ipc/failure";
 import type { Command, Host, Item, Request, Response, StreamCommand } from "./host";
 import { FakeBuilds } from "./fake_builds";
 import { FakeProjects } from "./fake_projects";
+import { FakeTerminals } from "./fake_terminals";
 import { FakeCloseUp, type Handlers } from "./fake_close";
-import { chunk, failure, fakeContainer, fakeDetails, fakeId, fakeImage, fakeInfo, fakeNetwork, fakeSettings, fakeStatus, fakeVolume, HEX } from "./samples";
+import { failure, fakeContainer, fakeDetails, fakeId, fakeImage, fakeInfo, fakeNetwork, fakeSettings, fakeStatus, fakeVolume, HEX } from "./samples";
 
 export * from "./fake_builds";
 export * from "./fake_close";
@@ -61,13 +62,13 @@ export class FakeHost implements Host {
   steps: ImageStep[] = [];
   readonly builds = new FakeBuilds((image) => (this.images = [...this.images, image]));
   readonly projects = new FakeProjects();
+  readonly terminals = new FakeTerminals();
   prunePlan: ImagePrunePlan = { images: [], bytes: 0 };
 
   readonly close = new FakeCloseUp();
 
   readonly #drops = new Set<(paths: readonly string[]) => void>();
   readonly #listeners = new Set<(event: AppEvent) => void>();
-  readonly #terminals = new Map<string, (item: OutputChunk) => void>();
 
   /** The requests that one command got. */
   requests<K extends Command>(command: K): Request<K>[] {
@@ -309,22 +310,7 @@ export class FakeHost implements Host {
     },
     "network.connect": ({ id, container_id }) => this.#setUsers(id, container_id, true),
     "network.disconnect": ({ id, container_id }) => this.#setUsers(id, container_id, false),
-    "terminal.open": ({ stream_id }, onItem) => {
-      this.#terminals.set(stream_id, onItem);
-      onItem(chunk("stdout", "/ # "));
-      return Promise.resolve(null);
-    },
-    "terminal.write": ({ stream_id, text }) => {
-      const send = this.#terminals.get(stream_id);
-      if (text === "\u0004") send?.(chunk("end", ""));
-      else send?.(chunk("stdout", text.replace("\r", "\r\n/ # ")));
-      return Promise.resolve(null);
-    },
-    "terminal.resize": () => Promise.resolve(null),
-    "stream.close": ({ stream_id }) => {
-      this.#terminals.delete(stream_id);
-      return Promise.resolve(null);
-    },
+    ...this.terminals.handlers,
     "tray.words": () => Promise.resolve(null),
   } satisfies { [K in keyof Commands]: Handlers[K] };
 }

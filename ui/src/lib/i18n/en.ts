@@ -1,6 +1,7 @@
 import { backup } from "./backup.en";
 import { build } from "./build.en";
 import { compose } from "./compose.en";
+import { terminal } from "./terminal.en";
 import { tour } from "./tour.en";
 
 /** English, and the shape that every other catalogue has to fill. */
@@ -8,6 +9,7 @@ export const en = {
   backup,
   build,
   compose,
+  terminal,
   tour,
   nav: {
     label: "Main",
@@ -562,14 +564,6 @@ export const en = {
     saved: (name: string) => `The output of ${name} was saved`,
     wrapped: (n: string) => `The newest ${n} lines. Without wrapping, all are here.`,
     older: (n: string) => `Older lines are left out: the newest ${n} are kept here. A file has all of them.`,
-  },
-  terminal: {
-    label: (name: string) => `Terminal in ${name}`,
-    opening: "Opening a shell…",
-    closed: "The shell has ended.",
-    again: "Open again",
-    stopped: "A terminal needs a running container.",
-    leave: "F6 leaves the terminal.",
   },
   settings: {
     title: "Settings",

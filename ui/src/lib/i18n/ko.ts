@@ -2,6 +2,7 @@ import { backup } from "./backup.ko";
 import { build } from "./build.ko";
 import { compose } from "./compose.ko";
 import type { Messages } from "./i18n.svelte";
+import { terminal } from "./terminal.ko";
 import { tour } from "./tour.ko";
 
 /** Korean. */
@@ -9,6 +10,7 @@ export const ko: Messages = {
   backup,
   build,
   compose,
+  terminal,
   tour,
   nav: {
     label: "주 메뉴",
@@ -558,14 +560,6 @@ export const ko: Messages = {
     saved: (name) => `${name} 컨테이너의 출력을 저장했습니다`,
     wrapped: (n) => `최근 ${n}줄입니다. 줄바꿈을 끄면 모두 볼 수 있습니다.`,
     older: (n) => `최근 ${n}줄만 여기에 남깁니다. 파일로 저장하면 모두 볼 수 있습니다.`,
-  },
-  terminal: {
-    label: (name) => `${name} 터미널`,
-    opening: "셸을 여는 중…",
-    closed: "셸이 종료되었습니다.",
-    again: "다시 열기",
-    stopped: "터미널은 실행 중인 컨테이너에서만 열 수 있습니다.",
-    leave: "F6 키로 터미널에서 나갑니다.",
   },
   settings: {
     title: "설정",

@@ -71,6 +71,8 @@ import type { Settings } from "./Settings";
 import type { StatsSample } from "./StatsSample";
 import type { StreamClose } from "./StreamClose";
 import type { TerminalOpen } from "./TerminalOpen";
+import type { TerminalPrograms } from "./TerminalPrograms";
+import type { TerminalRef } from "./TerminalRef";
 import type { TerminalResize } from "./TerminalResize";
 import type { TerminalWrite } from "./TerminalWrite";
 import type { TrayWords } from "./TrayWords";
@@ -165,6 +167,7 @@ export interface Commands {
   "terminal.open": [TerminalOpen, null, OutputChunk];
   "terminal.write": [TerminalWrite, null, never];
   "terminal.resize": [TerminalResize, null, never];
+  "terminal.programs": [TerminalRef, TerminalPrograms, never];
   "stream.close": [StreamClose, null, never];
   "tray.words": [TrayWords, null, never];
 }

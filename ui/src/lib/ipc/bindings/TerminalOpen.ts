@@ -19,4 +19,12 @@ rows: number,
 /**
  * Its width in characters.
  */
-cols: number, };
+cols: number, 
+/**
+ * What runs in it, a word each; the best shell that there is where it is empty.
+ */
+command: Array<string>, 
+/**
+ * Who it runs as: `name`, `uid`, `name:group`; the container's own user where it is empty.
+ */
+user: string, };

@@ -99,6 +99,8 @@ export type { StatsSample } from "./StatsSample";
 export type { StepState } from "./StepState";
 export type { StreamClose } from "./StreamClose";
 export type { TerminalOpen } from "./TerminalOpen";
+export type { TerminalPrograms } from "./TerminalPrograms";
+export type { TerminalRef } from "./TerminalRef";
 export type { TerminalResize } from "./TerminalResize";
 export type { TerminalWrite } from "./TerminalWrite";
 export type { Theme } from "./Theme";

@@ -1,0 +1,91 @@
+import { describe, expect, it } from "vitest";
+
+import { fakeContainer, FakeHost } from "../../lib/host/fake";
+import { openWindow } from "../../test/render";
+
+const opened = async (host = new FakeHost()) => {
+  host.containers = [fakeContainer("web"), fakeContainer("db")];
+  const { screen, user } = openWindow(host);
+  const look = async (name: string) => {
+    await user.click(await screen.findByRole("button", { name: `Show ${name}` }));
+    await user.click(screen.getByRole("tab", { name: "Terminal" }));
+    return screen.findByRole("textbox", { name: `Terminal in ${name}` });
+  };
+  await look("web");
+  const says = async (text: string) => {
+    const [first] = host.requests("terminal.open").slice(-1);
+    await host.call("terminal.write", { stream_id: first?.stream_id ?? "", text });
+  };
+  const shown = () => document.querySelector(".xterm")?.textContent ?? "";
+  return { screen, user, host, look, says, shown };
+};
+
+describe("a terminal", () => {
+  it("lives on while one looks at another view or screen, with all that it said", async () => {
+    const { screen, user, host, look, says, shown } = await opened();
+    await says("before\r");
+    await expect.poll(shown).toContain("before");
+    await user.click(screen.getByRole("tab", { name: "Overview" }));
+    expect(document.querySelector(".xterm")).toBeNull();
+    await says("meanwhile\r");
+    await user.click(screen.getByRole("button", { name: /^Images/ }));
+    await user.click(screen.getByRole("button", { name: /^Containers/ }));
+    await user.click(screen.getByRole("tab", { name: "Terminal" }));
+    await screen.findByRole("textbox", { name: "Terminal in web" });
+    await expect.poll(shown).toMatch(/before.*meanwhile/s);
+    await look("db");
+    expect(host.requests("terminal.open").map(({ id }) => id)).toEqual([host.containers[0]?.id, host.containers[1]?.id]);
+    expect(host.requests("stream.close").filter(({ stream_id }) => stream_id.startsWith("terminal"))).toEqual([]);
+  });
+
+  it("is one of several, each with a tab that the keyboard reaches and closes", async () => {
+    const { screen, user, host } = await opened();
+    await user.click(screen.getByRole("button", { name: "New terminal" }));
+    const second = await screen.findByRole("tab", { name: "Shell 2", selected: true });
+    expect(host.requests("terminal.open")).toHaveLength(2);
+    second.focus();
+    await user.keyboard("{ArrowLeft}");
+    expect(screen.getByRole("tab", { name: "Shell 1" })).toHaveFocus();
+    expect(screen.getByRole("tabpanel", { name: "Shell 1" })).toBeVisible();
+    await user.keyboard("{Delete}");
+    await expect.poll(() => screen.queryByRole("tab", { name: "Shell 1" })).toBeNull();
+    expect(screen.getByRole("tab", { name: "Shell 2" })).toHaveFocus();
+    const [first] = host.requests("terminal.open");
+    expect(host.requests("stream.close")).toContainEqual({ stream_id: first?.stream_id });
+    await user.keyboard("{Delete}");
+    expect(await screen.findByText("No terminal is open.")).toBeVisible();
+  });
+
+  it("asks before it is closed while something runs in it, and names that", async () => {
+    const { screen, user, host } = await opened();
+    host.terminals.programs = ["vi /etc/hosts"];
+    await user.click(await screen.findByRole("button", { name: "Close Shell 1" }));
+    expect(await screen.findByRole("dialog", { name: "Close Shell 1?" })).toHaveTextContent("vi /etc/hosts");
+    await user.click(screen.getByRole("button", { name: "Cancel" }));
+    expect(screen.getByRole("tab", { name: "Shell 1" })).toBeVisible();
+  });
+
+  it("runs another program as another user, both checked while they are typed", async () => {
+    const { screen, user, host } = await opened();
+    const [more] = screen.getAllByRole("button", { name: "More actions" }).slice(-1);
+    more?.focus();
+    await user.keyboard("{Enter}");
+    await user.click(await screen.findByRole("menuitem", { name: "Another program or user…" }));
+    await user.type(screen.getByRole("textbox", { name: "Program" }), "/bin/psql -c 'a b");
+    expect(screen.getByText("A quotation mark is left open.")).toBeVisible();
+    await user.type(screen.getByRole("textbox", { name: "Program" }), "'");
+    await user.type(screen.getByRole("textbox", { name: "User" }), "postgres");
+    expect(screen.getByText("docker --context naru exec -it -u postgres web /bin/psql -c 'a b'")).toBeVisible();
+    await user.click(screen.getByRole("button", { name: "Open" }));
+    expect(await screen.findByRole("tab", { name: "postgres@psql 2", selected: true })).toBeVisible();
+    expect(host.requests("terminal.open")[1]).toMatchObject({ command: ["/bin/psql", "-c", "a b"], user: "postgres" });
+  });
+
+  it("ends with its container", async () => {
+    const { screen, user, host } = await opened();
+    await user.click(screen.getByRole("button", { name: "Remove web" }));
+    await user.click(screen.getByRole("button", { name: "Remove" }));
+    const [first] = host.requests("terminal.open");
+    await expect.poll(() => host.requests("stream.close")).toContainEqual({ stream_id: first?.stream_id });
+  });
+});
