@@ -189,6 +189,11 @@ impl Vm {
 
 impl Drop for Vm {
     fn drop(&mut self) {
+        // Containers that ignore SIGTERM would hold up the machine's orderly end.
+        if self.qemu().is_ok() {
+            let kill = "docker --context naru ps -q | xargs -r docker --context naru kill";
+            let _killed = self.command("sh").args(["-c", kill]).output();
+        }
         // Whatever the test left behind; what does not end in good order is killed.
         let _stopped = self.naru(&["stop"]);
         for pid in self.processes().unwrap_or_default() {

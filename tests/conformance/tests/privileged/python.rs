@@ -19,6 +19,8 @@ fn scripts() -> PathBuf {
 fn run(engine: &Engine, script: &str, case: &str) -> anyhow::Result<Output> {
     let mut python = outside_of_containers(engine, &clients::python()?);
     python.arg("-B").arg(scripts().join(script)).arg(case);
+    // How long the reaper waits for its clients to come back.
+    python.env("RYUK_RECONNECTION_TIMEOUT", "3s");
     Running::start(python)?.finish()
 }
 

@@ -99,7 +99,7 @@ fn who_joins_starts_after_the_one_that_is_joined() -> anyhow::Result<()> {
     let mut engine = NativeEngine::with_busybox()?;
     // The one that joins has the name that comes first, in whatever order they are started.
     let sleep = ["busybox", "sleep", "1000"];
-    let always = ["run", "-d", "--restart", "always", "--name"];
+    let always = ["run", "-d", "--restart", "always", "--stop-signal", "KILL", "--name"];
     engine.docker(&[always.as_slice(), &["zone"], &sleep].concat())?.success()?;
     for name in ["alpha", "omega"] {
         let join = [name, "--network", "container:zone", "--pid", "container:zone"];

@@ -30,11 +30,13 @@ fn wait_for_starts(vm: &Vm, names: &[&str]) -> Result<()> {
 fn a_reboot_starts_what_its_policy_wants_with_its_ports() -> Result<()> {
     let (vm, image) = vm_with_busybox()?;
     let serve = ["nc", "-ll", "-p", "7", "-e", "wc", "-c"];
-    let run = ["run", "-d", "--name", "serves", "--restart", "always", "-p", "127.0.0.1::7"];
-    vm.docker_ok(&[&run[..], &[image.as_str()], &serve[..]].concat())?;
+    // How long a stop waits for who ignores it is tested elsewhere.
+    let run = ["run", "-d", "--stop-signal", "KILL", "--name"];
+    let always = ["serves", "--restart", "always", "-p", "127.0.0.1::7", &image];
+    vm.docker_ok(&[&run[..], &always, &serve].concat())?;
     for (name, policy) in [("kept", "unless-stopped"), ("ended", "unless-stopped"), ("once", "no")]
     {
-        vm.docker_ok(&["run", "-d", "--name", name, "--restart", policy, &image, "sleep", "1000"])?;
+        vm.docker_ok(&[&run[..], &[name, "--restart", policy, &image, "sleep", "1000"]].concat())?;
     }
     vm.docker_ok(&["kill", "ended"])?;
     vm.naru(&["stop"])?.success()?;
