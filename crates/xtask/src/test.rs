@@ -118,8 +118,13 @@ fn privileged_tier(checks: &mut Checks, filter: Option<&str>, beside: &[Tier]) -
             ("NARU_CLIENTS", clients.as_os_str()),
         ];
         if has_nextest() {
-            let selection = ["--profile", "privileged", "--filterset", &privileged_set()];
-            return nextest(&selection, filter, &environment);
+            let set = privileged_set();
+            let selection = ["--profile", "privileged", "--test-threads=2", "--filterset", &set];
+            let runner = format!("CARGO_TARGET_{}_RUNNER", native.triple());
+            let runner = runner.to_uppercase().replace('-', "_");
+            let apart = workspace::root().join("tests/apart.sh");
+            let apart = [(runner.as_str(), apart.as_os_str())];
+            return nextest(&selection, filter, &[&environment[..], &apart].concat());
         }
         let one_by_one = ["--test-threads=1"];
         test(&["--workspace", "--test", "privileged"], filter, &one_by_one, &environment)
