@@ -65,7 +65,7 @@ pub use made::{MadeImage, MadeLayer};
 pub use platform::{Platform, PlatformError};
 pub use progress::{LayerState, Progress, PullEvent, PushEvent, PushProgress, PushState};
 pub use prune::{PrunePlan, PrunedImages, Wanted};
-pub use push::PushRequest;
+pub use push::{MediaTypes, PushRequest};
 pub use record::LayerArchive;
 pub use reference::{ImageReference, ReferenceError};
 pub use registry::{

@@ -18,7 +18,7 @@ use crate::build::Built;
 use crate::engine::Engine;
 
 /// Attributes that all exporters of images have, and what they are without being said.
-const SAID_ANYWAY: [(&str, &[&str]); 11] = [
+const SAID_ANYWAY: [(&str, &[&str]); 9] = [
     ("load", &["true"]),
     ("unpack", &["true", "false"]),
     ("store", &["true"]),
@@ -26,8 +26,6 @@ const SAID_ANYWAY: [(&str, &[&str]); 11] = [
     ("push", &["true", "false"]),
     ("push-by-digest", &["false"]),
     ("registry.insecure", &["false"]),
-    ("oci-mediatypes", &["true", "false"]),
-    ("compression", &["uncompressed", "gzip"]),
     ("force-compression", &["false"]),
     // A build with a time has all its layers made so, wherever they go.
     ("rewrite-timestamp", &["true", "false"]),
@@ -55,8 +53,9 @@ pub(super) fn check(
         names(exporter)?;
         for (name, value) in attrs {
             let known = SAID_ANYWAY.iter().find(|(known, _)| known == name);
-            let is_known =
-                name == "name" || known.is_some_and(|(_, may)| may.contains(&value.as_str()));
+            let is_known = name == "name"
+                || known.is_some_and(|(_, may)| may.contains(&value.as_str()))
+                || is_how_it_is_made(exporter, name, value);
             if !is_known && !value.is_empty() {
                 return Err(unsupported(&format!("{name}={value} of the exporter {type}")));
             }
@@ -72,6 +71,19 @@ pub(super) fn check(
         }
     }
     Ok(())
+}
+
+/// Whether an attribute says in which words and how small an image is written: archives are OCI's,
+/// and not compressed; what is pushed has what a client asks for, and is compressed.
+fn is_how_it_is_made(exporter: &Exporter, name: &str, value: &str) -> bool {
+    let is_archive = ["docker", "oci"].contains(&exporter.r#type.as_str());
+    let is_image = ["moby", "image"].contains(&exporter.r#type.as_str());
+    match (name, value) {
+        ("oci-mediatypes", "true") => is_archive || image::is_pushed(exporter),
+        ("oci-mediatypes", "false") | ("compression", "gzip") => is_image,
+        ("compression", "uncompressed") => is_archive,
+        _ => false,
+    }
 }
 
 /// Carries all of it out.
@@ -177,8 +189,17 @@ mod tests {
         checked("moby", &[("name", "a,\"b:1\""), ("push", "true")]).unwrap();
         checked("image", &[("name", "a"), ("unpack", "true")]).unwrap();
         checked("oci", &[("rewrite-timestamp", "true")]).unwrap();
+        checked("oci", &[("compression", "uncompressed"), ("oci-mediatypes", "true")]).unwrap();
+        checked("image", &[("oci-mediatypes", "true"), ("push", "true")]).unwrap();
+        checked("moby", &[("oci-mediatypes", "false"), ("compression", "gzip")]).unwrap();
         for (r#type, name, value) in [
             ("image", "push-by-digest", "true"),
+            // Nothing of it is in the store, from where it may be pushed later on.
+            ("moby", "oci-mediatypes", "true"),
+            ("image", "compression", "uncompressed"),
+            ("oci", "compression", "gzip"),
+            ("docker", "oci-mediatypes", "false"),
+            ("local", "compression", "gzip"),
             ("image", "annotation.a", "b"),
             ("oci", "tar", "false"),
             ("oci", "compression", "zstd"),

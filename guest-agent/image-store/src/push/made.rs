@@ -1,5 +1,6 @@
 //! Pushing what was made here, whether it is in the store or not.
 
+use super::MediaTypes;
 use crate::attestation::Outgoing;
 use crate::digest::Digest;
 use crate::error::ImageError;
@@ -18,6 +19,7 @@ impl ImageStore {
         &self,
         reference: &ImageReference,
         images: Vec<Outgoing>,
+        types: MediaTypes,
         credentials: Option<&Credentials>,
         progress: PushProgress<'_>,
     ) -> Result<Digest, ImageError> {
@@ -29,6 +31,6 @@ impl ImageStore {
             .into_iter()
             .map(|Outgoing { config, attestation }| Ok((self.described(config)?, attestation)))
             .collect::<Result<_, ImageError>>()?;
-        self.push_images(reference, images, credentials, progress).await
+        self.push_images(reference, images, types, credentials, progress).await
     }
 }

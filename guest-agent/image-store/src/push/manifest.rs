@@ -36,10 +36,10 @@ struct Blob<'a> {
 
 /// Which media types a manifest may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Family {
+pub enum MediaTypes {
     /// Those that it came with, or Docker's.
     Any,
-    /// OCI's, because what is beside it has no others.
+    /// OCI's, because they are asked for, or because what is beside it has no others.
     Oci,
 }
 
@@ -49,10 +49,10 @@ pub(super) fn manifest_of(
     image: &Image,
     blobs: &[LayerBlob],
     stored: Option<ManifestDocument>,
-    (reference, family): (&ImageReference, Family),
+    (reference, types): (&ImageReference, MediaTypes),
 ) -> Result<ManifestDocument, ImageError> {
     let came_as_oci = stored.as_ref().is_some_and(|stored| stored.media_type.starts_with(OCI));
-    let must_be_oci = family == Family::Oci;
+    let must_be_oci = types == MediaTypes::Oci;
     if let Some(stored) = stored
         && (came_as_oci || !must_be_oci)
         && let Parsed::Image(manifest) = stored.parse(&reference.familiar())?

@@ -28,7 +28,8 @@ use crate::reference::ImageReference;
 use crate::registry::{Credentials, ManifestDocument, Origin, Purpose, Session};
 use crate::store::ImageStore;
 
-use self::manifest::{Family, index_of, manifest_of};
+pub use self::manifest::MediaTypes;
+use self::manifest::{index_of, manifest_of};
 
 /// Layers of one push on their way at the same time; Docker's number.
 const LAYERS_AT_ONCE: usize = 5;
@@ -81,7 +82,7 @@ impl ImageStore {
         for (tag, _) in wanted {
             let members = chosen(self.members_of(tag)?, tag, request.platform)?;
             let images = members.into_iter().map(|image| (image, None)).collect();
-            self.push_images(tag, images, request.credentials, progress).await?;
+            self.push_images(tag, images, MediaTypes::Any, request.credentials, progress).await?;
         }
         Ok(())
     }
@@ -92,6 +93,7 @@ impl ImageStore {
         &self,
         tag: &ImageReference,
         images: Vec<(Image, Option<Attestation>)>,
+        types: MediaTypes,
         credentials: Option<&Credentials>,
         progress: PushProgress<'_>,
     ) -> Result<Digest, ImageError> {
@@ -99,11 +101,11 @@ impl ImageStore {
         let name = tag.tag().unwrap_or_default();
         let is_attested = images.iter().any(|(_, attestation)| attestation.is_some());
         let is_alone = images.len() == 1 && !is_attested;
-        let family = if is_attested { Family::Oci } else { Family::Any };
+        let types = if is_attested { MediaTypes::Oci } else { types };
         let (mut manifests, mut attached) = (Vec::with_capacity(images.len()), Vec::new());
         let mut last = None;
         for (image, attestation) in images {
-            let put = self.put_image(tag, &image, family, credentials, progress).await?;
+            let put = self.put_image(tag, &image, types, credentials, progress).await?;
             let digest = put.manifest.digest.as_str();
             put.session.put_manifest(if is_alone { name } else { digest }, &put.manifest).await?;
             let platform = image.platform();
@@ -143,7 +145,7 @@ impl ImageStore {
         &self,
         tag: &ImageReference,
         image: &Image,
-        family: Family,
+        types: MediaTypes,
         credentials: Option<&Credentials>,
         progress: PushProgress<'_>,
     ) -> Result<Put, ImageError> {
@@ -176,7 +178,7 @@ impl ImageStore {
             Some(digest) => self.index().manifest(digest)?,
             None => None,
         };
-        let manifest = manifest_of(image, &blobs, stored, (tag, family))?;
+        let manifest = manifest_of(image, &blobs, stored, (tag, types))?;
         let diff_ids = image.layers.iter().map(|layer| &layer.diff_id);
         let noted: Vec<(&Digest, &LayerBlob)> = diff_ids.zip(&blobs).collect();
         self.index().note_blobs(&tag.name(), &noted)?;

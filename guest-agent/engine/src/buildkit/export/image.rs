@@ -5,7 +5,7 @@ use std::sync::Arc;
 use naru_buildkit::wire::control::{CacheOptionsEntry, Exporter};
 use naru_buildkit::{BuildContext, BuildError};
 use naru_error::ErrorKind;
-use naru_image_store::{Attestation, ImageReference, Outgoing, PushEvent};
+use naru_image_store::{Attestation, ImageReference, MediaTypes, Outgoing, PushEvent};
 
 use super::{Told, id, names, outgoing, reference};
 use crate::build::{BuildSecrets as _, Built, DockerfileText};
@@ -60,9 +60,11 @@ pub(super) async fn export_and_push(
     exporter: &Exporter,
 ) -> Result<Told, BuildError> {
     let mut told = export(engine, context, built, exporter).await?;
-    let names = names(exporter)?;
-    for name in &names {
-        let digest = push(engine, context, outgoing(built, attestations), name).await?;
+    let is_oci = exporter.attrs.get("oci-mediatypes").is_some_and(|value| value == "true");
+    let types = if is_oci { MediaTypes::Oci } else { MediaTypes::Any };
+    for name in &names(exporter)? {
+        let images = (outgoing(built, attestations), types);
+        let digest = push(engine, context, images, name).await?;
         told.insert("containerimage.digest".to_owned(), digest);
     }
     Ok(told)
@@ -78,14 +80,14 @@ pub(super) async fn export_cache(
     let missing =
         || BuildError::new(ErrorKind::InvalidArgument, "registry cache exporter requires ref");
     let name = reference(cache.attrs.get("ref").ok_or_else(missing)?)?;
-    push(engine, context, outgoing(built, &[]), &name).await.map(drop)
+    push(engine, context, (outgoing(built, &[]), MediaTypes::Any), &name).await.map(drop)
 }
 
 /// Pushes the result; the digest of what the registry has then.
 async fn push(
     engine: &Engine,
     context: &BuildContext,
-    images: Vec<Outgoing>,
+    (images, types): (Vec<Outgoing>, MediaTypes),
     name: &ImageReference,
 ) -> Result<String, BuildError> {
     let step = OwnStep::begin(context, &format!("pushing {name}"));
@@ -94,7 +96,8 @@ async fn push(
         let credentials =
             credentials.map_err(|error| failure::told(&error, &DockerfileText::default()))?;
         let progress = |_: PushEvent| {};
-        let pushing = engine.images().push_made(name, images, credentials.as_ref(), &progress);
+        let store = engine.images();
+        let pushing = store.push_made(name, images, types, credentials.as_ref(), &progress);
         let digest = pushing.await.map_err(of_engine)?;
         let familiar = name.familiar();
         engine.image_event("push", &familiar, &familiar);

@@ -96,6 +96,8 @@ fn what_no_exporter_does_is_refused_by_name() -> anyhow::Result<()> {
     for (output, word) in [
         ("type=oci,dest=a.tar,compression=zstd", "compression=zstd"),
         ("type=image,name=app,annotation.a=b", "annotation.a"),
+        ("type=oci,dest=a.tar,compression=gzip", "compression=gzip"),
+        ("type=image,name=app,oci-mediatypes=true", "oci-mediatypes=true"),
     ] {
         let refused = buildx.failure(&["--output", output, "context"])?;
         assert!(refused.contains(word), "{refused}");
@@ -144,5 +146,24 @@ fn two_platforms_are_pushed_behind_one_name() -> anyhow::Result<()> {
     pulled.success()?;
     let shown = buildx.engine.docker(&["inspect", "-f", "{{.Architecture}}", &name])?;
     assert_eq!(shown.success()?, "arm64");
+    Ok(())
+}
+
+#[test]
+fn what_is_pushed_has_ocis_media_types_if_they_are_asked_for() -> anyhow::Result<()> {
+    let registry = Registry::start()?;
+    let buildx = Buildx::with("FROM busybox\nRUN echo more > /more\n")?;
+    let host = buildx.engine.host();
+    buildx.run(&["create", "--name=far", "--driver=remote", &host])?.success()?;
+    for (attribute, family) in [("", "docker.distribution"), (",oci-mediatypes=true", "oci.image")]
+    {
+        let name = registry.reference("app", family);
+        let output = format!("--output=type=image,push=true,name={name}{attribute}");
+        buildx.build(&["--builder=far", &output, "context"])?;
+        let manifest = buildx.run(&["imagetools", "inspect", "--raw", &name])?;
+        let manifest: Value = serde_json::from_str(manifest.success()?)?;
+        let media_type = manifest["mediaType"].as_str().unwrap_or_default();
+        assert!(media_type.contains(family), "{manifest}");
+    }
     Ok(())
 }
