@@ -12,14 +12,17 @@ use tokio::process;
 /// background. Prints each step as it is done.
 pub(crate) async fn run(directories: &Directories) -> Result<ExitCode, IpcError> {
     let client = Client::new(directories);
-    let watch = if let Some(watch) = client.watch().await? {
-        watch
-    } else {
-        spawn_owner(directories).await?;
-        client.watch().await?.ok_or(AppError::OwnerEnded)?
-    };
     let mut progress = Progress::default();
-    let started = follow(&client, watch, &mut progress).await;
+    let mut started = match client.watch().await? {
+        Some(watch) => follow(&client, watch, &mut progress).await,
+        None => Err(AppError::NotRunning),
+    };
+    // Nobody owns the machine, or who did was about to end and did not hear of the start.
+    if matches!(started, Err(AppError::NotRunning)) {
+        spawn_owner(directories).await?;
+        let watch = client.watch().await?.ok_or(AppError::OwnerEnded)?;
+        started = follow(&client, watch, &mut progress).await;
+    }
     if let Ok(status) = client.status().await {
         progress.print(&status);
     }

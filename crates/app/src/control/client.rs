@@ -65,10 +65,12 @@ impl Client {
 
     async fn act(&self, operation: Operation) -> Result<Option<()>, AppError> {
         let Some(mut watch) = self.ask(operation).await? else { return Ok(None) };
-        match watch.reply().await? {
-            Some(Reply::Done | Reply::Status { .. }) => Ok(Some(())),
-            Some(Reply::Failed { error }) => Err(AppError::Owner(error)),
-            None => Err(AppError::OwnerSilent { source: io::ErrorKind::UnexpectedEof.into() }),
+        match watch.reply().await {
+            Ok(Some(Reply::Done | Reply::Status { .. })) => Ok(Some(())),
+            Ok(Some(Reply::Failed { error })) => Err(AppError::Owner(error)),
+            Err(AppError::OwnerSilent { source }) if is_absent(&source) => Ok(None),
+            Err(error) => Err(error),
+            Ok(None) => Err(AppError::OwnerSilent { source: io::ErrorKind::UnexpectedEof.into() }),
         }
     }
 
@@ -83,9 +85,16 @@ impl Client {
             .map_err(|source| AppError::Garbled { what: "a control request", source })?;
         line.push(b'\n');
         let (read, mut write) = split(stream);
-        let silent = |source| AppError::OwnerSilent { source };
-        write.write_all(&line).await.map_err(silent)?;
-        write.flush().await.map_err(silent)?;
+        match async {
+            write.write_all(&line).await?;
+            write.flush().await
+        }
+        .await
+        {
+            Ok(()) => {}
+            Err(error) if is_absent(&error) => return Ok(None),
+            Err(source) => return Err(AppError::OwnerSilent { source }),
+        }
         Ok(Some(Watch { lines: BufReader::new(read), line: Vec::new(), _write: write }))
     }
 }
@@ -93,10 +102,12 @@ impl Client {
 impl Watch {
     /// The next status; none when the owner has ended. Cancel safe.
     pub async fn next(&mut self) -> Result<Option<MachineStatus>, AppError> {
-        match self.reply().await? {
-            Some(Reply::Status { status }) => Ok(Some(status)),
-            Some(Reply::Failed { error }) => Err(AppError::Owner(error)),
-            Some(Reply::Done) | None => Ok(None),
+        match self.reply().await {
+            Ok(Some(Reply::Status { status })) => Ok(Some(status)),
+            Ok(Some(Reply::Failed { error })) => Err(AppError::Owner(error)),
+            Ok(Some(Reply::Done) | None) => Ok(None),
+            Err(AppError::OwnerSilent { source }) if is_absent(&source) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -115,7 +126,46 @@ impl Watch {
     }
 }
 
-/// Whether the error says that nobody is there.
+/// Whether the error says that nobody is there, or that who was there has ended without reading
+/// what was asked.
 fn is_absent(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionReset
+    )
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use tokio::net::UnixListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_owner_that_ends_without_reading_is_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("control.sock");
+        let owner = UnixListener::bind(&path).unwrap();
+        let client = Client { address: Address::socket(path) };
+        let ending = async {
+            loop {
+                let (stream, _) = owner.accept().await.unwrap();
+                stream.readable().await.unwrap();
+            }
+        };
+        let asking = async {
+            assert!(matches!(client.start().await, Err(AppError::NotRunning)));
+            client.stop().await.unwrap();
+            assert_eq!(client.status().await.unwrap(), off());
+            let mut watch = client.watch().await.unwrap().unwrap();
+            assert_eq!(watch.next().await.unwrap(), None);
+        };
+        tokio::select! {
+            () = ending => {}
+            () = asking => {}
+        }
+    }
 }
