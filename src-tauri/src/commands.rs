@@ -12,9 +12,9 @@ use naru_ipc::{
     Inspection, IpcError, MachineConsole, MachineFacts, MachineStatus, NetworkCreate, NetworkLink,
     NetworkRef, NetworkSummary, OutputChunk, ProjectDown, ProjectRef, ProjectUp, PullProgress,
     RegistryLogin, RegistrySearch, Repository, RepositoryQuery, Settings, StatsSample, StreamClose,
-    TerminalOpen, TerminalResize, TerminalWrite, TrayWords, VolumeBackup, VolumeClone,
-    VolumeCreate, VolumeDownload, VolumePath, VolumeRef, VolumeRestore, VolumeSize, VolumeSummary,
-    commands,
+    TerminalOpen, TerminalPrograms, TerminalRef, TerminalResize, TerminalWrite, TrayWords,
+    VolumeBackup, VolumeClone, VolumeCreate, VolumeDownload, VolumePath, VolumeRef, VolumeRestore,
+    VolumeSize, VolumeSummary, commands,
 };
 use serde::Serialize;
 use tauri::ipc::{Channel, Invoke};
