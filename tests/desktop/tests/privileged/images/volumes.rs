@@ -98,6 +98,8 @@ async fn a_volume_is_looked_into_backed_up_cloned_and_restored() -> anyhow::Resu
         for _ in 0..3 {
             person.press("button", person.words.dismiss).await?;
         }
+        // The next one opens them anew.
+        person.press("button", common.close).await?;
         docker(&browser, &["volume", "rm", "notes", "notes-copy"])?;
         browser.gone("row", "notes").await
     })
