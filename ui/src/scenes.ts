@@ -94,9 +94,9 @@ const filled: Scene = (host) => {
   ];
   host.log = LOG;
   host.containers.push(
-    fakeContainer("shop-web-1", { project: "shop", service: "web", image: "shop-web:dev" }),
+    fakeContainer("shop-web-1", { project: "shop", service: "web", image: "shop-web:dev", needs: ["db", "worker"] }),
     fakeContainer("shop-db-1", { project: "shop", service: "db", image: "postgres:17", state: "paused", status: "Up 2 hours (Paused)" }),
-    fakeContainer("shop-worker-1", { project: "shop", service: "worker", image: "shop-web:dev", state: "exited", status: "Exited (0) 1 hour ago" }),
+    fakeContainer("shop-worker-1", { project: "shop", service: "worker", needs: ["db"], image: "shop-web:dev", state: "exited", status: "Exited (0) 1 hour ago" }),
   );
   for (const image of host.images.slice(1, 2)) host.details.set(image.id, withConfig(image));
   host.steps = STEPS;

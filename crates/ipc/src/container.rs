@@ -30,6 +30,8 @@ pub struct ContainerSummary {
     pub project: String,
     /// Its service in that project, or empty.
     pub service: String,
+    /// The services that this one needs, as compose says them.
+    pub needs: Vec<String>,
 }
 
 /// A TCP port to publish.

@@ -20,9 +20,10 @@ use naru_ipc::{
 use super::{check_container, check_image, check_name, container_name};
 use crate::{App, AppError, demo};
 
-/// Where compose writes which project and service a container belongs to.
+/// Where compose writes which project and service a container belongs to, and what that needs.
 const PROJECT_LABEL: &str = "com.docker.compose.project";
 const SERVICE_LABEL: &str = "com.docker.compose.service";
+const NEEDS_LABEL: &str = "com.docker.compose.depends_on";
 
 /// Whether the container has a terminal, so that its output has no frames.
 pub(super) async fn has_terminal(docker: &Docker, id: &str) -> Result<bool, AppError> {
@@ -181,7 +182,17 @@ fn summary(container: bollard::models::ContainerSummary) -> ContainerSummary {
         ports: published(container.ports.unwrap_or_default()),
         project: labels.remove(PROJECT_LABEL).unwrap_or_default(),
         service: labels.remove(SERVICE_LABEL).unwrap_or_default(),
+        needs: needs(&labels.remove(NEEDS_LABEL).unwrap_or_default()),
     }
+}
+
+/// The services of `db:service_healthy:false,cache:service_started:true`, each once.
+fn needs(label: &str) -> Vec<String> {
+    let names = label.split(',').map(|each| each.split(':').next().unwrap_or_default().trim());
+    let mut names: Vec<_> = names.filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 /// Without those that are only exposed. One that is open on all addresses of both families is
@@ -216,6 +227,13 @@ mod tests {
     use bollard::models::PortSummaryTypeEnum as Protocol;
 
     use super::*;
+
+    #[test]
+    fn what_a_service_needs_is_told_once_by_name() {
+        let label = "db:service_healthy:false,cache:service_started:true,db:x:y,,:z";
+        assert_eq!(needs(label), ["cache", "db"]);
+        assert_eq!(needs(""), Vec::<String>::new());
+    }
 
     #[test]
     fn a_port_of_all_addresses_is_shown_once_for_each_protocol() {

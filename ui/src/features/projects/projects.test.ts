@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 
 import { fakeContainer, FakeHost } from "../../lib/host/fake";
+import { needsOf, serviceRows } from "../../state/services";
 import { openWindow, row } from "../../test/render";
 
 const withProject = () => {
@@ -44,4 +45,27 @@ it("says how a project comes about when there is none", async () => {
   const { screen } = openWindow(host, "projects");
   expect(await screen.findByText("No projects yet")).toBeVisible();
   expect(screen.getByRole("button", { name: "Open a compose file" })).toBeVisible();
+});
+
+it("shows what needs what, in words and as lines from what stands above", async () => {
+  const host = withProject();
+  host.containers = host.containers.map((each) => (each.service === "web" ? { ...each, needs: ["cache", "db"] } : each));
+  const { screen, user } = openWindow(host, "projects");
+  await user.click((await row("shop")).getByRole("button", { name: "Show shop" }));
+  expect(screen.getByText("needs cache, db")).toBeVisible();
+  expect(document.querySelectorAll(".picture > svg path")).toHaveLength(1);
+  expect([...document.querySelectorAll(".picture .name")].map(({ textContent }) => textContent)).toEqual(["db", "web"]);
+});
+
+it("puts a service after all that it needs, and leaves a circle as it is", () => {
+  const service = (name: string, needs: string[], copies = 1) =>
+    Array.from({ length: copies }, (_, at) => fakeContainer(`${name}-${at}`, { project: "p", service: name, needs }));
+  const rows = serviceRows([...service("a", ["c", "gone"]), ...service("b", ["a"], 2), ...service("c", []), ...service("x", ["y"]), ...service("y", ["x", "y"])]);
+  expect(rows.map(({ container }) => container.name)).toEqual(["c-0", "a-0", "b-0", "b-1", "y-0", "x-0"]);
+  expect(needsOf(rows)).toEqual([
+    { from: 0, to: 1 },
+    { from: 1, to: 2 },
+    { from: 5, to: 4 },
+    { from: 4, to: 5 },
+  ]);
 });

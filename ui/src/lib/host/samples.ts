@@ -62,6 +62,7 @@ export const fakeContainer = (name: string, changes: Partial<ContainerSummary> =
   ports: [],
   project: "",
   service: "",
+  needs: [],
   ...changes,
 });
 

@@ -542,6 +542,7 @@ export const en = {
     removeAll: "Remove all",
     removeLabel: (name: string) => `Remove all of ${name}`,
     selectAll: (name: string) => `Select all of ${name}`,
+    needs: (names: string) => `needs ${names}`,
     service: "Service",
     container: "Container",
   },

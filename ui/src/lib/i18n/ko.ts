@@ -538,6 +538,7 @@ export const ko: Messages = {
     removeAll: "모두 삭제",
     removeLabel: (name) => `${name} 모두 삭제`,
     selectAll: (name) => `${name} 모두 선택`,
+    needs: (names) => `${names} 필요`,
     service: "서비스",
     container: "컨테이너",
   },

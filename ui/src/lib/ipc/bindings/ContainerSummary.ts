@@ -44,4 +44,8 @@ project: string,
 /**
  * Its service in that project, or empty.
  */
-service: string, };
+service: string, 
+/**
+ * The services that this one needs, as compose says them.
+ */
+needs: Array<string>, };
