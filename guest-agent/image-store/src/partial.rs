@@ -42,9 +42,16 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Partials {
     directory: PathBuf,
-    /// The blobs that come just now, with their sizes.
-    coming: Mutex<HashMap<Digest, u64>>,
+    /// The blobs that come just now.
+    coming: Mutex<HashMap<Digest, Coming>>,
     ended: Condvar,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Coming {
+    size: u64,
+    /// Whether it is not to be kept if it is cut.
+    doomed: bool,
 }
 
 impl Partials {
@@ -73,7 +80,7 @@ impl Partials {
         let (mut coming, _) = waited.unwrap_or_else(PoisonError::into_inner);
         let others = self.sweep(&coming, STALE)?.into_iter();
         let others = others.filter(|(name, _)| *name != digest.hex()).map(|(_, length)| length);
-        let all = others.chain(coming.values().copied()).chain([size]).sum::<u64>();
+        let all = others.chain(coming.values().map(|blob| blob.size)).chain([size]).sum::<u64>();
         let room = Room::of(&self.directory).and_then(|room| room.bytes());
         // Where there is none the pull itself says so.
         let is_room = room.is_ok_and(|room| room / (1 + UNPACKED) >= size);
@@ -93,7 +100,7 @@ impl Partials {
             Ok((file, length))
         };
         let (file, length) = open().map_err(ImageError::io("open", &path))?;
-        coming.insert(digest.clone(), size);
+        coming.insert(digest.clone(), Coming { size, doomed: false });
         Ok(Some(Partial { partials: Arc::clone(self), digest: digest.clone(), path, file, length }))
     }
 
@@ -111,11 +118,17 @@ impl Partials {
         Ok(bytes)
     }
 
+    /// The same, and of what comes just now nothing is kept when it is cut: the disk is full.
+    pub(crate) fn forget_all(&self) -> Result<(), ImageError> {
+        self.lock().values_mut().for_each(|blob| blob.doomed = true);
+        self.forget_idle().map(drop)
+    }
+
     /// Deletes what was last written so long ago, and what is no partial blob; gives the names
     /// and lengths of the others that are not in `coming`.
     fn sweep(
         &self,
-        coming: &HashMap<Digest, u64>,
+        coming: &HashMap<Digest, Coming>,
         stale: Duration,
     ) -> Result<Vec<(String, u64)>, ImageError> {
         let failed = || ImageError::io("sweep", &self.directory);
@@ -142,7 +155,7 @@ impl Partials {
         Ok(kept)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Digest, u64>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Digest, Coming>> {
         self.coming.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -176,7 +189,11 @@ impl Partial {
 
 impl Drop for Partial {
     fn drop(&mut self) {
-        self.partials.lock().remove(&self.digest);
+        let mut coming = self.partials.lock();
+        if coming.remove(&self.digest).is_some_and(|blob| blob.doomed) {
+            self.forget();
+        }
+        drop(coming);
         self.partials.ended.notify_all();
     }
 }
@@ -251,5 +268,12 @@ mod tests {
         assert!(partials.take(&long, MOST + 1).unwrap().is_none(), "that is more than is kept");
         assert_eq!(partials.forget_idle().unwrap(), 4);
         assert_eq!(kept(&partials), 0);
+
+        let partial = partials.take(&new, LEAST).unwrap().unwrap();
+        let mut cut = Resumed::new(Some(partial), b"begin".chain(broken()));
+        cut.read_to_end(&mut Vec::new()).unwrap_err();
+        partials.forget_all().unwrap();
+        drop(cut);
+        assert_eq!(kept(&partials), 0, "it is not kept where the disk is full");
     }
 }

@@ -56,7 +56,7 @@ impl ImageStore {
         if matches!(pulled, Err(ImageError::DiskFull { .. } | ImageError::Kept(_))) {
             // What the failed pull brought would keep the disk full.
             self.collect_layers().await?;
-            self.forget_partials().await?;
+            self.give_up_partials().await?;
         }
         pulled
     }

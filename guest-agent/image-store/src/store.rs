@@ -270,6 +270,12 @@ impl ImageStore {
         self.door().run("deleting parts of layers", move || partials.forget_idle()).await
     }
 
+    /// The same of all parts, also of those that come just now: the disk is full.
+    pub(crate) async fn give_up_partials(&self) -> Result<(), ImageError> {
+        let partials = Arc::clone(&self.shared.partials);
+        self.door().run("deleting parts of layers", move || partials.forget_all()).await
+    }
+
     pub(crate) fn connector(&self) -> &Connector {
         &self.shared.connector
     }
