@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use naru_test_framework::oci::{OciImage, digest};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 /// What one path answers.
@@ -17,6 +18,8 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
     /// The body comes again and again, with no end to it.
     pub(crate) endless: bool,
+    /// Nothing comes until this is changed.
+    pub(crate) held: bool,
     /// The connection breaks after this many bytes, for so many requests.
     pub(crate) cut: Option<(usize, u32)>,
     pub(crate) ranges: bool,
@@ -39,6 +42,7 @@ pub(crate) struct Request {
 struct State {
     answers: HashMap<String, Answer>,
     requests: Vec<Request>,
+    changed: Arc<Notify>,
 }
 
 /// A registry that ends with its handle.
@@ -104,9 +108,11 @@ impl Double {
     }
 
     pub(crate) fn change(&self, path: &str, change: impl FnOnce(&mut Answer)) {
-        if let Some(answer) = self.lock().answers.get_mut(&format!("/v2/app/{path}")) {
+        let mut state = self.lock();
+        if let Some(answer) = state.answers.get_mut(&format!("/v2/app/{path}")) {
             change(answer);
         }
+        state.changed.notify_waiters();
     }
 
     fn answer(&self, path: &str) -> Option<Answer> {
@@ -137,9 +143,11 @@ async fn serve(stream: TcpStream, state: Arc<Mutex<State>>) -> Option<()> {
     let mut stream = BufReader::new(stream);
     loop {
         let request = read(&mut stream).await?;
+        let lock = || state.lock().unwrap_or_else(PoisonError::into_inner);
+        lock().requests.push(request.clone());
+        released(&state, &request.path).await;
         let mut answer = {
-            let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-            state.requests.push(request.clone());
+            let mut state = lock();
             let known = state.answers.get_mut(&request.path);
             let answer = known.as_ref().map(|answer| (**answer).clone());
             let busy = known.and_then(|answer| {
@@ -191,6 +199,21 @@ async fn serve(stream: TcpStream, state: Arc<Mutex<State>>) -> Option<()> {
             }
             _ => stream.write_all(&answer.body).await.ok()?,
         }
+    }
+}
+
+/// Waits while the answer of `path` is held.
+async fn released(state: &Mutex<State>, path: &str) {
+    loop {
+        let changed = {
+            let state = state.lock().unwrap_or_else(PoisonError::into_inner);
+            if !state.answers.get(path).is_some_and(|answer| answer.held) {
+                return;
+            }
+            // Under the lock, so that no change is missed.
+            Arc::clone(&state.changed).notified_owned()
+        };
+        changed.await;
     }
 }
 
