@@ -23,7 +23,7 @@ const alone = (name) =>
     message: "a feature knows no other feature",
   });
 /** Text that a person reads or hears and that no catalogue has: it would stay in one language. */
-const outside = "this text is in no catalogue: put it into lib/i18n/en.ts and every other";
+const outside = "this text is in no catalogue: put it into lib/i18n/en and every other";
 const WORD = "/\\p{L}{2}/u";
 const foreignText = [
   // What is marked `translate="no"` is a name that is the same in every language.

@@ -1,4 +1,4 @@
-import type { Messages } from "./i18n.svelte";
+import type { Messages } from "../i18n.svelte";
 
 /** Compose files and projects brought up and taken down, in Korean. */
 export const compose: Messages["compose"] = {

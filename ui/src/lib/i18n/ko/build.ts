@@ -1,4 +1,4 @@
-import type { Messages } from "./i18n.svelte";
+import type { Messages } from "../i18n.svelte";
 
 /** 폴더에서 이미지 빌드 (Korean). */
 export const build: Messages["build"] = {

@@ -1,4 +1,4 @@
-import type { Messages } from "./i18n.svelte";
+import type { Messages } from "../i18n.svelte";
 
 /** Terminals in containers, in Korean. */
 export const terminal: Messages["terminal"] = {

@@ -1,4 +1,4 @@
-import type { Messages } from "./i18n.svelte";
+import type { Messages } from "../i18n.svelte";
 
 /** A volume's files, its backups, what comes out of them, and copies, in Korean. */
 export const backup: Messages["backup"] = {
