@@ -198,7 +198,9 @@ async fn bollard_builds_an_image() -> anyhow::Result<()> {
     let file = engine.docker(&["run", "--rm", "made:1", "cat", "/file"])?;
     assert_eq!(file.success()?, "of the context\ngiven");
     let again = build(&docker, dockerfile).await??;
-    assert_eq!(again.matches("Using cache").count(), 2, "{again}");
+    for step in ["COPY file /", "RUN echo $WORD >> /file"] {
+        assert!(again.contains(&format!("{step}\n ---> Using cache\n")), "{again}");
+    }
 
     let failed = build(&docker, "FROM busybox\nRUN exit 7\n").await?;
     let is_told = matches!(&failed, Err(Error::DockerStreamError { error })
@@ -206,7 +208,7 @@ async fn bollard_builds_an_image() -> anyhow::Result<()> {
     assert!(is_told, "{failed:?}");
     let wrong = build(&docker, "FROM busybox\nRNU true\n").await?;
     let is_refused = matches!(&wrong, Err(Error::DockerResponseServerError { status_code: 400, message })
-            if message.contains("RNU (did you mean RUN?)"));
+            if message.contains("unknown instruction: RNU"));
     assert!(is_refused, "{wrong:?}");
     Ok(())
 }

@@ -146,8 +146,11 @@ impl Contexts {
     /// Removes one, unless a build has it; whether it did.
     pub(super) fn remove(&self, key: &str) -> io::Result<bool> {
         let Some(alone) = self.take_key(key)? else { return Ok(false) };
-        remove_all(&alone.directory)?;
-        Ok(true)
+        match remove_all(&alone.directory) {
+            // Somebody else was faster.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            removed => removed.map(|()| true),
+        }
     }
 
     fn forget_old(&self, but: &str) -> io::Result<()> {
@@ -169,7 +172,12 @@ impl Contexts {
             if entry.file_type()?.is_dir()
                 && let Ok(key) = entry.file_name().into_string()
             {
-                keys.push((key, entry.metadata()?.modified()?));
+                match entry.metadata() {
+                    Ok(metadata) => keys.push((key, metadata.modified()?)),
+                    // Removed since, by another build.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(error),
+                }
             }
         }
         Ok(keys)
@@ -240,5 +248,20 @@ mod tests {
             contexts.take("context", &number.to_string()).unwrap().unwrap();
         }
         assert_eq!(contexts.usage().unwrap().len(), KEPT);
+    }
+    #[test]
+    fn builds_forget_the_oldest_side_by_side() {
+        let root = tempfile::tempdir().unwrap();
+        let contexts = Contexts::new(&root.path().join("kept"));
+        std::thread::scope(|scope| {
+            for builder in 0..8 {
+                let contexts = &contexts;
+                scope.spawn(move || {
+                    for number in 0..200 {
+                        contexts.take("context", &format!("{builder}-{number}")).unwrap().unwrap();
+                    }
+                });
+            }
+        });
     }
 }
