@@ -1,3 +1,4 @@
+import { within } from "@testing-library/svelte";
 import { beforeEach, describe, expect, it } from "vitest";
 
 import { fakeContainer, FakeHost } from "../../lib/host/fake";
@@ -45,6 +46,16 @@ describe("containers of a project", () => {
     const { screen } = await open(host);
     expect(screen.getByRole("grid")).toBeVisible();
     expect(screen.queryByRole("treegrid")).toBeNull();
+  });
+
+  it("open and fold wherever their row is pressed, on a picture in it, too", async () => {
+    const { screen, user, group } = await open();
+    const web = screen.getByRole("row", { name: /shop-web-1/ });
+    const picture = web.querySelector("td:not(.actions) svg");
+    await user.click(picture ?? document.body);
+    expect(await screen.findByRole("heading", { name: "shop-web-1" })).toBeVisible();
+    await user.click(within(group()).getByText("1 of 2 running"));
+    expect(group()).toHaveAttribute("aria-expanded", "false");
   });
 
   it("fold away by the keys of a tree, and stay so", async () => {

@@ -21,6 +21,7 @@ struct DiskWords {
     nothing_left: &'static str,
     show_volumes: &'static str,
     size: &'static str,
+    five_mib: &'static str,
 }
 
 const ENGLISH: DiskWords = DiskWords {
@@ -31,6 +32,7 @@ const ENGLISH: DiskWords = DiskWords {
     nothing_left: "Nothing in it is unused.",
     show_volumes: "Show Volumes",
     size: "Size",
+    five_mib: "5.2 MB",
 };
 
 const KOREAN: DiskWords = DiskWords {
@@ -41,6 +43,7 @@ const KOREAN: DiskWords = DiskWords {
     nothing_left: "쓰이지 않는 항목이 없습니다.",
     show_volumes: "볼륨 보기",
     size: "크기",
+    five_mib: "5.2MB",
 };
 
 #[tokio::test]
@@ -72,14 +75,14 @@ async fn what_fills_the_disk_is_found_and_freed() -> anyhow::Result<()> {
         ensure!(usage.contains("Build Cache 0B"), "{usage}");
 
         person.press("button", words.show_volumes).await?;
-        browser.sees("5.2 MB").await?;
+        browser.sees(words.five_mib).await?;
         // The second time turns it round: the largest first.
         person.press("button", words.size).await?;
         person.press("button", words.size).await?;
         browser.holds("document.querySelector('tr[data-key]').dataset.key === 'hold'").await?;
         person.press_at("hold", &person.to(common.remove, "hold")).await?;
         browser.find("dialog", "hold").await?;
-        browser.sees("5.2 MB").await?;
+        browser.sees(words.five_mib).await?;
         person.press("button", common.remove).await?;
         browser.gone("row", "hold").await?;
         ensure!(docker(&browser, &["volume", "ls", "-q"])? == "spare", "another volume is gone");
