@@ -33,8 +33,8 @@ impl ImageStore {
         Err(ImageError::NotFound { name: names.join(", ") })
     }
 
-    /// All images that `name` means, as [`Self::resolve`] understands it; that which it means
-    /// where nobody asks for a platform comes first.
+    /// All images that `name` means, as [`Self::resolve`] understands it, which is never nothing;
+    /// that which it means where nobody asks for a platform comes first.
     pub fn members(&self, name: &str) -> Result<Vec<Image>, ImageError> {
         let image = self.resolve(name)?;
         let Some(tag) = image.tags.iter().find(|tag| is_tag(tag, name)) else {
@@ -43,10 +43,16 @@ impl ImageStore {
         self.members_of(tag)
     }
 
-    /// All images that a tag stands for, its own first.
+    /// All images that a tag stands for, its own first; never nothing.
     pub(crate) fn members_of(&self, tag: &ImageReference) -> Result<Vec<Image>, ImageError> {
         let members = self.index().members(tag)?;
-        members.iter().filter_map(|id| self.image(id).transpose()).collect()
+        let members: Vec<Image> =
+            members.iter().filter_map(|id| self.image(id).transpose()).collect::<Result<_, _>>()?;
+        match members.as_slice() {
+            // It was taken away since somebody found it.
+            [] => Err(ImageError::NotFound { name: tag.familiar() }),
+            _ => Ok(members),
+        }
     }
 
     /// The image that `name` means for `platform`, or whatever else it means if it means none for
@@ -79,4 +85,18 @@ impl ImageStore {
 
 fn is_tag(tag: &ImageReference, name: &str) -> bool {
     name.parse::<ImageReference>().is_ok_and(|name| name == *tag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::RegistryConfig;
+
+    #[tokio::test]
+    async fn a_tag_that_was_taken_away_meanwhile_stands_for_no_image_at_all() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = ImageStore::open(directory.path(), RegistryConfig::default()).await.unwrap();
+        let gone = store.members_of(&"app:1".parse().unwrap()).unwrap_err();
+        assert!(matches!(gone, ImageError::NotFound { name } if name == "app:1"));
+    }
 }
