@@ -136,3 +136,43 @@ pub(super) fn hide_nameless(
     }
     Ok(hidden)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::NewImage;
+
+    fn put(index: &Index, content: &str, repo_digest: Option<(&str, &Digest)>) -> Digest {
+        let id = Digest::of(content.as_bytes());
+        let image = NewImage {
+            id: id.clone(),
+            config: content.as_bytes().to_vec(),
+            manifest: None,
+            layers: Vec::new(),
+            tag: None,
+            repo_digest: repo_digest.map(|(name, digest)| (name.to_owned(), digest.clone())),
+            parent: None,
+        };
+        index.put_image(&image, 0).unwrap();
+        id
+    }
+
+    #[test]
+    fn who_was_pulled_by_a_digest_elsewhere_stays_when_a_name_of_several_goes() {
+        const ONE: &str = "docker.io/library/one";
+        const TWO: &str = "docker.io/library/two";
+        let directory = tempfile::tempdir().unwrap();
+        let index = Index::open(&directory.path().join("index.db")).unwrap();
+        let pinned = Digest::of(b"a manifest");
+        let own = put(&index, "own", None);
+        // The digest of the name that goes is nobody's wish.
+        let here = put(&index, "here", Some((ONE, &pinned)));
+        let elsewhere = put(&index, "elsewhere", Some((TWO, &pinned)));
+        let name: ImageReference = "one:1".parse().unwrap();
+        assert!(index.tag(&[own.clone(), here.clone(), elsewhere.clone()], &name, 0).unwrap());
+        assert_eq!(index.hide_image(&own).unwrap(), [here]);
+        assert_eq!(index.image_ids().unwrap(), [elsewhere.clone()]);
+        let kept = index.image(&elsewhere).unwrap().unwrap();
+        assert_eq!(kept.repo_digests, [(TWO.to_owned(), pinned)]);
+    }
+}

@@ -170,13 +170,20 @@ impl Index {
     pub(crate) fn hide_image(&self, id: &Digest) -> Result<Vec<Digest>, ImageError> {
         self.write("hide an image", |transaction| {
             let mates = mates(transaction, id)?;
+            let tags: Vec<String> = transaction
+                .prepare_cached("SELECT reference FROM named WHERE image_id = ?1")?
+                .query_map([id], |row| row.get(0))?
+                .collect::<rusqlite::Result<_>>()?;
             hide(transaction, id)?;
-            for mate in &mates {
-                // With an image's last tag go its digests.
+            for (mate, tag) in mates.iter().flat_map(|mate| tags.iter().map(move |tag| (mate, tag)))
+            {
+                // With an image's last tag go its digests of that repository; by those of others
+                // somebody wanted it for itself.
                 transaction.execute(
                     "DELETE FROM repo_digest WHERE image_id = ?1
+                     AND substr(?2, 1, length(name) + 1) = name || ':'
                      AND NOT EXISTS (SELECT 1 FROM named WHERE image_id = ?1)",
-                    [mate],
+                    params![mate, tag],
                 )?;
             }
             hide_nameless(transaction, &mates)
