@@ -137,6 +137,31 @@ fn a_small_blob_that_fills_the_disk_is_refused_and_gives_it_back() -> anyhow::Re
 }
 
 #[test]
+fn what_is_there_is_pulled_again_where_nothing_more_may_come() -> anyhow::Result<()> {
+    let small = Small::start()?;
+    let registry = Registry::start()?;
+    let image = |word: &str| {
+        let mut layer = LayerWriter::new();
+        layer.file("word", 0o644, word.as_bytes())?;
+        of_layers(vec![layer.finish(Compression::Gzip)?])
+    };
+    for word in ["here", "elsewhere"] {
+        registry.push(word, "1", &image(word)?)?;
+    }
+    let here = registry.reference("here", "1");
+    small.engine.docker(&["pull", &here])?.success()?;
+    small.fill()?;
+    // Less than is kept of it, a twentieth.
+    let fill = File::options().write(true).open(small.disk.0.join("fill"))?;
+    fill.set_len(fill.metadata()?.len().saturating_sub(800 << 10))?;
+    let pulled = small.engine.docker(&["pull", &here])?;
+    ensure!(pulled.success()?.contains("Image is up to date"), "{pulled:?}");
+    let pulled = small.engine.docker(&["pull", &registry.reference("elsewhere", "1")])?;
+    ensure!(pulled.failure(1)?.contains("no space left on device"), "{pulled:?}");
+    Ok(())
+}
+
+#[test]
 fn an_archive_that_has_no_room_is_refused_before_it_comes() -> anyhow::Result<()> {
     let small = Small::start()?;
     for path in ["/images/load", "/images/create?fromSrc=-&repo=large"] {
