@@ -78,12 +78,14 @@ impl Partials {
             .ended
             .wait_timeout_while(self.lock(), PATIENCE, |coming| coming.contains_key(digest));
         let (mut coming, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        let others = self.sweep(&coming, STALE)?.into_iter();
-        let others = others.filter(|(name, _)| *name != digest.hex()).map(|(_, length)| length);
+        let (own, others): (Vec<_>, Vec<_>) =
+            self.sweep(&coming, STALE)?.into_iter().partition(|(name, _)| *name == digest.hex());
+        let others = others.iter().map(|(_, length)| *length);
         let all = others.chain(coming.values().map(|blob| blob.size)).chain([size]).sum::<u64>();
+        let here: u64 = own.iter().map(|(_, length)| *length).sum();
         let room = Room::of(&self.directory).and_then(|room| room.bytes());
         // Where there is none the pull itself says so.
-        let is_room = room.is_ok_and(|room| room / (1 + UNPACKED) >= size);
+        let is_room = room.is_ok_and(|room| has_room(room, size, here));
         if coming.contains_key(digest) || all > MOST || !is_room {
             return Ok(None);
         }
@@ -158,6 +160,11 @@ impl Partials {
     fn lock(&self) -> MutexGuard<'_, HashMap<Digest, Coming>> {
         self.coming.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether there is room for a layer beside its blob, of which so many bytes are `here` already.
+fn has_room(room: u64, size: u64, here: u64) -> bool {
+    room.saturating_add(here.min(size)) >= size.saturating_mul(1 + UNPACKED)
 }
 
 /// A blob that comes.
@@ -243,6 +250,14 @@ mod tests {
         assert_eq!(whole, b"begin, end");
         assert_eq!(partials.take(&digest, LEAST).unwrap().unwrap().length(), 0, "it is forgotten");
         assert!(partials.take(&digest, LEAST - 1).unwrap().is_none(), "it is too small");
+    }
+
+    #[test]
+    fn what_is_here_of_a_blob_needs_no_room_again() {
+        let (size, room) = (LEAST, LEAST * (1 + UNPACKED));
+        assert!(has_room(room, size, 0) && !has_room(room - 1, size, 0));
+        assert!(has_room(room - size / 2, size, size / 2), "that half took the room that is gone");
+        assert!(!has_room(room - size - 1, size, 2 * size), "no more than all of it counts");
     }
 
     #[test]
