@@ -12,7 +12,7 @@ use crate::partial::{Partial, Resumed};
 use crate::progress::{LayerState, Progress, PullEvent};
 use crate::registry::{BlobDownload, Descriptor, Download, RegistryError, Session};
 use crate::store::ImageStore;
-use crate::stream::{Chunk, channel};
+use crate::stream::{Chunk, ChunkReader, channel};
 
 /// Docker's own pace of progress lines.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
@@ -63,7 +63,7 @@ impl ImageStore {
     ) -> Result<(), ImageError> {
         let come = partial.as_ref().map_or(0, Partial::length);
         let (sender, reader, mut consumed) = channel(come);
-        let compressed = Resumed::new(partial, reader);
+        let compressed = Resumed::new(partial, reader, ChunkReader::is_given_up);
         let target = self.target();
         let expected = Expected { blob: Some(descriptor.digest.clone()), diff_id: diff_id.clone() };
         let unpacked = self.intake().run("unpacking a layer", move || {

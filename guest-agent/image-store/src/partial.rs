@@ -236,7 +236,7 @@ mod tests {
         assert_eq!(partial.length(), 0);
         let (next, wanted) = (Arc::clone(&partials), digest.clone());
         let waiting = thread::spawn(move || next.take(&wanted, LEAST).unwrap().unwrap().length());
-        let mut cut = Resumed::new(Some(partial), b"begin".chain(broken()));
+        let mut cut = Resumed::new(Some(partial), b"begin".chain(broken()), |_| false);
         cut.read_to_end(&mut Vec::new()).unwrap_err();
         drop(cut);
         assert_eq!(waiting.join().unwrap(), 5, "it has it when the other one has ended");
@@ -245,8 +245,14 @@ mod tests {
         assert_eq!(kept(&partials), 5);
         let partial = partials.take(&digest, LEAST).unwrap().unwrap();
         assert_eq!((partial.length(), kept(&partials)), (5, 0));
+        let mut gone = Resumed::new(Some(partial), &b"more"[..], |_| true);
+        gone.read_to_end(&mut Vec::new()).unwrap_err();
+        drop(gone);
+        assert_eq!(kept(&partials), 5, "what was given up stays as it was");
+        let partial = partials.take(&digest, LEAST).unwrap().unwrap();
         let mut whole = Vec::new();
-        Resumed::new(Some(partial), &b", end"[..]).read_to_end(&mut whole).unwrap();
+        let rest = &b", end"[..];
+        Resumed::new(Some(partial), rest, |_| false).read_to_end(&mut whole).unwrap();
         assert_eq!(whole, b"begin, end");
         assert_eq!(partials.take(&digest, LEAST).unwrap().unwrap().length(), 0, "it is forgotten");
         assert!(partials.take(&digest, LEAST - 1).unwrap().is_none(), "it is too small");
@@ -285,7 +291,7 @@ mod tests {
         assert_eq!(kept(&partials), 0);
 
         let partial = partials.take(&new, LEAST).unwrap().unwrap();
-        let mut cut = Resumed::new(Some(partial), b"begin".chain(broken()));
+        let mut cut = Resumed::new(Some(partial), b"begin".chain(broken()), |_| false);
         cut.read_to_end(&mut Vec::new()).unwrap_err();
         partials.forget_all().unwrap();
         drop(cut);

@@ -62,13 +62,25 @@ pub(crate) struct ChunkReader {
     consumed: watch::Sender<u64>,
 }
 
+impl ChunkReader {
+    /// Whether whoever has the other end has gone, with all that was to come.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.consumed.is_closed()
+    }
+}
+
+/// What ends the reading then.
+pub(crate) fn given_up() -> io::Error {
+    io::Error::other("the download was given up")
+}
+
 impl Read for ChunkReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.chunk.is_empty() && !self.ended {
             match self.receiver.blocking_recv() {
                 Some(Chunk::Data(chunk)) => self.chunk = chunk,
                 Some(Chunk::End) => self.ended = true,
-                None => return Err(io::Error::other("the download was given up")),
+                None => return Err(given_up()),
             }
         }
         let count = buffer.len().min(self.chunk.len());

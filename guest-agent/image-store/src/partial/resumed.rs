@@ -4,11 +4,14 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt as _;
 
 use super::Partial;
+use crate::stream::given_up;
 
 /// Reads what had come of a blob, then the rest, which it writes down.
 #[derive(Debug)]
 pub(crate) struct Resumed<R> {
     rest: R,
+    /// Whether nobody waits for it any more.
+    given_up: fn(&R) -> bool,
     partial: Option<Partial>,
     offset: u64,
     /// Whether the rest does not come.
@@ -16,8 +19,10 @@ pub(crate) struct Resumed<R> {
 }
 
 impl<R> Resumed<R> {
-    pub(crate) fn new(partial: Option<Partial>, rest: R) -> Self {
-        Self { rest, partial, offset: 0, cut: false }
+    /// Ends what had come, too, when the rest is `given_up`: who asks for the blob next waits for
+    /// this one's end.
+    pub(crate) fn new(partial: Option<Partial>, rest: R, given_up: fn(&R) -> bool) -> Self {
+        Self { rest, given_up, partial, offset: 0, cut: false }
     }
 }
 
@@ -44,6 +49,10 @@ impl<R: Read> Resumed<R> {
 impl<R: Read> Read for Resumed<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut count = self.read_kept(buffer)?;
+        if count > 0 && (self.given_up)(&self.rest) {
+            self.cut = true;
+            return Err(given_up());
+        }
         if count == 0 {
             count = self.rest.read(buffer).inspect_err(|_| self.cut = true)?;
             self.keep(&buffer[..count]);
