@@ -6,6 +6,7 @@ use axum::body::{Body, BodyDataStream};
 use bytes::{Buf as _, Bytes};
 use futures::StreamExt as _;
 use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
 
 use crate::error::Result;
 use crate::written::written;
@@ -16,22 +17,31 @@ pub(super) struct BodyReader {
     runtime: Handle,
     stream: BodyDataStream,
     chunk: Bytes,
+    ended: CancellationToken,
 }
 
 impl BodyReader {
     /// To be called on an async thread.
     pub(super) fn new(body: Body) -> Self {
+        Self::until(body, CancellationToken::new())
+    }
+
+    /// The same, where more of it is an error as soon as the engine has `ended`: a client may take
+    /// for ever, and the engine waits for what is read to be dealt with.
+    pub(super) fn until(body: Body, ended: CancellationToken) -> Self {
         let stream = body.into_data_stream();
-        Self { runtime: Handle::current(), stream, chunk: Bytes::new() }
+        Self { runtime: Handle::current(), stream, chunk: Bytes::new(), ended }
     }
 }
 
 impl Read for BodyReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.chunk.is_empty() {
-            match self.runtime.block_on(self.stream.next()) {
-                Some(chunk) => self.chunk = chunk.map_err(io::Error::other)?,
-                None => return Ok(0),
+            let next = self.ended.run_until_cancelled(self.stream.next());
+            match self.runtime.block_on(next) {
+                Some(Some(chunk)) => self.chunk = chunk.map_err(io::Error::other)?,
+                Some(None) => return Ok(0),
+                None => return Err(io::Error::other("the engine ends")),
             }
         }
         let count = buffer.len().min(self.chunk.len());
@@ -77,5 +87,14 @@ mod tests {
         let reader = BodyReader::new(body.unwrap());
         let read = read(reader).await;
         read.expect_err("it was not the whole");
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_the_rest_of_a_body_when_the_engine_ends() {
+        let stalled = futures::stream::pending::<io::Result<Bytes>>();
+        let ended = CancellationToken::new();
+        let reader = BodyReader::until(Body::from_stream(stalled), ended.clone());
+        let ((), read) = tokio::join!(async { ended.cancel() }, read(reader));
+        assert_eq!(read.unwrap_err().to_string(), "the engine ends");
     }
 }

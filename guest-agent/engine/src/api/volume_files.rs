@@ -13,7 +13,6 @@ use hyper::header::CONTENT_TYPE;
 use naru_protocol::volumes::{ARCHIVE_PATH, CLONE_PATH, CloneProgress, Cloned};
 use serde::Deserialize;
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
 use super::error::ApiError;
 use super::lines::{self, Lines};
@@ -88,7 +87,8 @@ async fn restore(
     body: Body,
 ) -> Answer {
     let RestoreQuery { volume, replace } = query;
-    engine.restore_volume(volume, replace.0, BodyReader::new(body)).await?;
+    let archive = BodyReader::until(body, engine.shutdown().clone());
+    engine.restore_volume(volume, replace.0, archive).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -102,7 +102,8 @@ async fn clone(State(engine): State<Engine>, Query(query): Query<CloneQuery>) ->
     let CloneQuery { volume, to } = query;
     let cloning = engine.clone();
     lines::answer(&engine, move |lines| async move {
-        let gone = CancellationToken::new();
+        // When the engine ends, too.
+        let gone = cloning.shutdown().child_token();
         // Dropped when nobody waits any more.
         let _guard = gone.clone().drop_guard();
         let mut told = Told { lines: lines.clone(), bytes: 0, at: None };

@@ -109,19 +109,27 @@ fn who_goes_away_in_the_middle_leaves_nothing_half_made() -> anyhow::Result<()> 
     assert_eq!(names(&engine, "kept")?, ["first", "second"]);
     assert!(names(&engine, "new")?.is_empty());
 
-    // Killed in the middle of one.
-    let mut client = UnixStream::connect(engine.socket())?;
-    write!(client, "PUT /naru/volume/archive?volume=kept&replace=1 HTTP/1.1\r\nHost: naru\r\n")?;
-    write!(client, "Content-Length: {}\r\n\r\n", archive.len())?;
-    client.write_all(&archive[..1600])?;
-    let begun = engine.root().join("volumes/.new.kept");
-    let deadline = std::time::Instant::now() + std::time::Duration::from_mins(1);
-    while !begun.exists() {
-        ensure!(std::time::Instant::now() < deadline, "it has not begun");
-        std::thread::yield_now();
+    // Killed in the middle of one, and ended in its order: that waits for no client.
+    for is_killed in [true, false] {
+        let mut client = UnixStream::connect(engine.socket())?;
+        let query = "volume=kept&replace=1";
+        write!(client, "PUT /naru/volume/archive?{query} HTTP/1.1\r\nHost: naru\r\n")?;
+        write!(client, "Content-Length: {}\r\n\r\n", archive.len())?;
+        client.write_all(&archive[..1600])?;
+        let begun = engine.root().join("volumes/.new.kept");
+        let deadline = std::time::Instant::now() + std::time::Duration::from_mins(1);
+        while !begun.exists() {
+            ensure!(std::time::Instant::now() < deadline, "it has not begun");
+            std::thread::yield_now();
+        }
+        if is_killed {
+            engine.kill()?;
+        } else {
+            engine.stop()?;
+        }
+        engine.restart()?;
+        assert_eq!(names(&engine, "kept")?, ["first", "second"]);
+        is_tidy(&engine)?;
     }
-    engine.kill()?;
-    engine.restart()?;
-    assert_eq!(names(&engine, "kept")?, ["first", "second"]);
-    is_tidy(&engine)
+    Ok(())
 }
