@@ -24,8 +24,9 @@ pub(crate) fn pack(out: impl Write, top: &Node, name: &str) -> io::Result<()> {
     packer.rest()
 }
 
-/// The same as a backup: what comes out of the archive is what went in. Of files with holes only
-/// what is not zeros is written; whoever unpacks it has to know GNU tar's form of these.
+/// The same as a backup: what comes out of the archive is what went in, its times to the second.
+/// Of files with holes only what is not zeros is written; whoever unpacks it has to know GNU tar's
+/// form of these.
 pub(crate) fn pack_with_holes(out: impl Write, top: &Node, name: &str) -> io::Result<()> {
     let mut packer = Packer::new(out);
     packer.members.keeps_holes = true;

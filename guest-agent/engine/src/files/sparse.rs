@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use rustix::fs::{SeekFrom, seek};
 use rustix::io::Errno;
 
-/// As many as who reads an archive takes of one file.
+/// Half as many as who reads an archive takes of one file.
 const PARTS_MAX: usize = 1 << 15;
 /// What the kernel counts a file's room on the disk in.
 const SECTOR: u64 = 512;

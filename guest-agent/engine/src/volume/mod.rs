@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! ROOT/volumes/<name>/_data        what a container sees
-//! ROOT/volumes/.new.<name>/_data   in the making: filled from an image before anybody sees it
+//! ROOT/volumes/.new.<name>/_data   in the making: filled before anybody sees it
 //! ROOT/volumes/.gone.<name>        on its way out
 //! ```
 //!
@@ -10,7 +10,8 @@
 //! exists is what the database has ([`database`]); a directory comes to its place after the row
 //! was written and leaves it before the row is deleted, so that after a crash each is one or the
 //! other ([`directory`]). What takes the place of a volume's content as a whole, a backup, is made
-//! in the same place out of sight and exchanged for it. Whoever makes, fills, mounts or removes a volume holds it ([`Held`]).
+//! in the same place out of sight and exchanged for it. Whoever makes, fills, mounts, restores or
+//! removes a volume holds it ([`Held`]).
 
 mod copies;
 mod database;

@@ -35,8 +35,9 @@ use crate::room::{Room, WhileRoom};
 /// `record` what it has beside its files' contents. Both directories are there, empty, and on
 /// one file system.
 ///
-/// Gives the bytes of all regular files. Nothing is synced. On an error the directories are
-/// half-filled and must be thrown away; one is also that the disk has too little room. Owners, devices and whiteouts need root.
+/// Gives the bytes of all regular files. Nothing is synced. On an error, such as that the disk has
+/// too little room, the directories are half-filled and must be thrown away. Owners, devices and
+/// whiteouts need root.
 pub fn unpack(archive: impl Read, directory: &Path, record: &Path) -> Result<u64, UnpackError> {
     let room = Room::of(directory).map_err(UnpackError::Read)?;
     let archive = WhileRoom::new(archive, room);

@@ -106,7 +106,7 @@ async fn a_name_that_is_given_anew_stands_for_nothing_else() -> anyhow::Result<(
     assert_eq!(pair.store.list()?.len(), 3);
     pair.store.prune(&|image: &Image| image.is_untagged(), &nobody).await?;
     assert_eq!(pair.all()?, HashSet::from([new.clone()]));
-    // To be what it is already changes nothing.
+    // With one that is gone nothing changes.
     let gone = pair.store.tag_all(&[new.clone(), pair.other.clone()], &pair.name);
     assert!(matches!(gone, Err(ImageError::NotFound { .. })), "{gone:?}");
     assert_eq!(ids(pair.store.members("app:1")?), HashSet::from([new]));
