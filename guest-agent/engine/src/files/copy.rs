@@ -17,7 +17,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::attributes;
+use super::attributes::{self, Attributes};
 use super::node::{Node, NodeKind};
 use super::path::split;
 use super::sparse::{Part, parts};
@@ -46,7 +46,9 @@ pub(crate) fn copy_content_while(
     while let Some(way) = copier.ways.last_mut() {
         let Some(entry) = way.from.read() else {
             if let Some(way) = copier.ways.pop() {
-                // Last of all: what is made in a directory changes its times.
+                // What is made in a directory gets its default ACL for its own, and changes its
+                // times.
+                attributes::write(&way.to, &attributes::read(way.from.fd()?)?)?;
                 futimens(&way.to, &times(&way.metadata))?;
             }
             continue;
@@ -93,7 +95,7 @@ impl<G: FnMut(u64) -> bool> Copier<'_, G> {
         }
         let open = from.open_directory()?;
         let metadata = from.metadata().clone();
-        dress(&to, &metadata, &attributes::read(&open)?)?;
+        dress(&to, &metadata, &Attributes::new())?;
         self.ways.push(Way { path, from: Dir::new(open)?, to, metadata });
         Ok(())
     }

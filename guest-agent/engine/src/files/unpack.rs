@@ -7,6 +7,7 @@ use naru_image_store::{Kind, Member, Tape, UnpackError, decompressed};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, futimens, linkat, openat, statat};
 use rustix::io::Errno;
 
+use super::attributes::{self, Attributes};
 use super::error::{FilesError, shown};
 use super::path::{parts_below, split};
 use super::place::{self, Owner};
@@ -17,7 +18,7 @@ use super::walk::below;
 
 const BUFFER: usize = 128 << 10;
 /// So many directories are remembered.
-const TIMES_MAX: usize = 1 << 16;
+const DIRECTORIES_MAX: usize = 1 << 16;
 
 /// How an archive is unpacked.
 #[derive(Clone, Copy, Debug, Default)]
@@ -48,11 +49,12 @@ pub(crate) fn unpack(
     let bounded = Bounded { reader, left: options.room.map_or(u64::MAX, |room| room.bytes) };
     let mut tape = Tape::new(BufReader::with_capacity(BUFFER, bounded));
     let mut unpacker =
-        Unpacker { tree, destination, options, parent: None, directory_times: Vec::new() };
+        Unpacker { tree, destination, options, parent: None, directories: Vec::new() };
     let mut is_empty = true;
-    while let Some(member) = tape.next_member()? {
+    while let Some(mut member) = tape.next_member()? {
         is_empty = false;
-        unpacker.apply(&member, &mut tape)?;
+        let late = unpacker.take_late(&mut member);
+        unpacker.apply(&member, late, &mut tape)?;
     }
     unpacker.finish();
     if options.whole && (is_empty || !tape.is_closed()) {
@@ -70,8 +72,15 @@ struct Unpacker<'a> {
     options: UnpackOptions,
     /// The directory that the last member went into.
     parent: Option<(Vec<u8>, OwnedFd)>,
-    /// Set when nothing more comes, because every file made inside changes them again.
-    directory_times: Vec<(Vec<u8>, (i64, u32))>,
+    /// What is theirs when nothing more comes.
+    directories: Vec<(Vec<u8>, Late)>,
+}
+
+/// What a directory gets when all is in it: every file made inside changes its time again, and
+/// would get its default ACL, which is for what is made later.
+struct Late {
+    mtime: (i64, u32),
+    attributes: Attributes,
 }
 
 /// An archive that ends in an error where it has become too large.
@@ -89,8 +98,13 @@ impl<R: Read> Read for Bounded<R> {
 }
 
 impl Unpacker<'_> {
-    fn apply<R: Read>(&mut self, member: &Member, tape: &mut Tape<R>) -> Result<(), FilesError> {
-        let Some(path) = self.inside(&member.name)? else { return self.top(member) };
+    fn apply<R: Read>(
+        &mut self,
+        member: &Member,
+        late: Late,
+        tape: &mut Tape<R>,
+    ) -> Result<(), FilesError> {
+        let Some(path) = self.inside(&member.name)? else { return self.top(member, late) };
         let (above, name) = split(&path);
         let parent = match self.parent.take() {
             Some((known, parent)) if known == above => parent,
@@ -104,7 +118,7 @@ impl Unpacker<'_> {
         let here = parent.as_fd();
         let made = match member.kind {
             Kind::Directory => {
-                self.remember(&path, member.mtime);
+                self.remember(&path, late);
                 place::directory(here, name, member, owner).map_err(io::Error::from)
             }
             Kind::File => {
@@ -122,12 +136,12 @@ impl Unpacker<'_> {
     }
 
     /// What the archive says of its top.
-    fn top(&mut self, member: &Member) -> Result<(), FilesError> {
+    fn top(&mut self, member: &Member, late: Late) -> Result<(), FilesError> {
         if !self.options.whole || member.kind != Kind::Directory {
             return Ok(());
         }
         let owner = Owner::new(self.options.owner.unwrap_or((member.uid, member.gid)));
-        self.remember(&below(self.destination, b"."), member.mtime);
+        self.remember(&below(self.destination, b"."), late);
         self.tree
             .directory(self.destination)
             .and_then(|top| place::directory(top.as_fd(), b".", member, owner))
@@ -193,31 +207,46 @@ impl Unpacker<'_> {
         Ok(linked.map_err(io::Error::from))
     }
 
-    /// Remembers a directory's time. Archives are written in the order of a walk: when many wait,
-    /// those that the present one is not in are done.
-    fn remember(&mut self, path: &[u8], mtime: (i64, u32)) {
-        if self.directory_times.len() >= TIMES_MAX {
-            let is_above = |(above, _): &(Vec<u8>, _)| path.starts_with(&below(above, b""));
-            let (above, done) = self.directory_times.drain(..).partition(is_above);
-            self.directory_times = done;
-            self.finish();
-            self.directory_times = above;
-        }
-        self.directory_times.push((path.to_vec(), mtime));
+    /// What is to be set last. Where an archive is not all there is, as Docker does: what comes
+    /// into a directory gets that one's default ACL.
+    fn take_late(&self, member: &mut Member) -> Late {
+        let attributes = if self.options.whole && member.kind == Kind::Directory {
+            attributes::take_late(&mut member.xattrs)
+        } else {
+            Attributes::new()
+        };
+        Late { mtime: member.mtime, attributes }
     }
 
-    /// Sets the directories' times. One that something else has taken the place of has none.
+    /// Remembers a directory. Archives are written in the order of a walk: when many wait, those
+    /// that the present one is not in are done.
+    fn remember(&mut self, path: &[u8], late: Late) {
+        if self.directories.len() >= DIRECTORIES_MAX {
+            let is_above = |(above, _): &(Vec<u8>, _)| path.starts_with(&below(above, b""));
+            let (above, done) = self.directories.drain(..).partition(is_above);
+            self.directories = done;
+            self.finish();
+            self.directories = above;
+        }
+        self.directories.push((path.to_vec(), late));
+    }
+
+    /// Gives directories what is theirs last. One that something else has taken the place of gets
+    /// nothing.
     fn finish(&mut self) {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        for (path, mtime) in self.directory_times.drain(..).rev() {
+        for (path, Late { mtime, attributes }) in self.directories.drain(..).rev() {
             let (above, name) = split(&path);
-            let touched = self
+            let dressed = self
                 .tree
                 .directory(above)
                 .and_then(|above| openat(above, name, flags, Mode::empty()))
-                .and_then(|directory| futimens(directory, &place::times(mtime)));
-            if let Err(errno) = touched {
-                tracing::debug!(path = shown(&path), %errno, "a directory's time was not set");
+                .and_then(|directory| {
+                    attributes::write(&directory, &attributes)?;
+                    futimens(directory, &place::times(mtime))
+                });
+            if let Err(errno) = dressed {
+                tracing::debug!(path = shown(&path), %errno, "a directory was not finished");
             }
         }
     }
