@@ -60,15 +60,22 @@ impl Index {
     ) -> Result<bool, ImageError> {
         self.write("tag an image", |transaction| {
             for id in image_ids {
-                let found = transaction.execute(
-                    "UPDATE image SET tagged_at_ns = ?2 WHERE id = ?1 AND NOT hidden",
-                    params![id, now_ns],
+                let is_there = transaction.query_row(
+                    "SELECT EXISTS (SELECT 1 FROM image WHERE id = ?1 AND NOT hidden)",
+                    [id],
+                    |row| row.get::<_, bool>(0),
                 )?;
-                if found == 0 {
+                if !is_there {
                     return Ok(false);
                 }
             }
             let Some((first, others)) = image_ids.split_first() else { return Ok(false) };
+            for id in image_ids {
+                transaction.execute(
+                    "UPDATE image SET tagged_at_ns = ?2 WHERE id = ?1",
+                    params![id, now_ns],
+                )?;
+            }
             let reference = reference.to_string();
             transaction
                 .execute("INSERT OR REPLACE INTO tag VALUES (?1, ?2)", params![reference, first])?;

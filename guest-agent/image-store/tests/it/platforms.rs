@@ -107,9 +107,11 @@ async fn a_name_that_is_given_anew_stands_for_nothing_else() -> anyhow::Result<(
     pair.store.prune(&|image: &Image| image.is_untagged(), &nobody).await?;
     assert_eq!(pair.all()?, HashSet::from([new.clone()]));
     // With one that is gone nothing changes.
+    let before = pair.store.resolve("app:1")?.tagged_at_ns;
     let gone = pair.store.tag_all(&[new.clone(), pair.other.clone()], &pair.name);
     assert!(matches!(gone, Err(ImageError::NotFound { .. })), "{gone:?}");
     assert_eq!(ids(pair.store.members("app:1")?), HashSet::from([new]));
+    assert_eq!(pair.store.resolve("app:1")?.tagged_at_ns, before);
     Ok(())
 }
 
