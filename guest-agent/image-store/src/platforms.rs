@@ -67,7 +67,9 @@ impl ImageStore {
 
     /// Whether `name` still means the image `id`, perhaps for a certain platform only.
     pub fn means(&self, name: &str, id: &str) -> Result<bool, ImageError> {
-        Ok(self.members(name)?.iter().any(|image| image.id.as_str() == id))
+        // Asked for each container of a list: most have what everybody gets.
+        Ok(self.resolve(name)?.id.as_str() == id
+            || self.members(name)?.iter().any(|image| image.id.as_str() == id))
     }
 
     /// Who needs an image, or another one that the same names stand for; one that runs if there

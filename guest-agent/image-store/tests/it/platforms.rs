@@ -84,7 +84,9 @@ async fn a_name_is_this_machines_image_unless_a_platform_is_asked_for() -> anyho
     assert_eq!(pair.store.resolve_for("app:1", &Platform::host())?.id, pair.own);
     // What it is not at all is for the caller to refuse.
     assert_eq!(pair.store.resolve_for("app:1", &"linux/s390x".parse()?)?.id, pair.own);
-    assert!(pair.store.means("app:1", pair.other.as_str())?);
+    for (id, expected) in [(&pair.own, true), (&pair.other, true), (&Digest::of(b""), false)] {
+        assert_eq!(pair.store.means("app:1", id.as_str())?, expected);
+    }
     assert_eq!(ids(pair.store.list()?), HashSet::from([pair.own.clone()]));
     assert_eq!(pair.all()?, pair.both());
     // It is the same after a restart.
