@@ -16,7 +16,7 @@ use super::copy::{self, NewDirectory};
 use super::error::{BuildError, FailedInstruction};
 use super::inline;
 use super::progress::{Outcome, Step};
-use super::result::Built;
+use super::result::{Built, MadeStages};
 use super::results::Failed;
 use super::stage::Stage;
 use super::workspace::Workspace;
@@ -42,8 +42,12 @@ impl Building {
         if let Some(error) = failed {
             return Err(error);
         }
-        let target = self.stages.last().copied().unwrap_or_default();
-        let mut stage = Arc::unwrap_or_clone(self.stage(target).await?);
+        let mut stages = Vec::with_capacity(self.stages.len());
+        for number in &self.stages {
+            stages.push(self.stage(*number).await?);
+        }
+        let target = stages.last().cloned().ok_or(BuildError::Cancelled)?;
+        let mut stage = Arc::unwrap_or_clone(target);
         let options = &self.request.options;
         if !options.labels.is_empty() {
             let labels = stage.config.labels.get_or_insert_default();
@@ -55,6 +59,7 @@ impl Building {
             layers: stage.layers,
             materials: self.images.materials(),
             began: self.began,
+            stages: MadeStages(stages),
         })
     }
 

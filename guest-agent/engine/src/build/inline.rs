@@ -1,14 +1,15 @@
 //! `cache-from`: an image that says which of its layers came of which steps.
 //!
-//! With the argument `BUILDKIT_INLINE_CACHE=1` an image says so in its configuration. Who builds
-//! with `cache-from` believes it for that one build; it does not get into the cache of others.
+//! With the argument `BUILDKIT_INLINE_CACHE=1` an image says so in its configuration; or it is made
+//! for nothing else, of the layers of all steps that it is to know of. Who builds with `cache-from`
+//! believes it for that one build; it does not get into the cache of others.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use naru_dockerfile::Fingerprint;
-use naru_image_store::Platform;
+use naru_image_store::{Digest, Platform};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -18,10 +19,13 @@ use super::progress::{Progress, Warning};
 use super::request::BuildRequest;
 use super::stage::Stage;
 use crate::engine::Engine;
+use crate::error::{EngineError, Result};
 
 /// The argument, and where in a configuration it is.
 const ARGUMENT: &str = "BUILDKIT_INLINE_CACHE";
 pub(super) const FIELD: &str = "naru.cache.v1";
+/// As many layers as an image may have.
+const MAX_LAYERS: usize = 500;
 
 /// Steps that images say they were made by.
 #[derive(Debug, Default)]
@@ -96,6 +100,40 @@ pub(super) fn lines(stage: &Stage) -> Value {
     json!(stage.steps.iter().map(line).collect::<Vec<_>>())
 }
 
+/// The configuration of an image that is a cache of the steps of these stages, and nothing else.
+pub(super) fn cache_document(platform: &Platform, stages: &[Arc<Stage>]) -> Result<Vec<u8>> {
+    let (mut diff_ids, mut lines): (Vec<&Digest>, Vec<Line>) = (Vec::new(), Vec::new());
+    let mut known = HashSet::new();
+    for (key, step) in stages.iter().flat_map(|stage| &stage.steps) {
+        if !known.insert(*key) {
+            continue;
+        }
+        let layer = step.layer.as_ref().map(|layer| {
+            let position = diff_ids.iter().position(|known| *known == layer.diff_id());
+            position.unwrap_or_else(|| {
+                diff_ids.push(layer.diff_id());
+                diff_ids.len() - 1
+            })
+        });
+        // What an image cannot have is done again by who takes it.
+        if layer.is_none_or(|number| number < MAX_LAYERS) {
+            lines.push(Line { key: key.to_string(), created: step.created, layer });
+        }
+    }
+    diff_ids.truncate(MAX_LAYERS);
+    let mut document = json!({
+        "architecture": platform.architecture,
+        "os": platform.os,
+        "config": {},
+        "rootfs": { "type": "layers", "diff_ids": diff_ids },
+        FIELD: lines,
+    });
+    if let Some(variant) = &platform.variant {
+        document["variant"] = json!(variant);
+    }
+    serde_json::to_vec(&document).map_err(EngineError::encoding("a cache's configuration"))
+}
+
 fn fingerprint(hex: &str) -> Option<Fingerprint> {
     let mut bytes = [0; 32];
     if hex.len() != 2 * bytes.len() || !hex.is_ascii() {
@@ -137,5 +175,25 @@ mod tests {
             imported.read(&stage);
             assert_eq!(imported.find(key).is_some(), is_there);
         }
+    }
+
+    #[test]
+    fn a_cache_of_all_stages_knows_each_step_once() {
+        let created = Timestamp::UNIX_EPOCH;
+        let stage = |steps: &[&str]| {
+            let mut stage = Stage::scratch(Platform::host());
+            for step in steps {
+                let key = Fingerprint::of_bytes(step.as_bytes());
+                stage.take(CachedStep { layer: None, created }, String::new(), key);
+            }
+            Arc::new(stage)
+        };
+        let stages = [stage(&["a", "b"]), stage(&["a", "c"])];
+        let config = cache_document(&Platform::host(), &stages).unwrap();
+        let cache = Stage::on_image(Platform::host(), &config, Vec::new()).unwrap();
+        let mut imported = Imported::default();
+        imported.read(&cache);
+        assert_eq!(imported.0.len(), 3);
+        assert_eq!(cache.inline_cache().as_array().map(Vec::len), Some(3));
     }
 }

@@ -52,4 +52,6 @@ pub(crate) use request::{
     BuildOptions, BuildRequest, BuildSecrets, DockerfileText, Limits, NamedContext, NoCache,
     RunNetwork,
 };
-pub(crate) use result::{Built, Material};
+#[cfg(test)]
+pub(crate) use result::MadeStages;
+pub(crate) use result::{Built, CacheMode, Material};

@@ -5,6 +5,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use naru_image_store::{Digest, MadeLayer, Platform};
 
+use super::inline;
+use super::stage::Stage;
+use crate::error::Result;
+
 /// An image that is not in the store yet. Its layers stay while this lives.
 #[derive(Clone, Debug)]
 pub(crate) struct Built {
@@ -18,6 +22,32 @@ pub(crate) struct Built {
     pub(crate) materials: Vec<Material>,
     /// When the build began.
     pub(crate) began: Timestamp,
+    pub(crate) stages: MadeStages,
+}
+
+/// What a result was made by, the target last.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct MadeStages(pub(super) Vec<Arc<Stage>>);
+
+/// Which steps a cache knows of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CacheMode {
+    /// Those that the result has layers of.
+    Min,
+    /// All that were needed for it.
+    Max,
+}
+
+impl Built {
+    /// The configuration of an image that is a cache of its steps. All its layers are held by this.
+    pub(crate) fn cache(&self, mode: CacheMode) -> Result<Vec<u8>> {
+        let MadeStages(stages) = &self.stages;
+        let stages = match mode {
+            CacheMode::Min => &stages[stages.len().saturating_sub(1)..],
+            CacheMode::Max => stages,
+        };
+        inline::cache_document(&self.platform, stages)
+    }
 }
 
 /// Something that a build was made of.

@@ -131,8 +131,9 @@ impl Builder for EngineBuilder {
         request: ExportRequest,
     ) -> Result<BTreeMap<String, String>, BuildError> {
         export::check(&request, solution.provenance())?;
-        let is_cache = !request.cache_exports.is_empty();
-        let built = solution.built(&self.0.engine, context, is_cache).await?;
+        // A cache elsewhere leaves the image what it is without.
+        let is_inline = request.cache_exports.iter().any(|cache| cache.r#type == "inline");
+        let built = solution.built(&self.0.engine, context, is_inline).await?;
         let exported =
             export::all(&self.0.engine, context, (&built, solution.provenance()), &request);
         Self::unless_cancelled(context, Box::pin(exported)).await

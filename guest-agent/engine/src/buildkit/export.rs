@@ -61,13 +61,29 @@ pub(super) fn check(
             }
         }
     }
-    for CacheOptionsEntry { r#type, attrs } in &request.cache_exports {
-        match (r#type.as_str(), attrs.get("mode").map(String::as_str)) {
-            ("inline", _) | ("registry", None | Some("min")) => {}
-            ("registry", Some(mode)) => {
-                return Err(unsupported(&format!("mode={mode} of the cache export {type}")));
-            }
-            _ => return Err(unsupported(&format!("the cache export {type}"))),
+    request.cache_exports.iter().try_for_each(check_cache)
+}
+
+/// A cache at a registry is an image there.
+fn check_cache(cache: &CacheOptionsEntry) -> Result<(), BuildError> {
+    let CacheOptionsEntry { r#type, attrs } = cache;
+    match r#type.as_str() {
+        "inline" => return Ok(()),
+        "registry" => {}
+        _ => return Err(unsupported(&format!("the cache export {type}"))),
+    }
+    for (name, value) in attrs {
+        let is_done = match name.as_str() {
+            "ref" => true,
+            "mode" => ["min", "max"].contains(&value.as_str()),
+            "oci-mediatypes" => ["true", "false"].contains(&value.as_str()),
+            "image-manifest" => value == "true",
+            "compression" => value == "gzip",
+            "force-compression" | "ignore-error" | "registry.insecure" => value == "false",
+            _ => false,
+        };
+        if !is_done && !value.is_empty() {
+            return Err(unsupported(&format!("{name}={value} of the cache export {type}")));
         }
     }
     Ok(())
@@ -182,6 +198,24 @@ mod tests {
         let exporter = Exporter { r#type: r#type.to_owned(), attrs: attrs.collect() };
         let request = ExportRequest { exporters: vec![exporter], ..ExportRequest::default() };
         check(&request, None)
+    }
+
+    #[test]
+    fn a_caches_attributes_are_done_or_refused() {
+        let checked = |r#type: &str, name: &str, value: &str| {
+            let attrs = [(name.to_owned(), value.to_owned())].into();
+            check_cache(&CacheOptionsEntry { r#type: r#type.to_owned(), attrs })
+        };
+        for (name, value) in [("mode", "max"), ("mode", "min"), ("image-manifest", "true")] {
+            checked("registry", name, value).unwrap();
+        }
+        checked("inline", "mode", "max").unwrap();
+        for (name, value) in [("mode", "all"), ("image-manifest", "false"), ("compression", "zstd")]
+        {
+            let refused = checked("registry", name, value).unwrap_err();
+            assert!(refused.to_string().contains(&format!("{name}={value}")), "{refused}");
+        }
+        checked("local", "dest", "a").unwrap_err();
     }
 
     #[test]

@@ -141,6 +141,7 @@ mod tests {
     use naru_image_store::Digest;
 
     use super::*;
+    use crate::build::MadeStages;
 
     fn asked(value: &str) -> Result<Option<Provenance>, BuildError> {
         let attributes = [
@@ -179,6 +180,7 @@ mod tests {
             layers: Vec::new(),
             materials: vec![Material { name: name.clone(), digest: Some(Digest::of(b"")) }],
             began: Timestamp::UNIX_EPOCH,
+            stages: MadeStages::default(),
         };
         let said = provenance.of(&built, "build", Timestamp::from_second(5).unwrap());
         let predicate = said.predicate;

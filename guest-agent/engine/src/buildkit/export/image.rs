@@ -1,5 +1,6 @@
 //! An image in the store, and from there at its registry.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use naru_buildkit::wire::control::{CacheOptionsEntry, Exporter};
@@ -8,12 +9,13 @@ use naru_error::ErrorKind;
 use naru_image_store::{Attestation, ImageReference, MediaTypes, Outgoing, PushEvent};
 
 use super::{Told, id, names, outgoing, reference};
-use crate::build::{BuildSecrets as _, Built, DockerfileText};
+use crate::build::{BuildSecrets as _, Built, CacheMode, DockerfileText};
 use crate::buildkit::drawing::OwnStep;
 use crate::buildkit::failure;
 use crate::buildkit::failure::of_engine;
 use crate::buildkit::secrets::SessionSecrets;
 use crate::engine::Engine;
+use crate::error::EngineError;
 
 /// Whether it goes to its registry when it is done. Of the other kind of images the client has
 /// the engine push them when the build is over.
@@ -60,8 +62,7 @@ pub(super) async fn export_and_push(
     exporter: &Exporter,
 ) -> Result<Told, BuildError> {
     let mut told = export(engine, context, built, exporter).await?;
-    let is_oci = exporter.attrs.get("oci-mediatypes").is_some_and(|value| value == "true");
-    let types = if is_oci { MediaTypes::Oci } else { MediaTypes::Any };
+    let types = media_types(&exporter.attrs);
     for name in &names(exporter)? {
         let images = (outgoing(built, attestations), types);
         let digest = push(engine, context, images, name).await?;
@@ -70,7 +71,8 @@ pub(super) async fn export_and_push(
     Ok(told)
 }
 
-/// The result as a cache for builds elsewhere, which is an image that is only at its registry.
+/// The steps of the result as a cache for builds elsewhere, which is an image that is only at its
+/// registry.
 pub(super) async fn export_cache(
     engine: &Engine,
     context: &BuildContext,
@@ -80,7 +82,21 @@ pub(super) async fn export_cache(
     let missing =
         || BuildError::new(ErrorKind::InvalidArgument, "registry cache exporter requires ref");
     let name = reference(cache.attrs.get("ref").ok_or_else(missing)?)?;
-    push(engine, context, (outgoing(built, &[]), MediaTypes::Any), &name).await.map(drop)
+    let is_whole = cache.attrs.get("mode").is_some_and(|mode| mode == "max");
+    let mode = if is_whole { CacheMode::Max } else { CacheMode::Min };
+    let images = built
+        .iter()
+        .map(|built| Ok(Outgoing { config: built.cache(mode)?, attestation: None }))
+        .collect::<Result<_, EngineError>>()
+        .map_err(of_engine)?;
+    push(engine, context, (images, media_types(&cache.attrs)), &name).await.map(drop)
+}
+
+fn media_types(attributes: &BTreeMap<String, String>) -> MediaTypes {
+    match attributes.get("oci-mediatypes").map(String::as_str) {
+        Some("true") => MediaTypes::Oci,
+        _ => MediaTypes::Any,
+    }
 }
 
 /// Pushes the result; the digest of what the registry has then.

@@ -41,6 +41,39 @@ fn a_cache_comes_from_a_registry() -> anyhow::Result<()> {
 }
 
 #[test]
+fn a_cache_has_the_steps_of_other_stages_if_all_are_wanted() -> anyhow::Result<()> {
+    let registry = Registry::start()?;
+    let buildx = Buildx::with(
+        "FROM busybox AS made\nRUN cat /proc/sys/kernel/random/uuid > /made\nFROM busybox\n\
+         COPY --from=made /made /\nCMD [\"cat\", \"/made\"]\n",
+    )?;
+    let id = || -> anyhow::Result<String> {
+        let inspected = buildx.engine.docker(&["inspect", "-f", "{{.Id}}", "app"])?;
+        Ok(inspected.success()?.to_owned())
+    };
+    for (mode, is_known) in [("min", false), ("max", true)] {
+        let name = registry.reference("cache", mode);
+        let to = format!("--cache-to=type=registry,ref={name},mode={mode}");
+        buildx.build(&[&to, "-t", "app", "context"])?;
+        let (first, with) = (buildx.app(&[])?, id()?);
+        // The image is the one that it is without a cache elsewhere.
+        buildx.build(&["-t", "app", "context"])?;
+        assert_eq!(id()?, with);
+        buildx.engine.docker(&["rmi", "app"])?.success()?;
+        buildx.run(&["prune", "--all", "--force"])?.success()?;
+        let from = format!("--cache-from=type=registry,ref={name}");
+        buildx.build(&[&from, "-t", "app", "context"])?;
+        assert_eq!(buildx.app(&[])? == first, is_known, "{mode}");
+        buildx.engine.docker(&["rmi", "app", &name])?.success()?;
+        buildx.run(&["prune", "--all", "--force"])?.success()?;
+    }
+    let refused =
+        buildx.failure(&["--cache-to=type=registry,ref=localhost/a,mode=all", "context"])?;
+    assert!(refused.contains("mode=all"), "{refused}");
+    Ok(())
+}
+
+#[test]
 fn one_stage_may_be_wanted_anew() -> anyhow::Result<()> {
     let made = "RUN cat /proc/sys/kernel/random/uuid";
     let buildx = Buildx::with(&format!(
