@@ -126,6 +126,9 @@ async fn info(
         "DriverStatus": [
             ["Backing Filesystem", "extfs"], ["Supports d_type", "true"],
             ["Using metacopy", "false"], ["Native Overlay Diff", "true"], ["userxattr", "false"],
+            // By which clients know that a name may stand for images of several platforms, and
+            // that archives may be OCI's.
+            ["driver-type", "io.containerd.snapshotter.v1"],
         ],
         "Plugins": {
             "Volume": ["local"], "Network": ["bridge", "host", "ipvlan", "macvlan", "null"],

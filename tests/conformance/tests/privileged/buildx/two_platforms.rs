@@ -46,7 +46,9 @@ impl Buildx {
 fn they_are_built_into_the_store_behind_one_name() -> anyhow::Result<()> {
     let buildx = both()?;
     let before = buildx.said(&["system", "df", "--format={{.Type}} {{.Size}}"])?;
-    buildx.build(&[BOTH, "-t", "app", "-t", "app:2", "context"])?;
+    for flags in [&["--load"][..], &[]] {
+        buildx.build(&[&[BOTH, "-t", "app", "-t", "app:2"], flags, &["context"]].concat())?;
+    }
     assert_eq!(buildx.said(&["images", "-q", "app"])?.lines().count(), 2);
     assert_eq!(buildx.said(&["images", "--filter=dangling=true", "-q"])?, "");
     assert_eq!(buildx.said(&["inspect", "-f", ARCHITECTURE, "app"])?, OWN);
