@@ -35,7 +35,8 @@ pub struct PrunePlan {
 struct Sorted {
     /// What is to go, each before the image that it was made of.
     gone: Vec<Image>,
-    /// What is to lose its names only, because of images made of it that stay.
+    /// What is to lose its names only, because of images made of it that stay, or because other
+    /// images' names stand for it, with which it goes.
     unnamed: Vec<Image>,
     kept: Vec<Image>,
 }
@@ -50,6 +51,13 @@ impl ImageStore {
     ) -> Result<PrunedImages, ImageError> {
         let mut pruned = PrunedImages::default();
         let sorted = self.sort(wanted, users)?;
+        // First, for what they lose their names to may go, too.
+        for image in sorted.unnamed {
+            if self.user_of(&image.id, users)?.is_none() {
+                let removed = self.untag_all(&image)?;
+                pruned.images.push((image.id, removed));
+            }
+        }
         for image in sorted.gone {
             // Asked again for each: a container or a child may have come.
             if self.user_of(&image.id, users)?.is_some() || self.index().has_children(&image.id)? {
@@ -58,12 +66,6 @@ impl ImageStore {
             let mut removed = Vec::new();
             pruned.reclaimed += self.delete(&image.id, users, &mut removed).await?;
             pruned.images.push((image.id, removed));
-        }
-        for image in sorted.unnamed {
-            if self.user_of(&image.id, users)?.is_none() {
-                let removed = self.untag_all(&image)?;
-                pruned.images.push((image.id, removed));
-            }
         }
         self.delete_hidden(users)?;
         let rest = self.collect_layers().await?;
@@ -123,8 +125,9 @@ impl ImageStore {
         let mut gone: Vec<Image> = Vec::new();
         loop {
             let has_children = |id: &Digest| children.get(id).is_some_and(|count| *count > 0);
-            let (going, staying): (Vec<_>, Vec<_>) =
-                left.into_iter().partition(|image| !has_children(&image.id) && goes(image));
+            let (going, staying): (Vec<_>, Vec<_>) = left.into_iter().partition(|image| {
+                !has_children(&image.id) && image.platform_tags.is_empty() && goes(image)
+            });
             left = staying;
             if going.is_empty() {
                 break;

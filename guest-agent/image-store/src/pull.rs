@@ -164,7 +164,8 @@ impl ImageStore {
     }
 
     fn is_current(&self, reference: &ImageReference, id: &Digest) -> Result<bool, ImageError> {
-        Ok(self.index().named(reference)?.as_ref() == Some(id))
+        Ok(self.index().named(reference)?.as_ref() == Some(id)
+            || self.index().members(reference)?.contains(id))
     }
 
     /// Refuses layers whose blobs alone are larger than the room that there is.

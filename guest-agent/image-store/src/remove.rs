@@ -215,15 +215,16 @@ impl ImageStore {
         Ok(gone.iter().map(|layer| layer.size).sum())
     }
 
-    /// Takes all names of an image away.
+    /// Takes all names away that are an image's own.
     pub(crate) fn untag_all(&self, image: &Image) -> Result<Vec<Removed>, ImageError> {
-        let tags: Vec<String> = image.all_tags().map(ToString::to_string).collect();
+        let tags: Vec<String> = image.tags.iter().map(ToString::to_string).collect();
         let digests: Vec<(String, Digest)> = digests_of(image)
             .into_iter()
             .filter_map(|digest| Some((digest.name(), digest.digest()?.clone())))
             .collect();
         self.index().untag(&tags, &digests, &[])?;
-        Ok(untagged(image).collect())
+        let names = image.tags.iter().cloned().chain(digests_of(image));
+        Ok(names.map(|name| Removed::Untagged(name.familiar())).collect())
     }
 
     /// Deletes images that were removed while a container needed them, and are needed no more.

@@ -64,20 +64,25 @@ pub(super) struct Parts {
 /// What `spool` lists. Docker writes both forms; its own is the fuller one, but lists one image for
 /// each name, so that platforms are looked for in the other.
 pub(super) fn entries(spool: &Spool, for_platform: bool) -> Result<Vec<Entry>, ImageError> {
-    let listed = match spool.find(OCI_INDEX) {
-        Ok(_) => Some(json::<OciIndex>(OCI_INDEX, &spool.small(OCI_INDEX)?)?.manifests),
-        Err(_) => None,
-    };
-    let is_in_index = match &listed {
-        Some(listed) => for_platform || platforms::has_several(spool, listed)?,
-        None => false,
-    };
-    if spool.find(DOCKER_MANIFEST).is_ok() && !is_in_index {
-        let images: Vec<DockerImage> = json(DOCKER_MANIFEST, &spool.small(DOCKER_MANIFEST)?)?;
-        return Ok(images.into_iter().map(Entry::Docker).collect());
+    let has_index = spool.find(OCI_INDEX).is_ok();
+    if spool.find(DOCKER_MANIFEST).is_ok() {
+        // One that is of no use is not missed.
+        let has_several =
+            || listed(spool).is_ok_and(|listed| platforms::has_several(spool, &listed));
+        if !(has_index && (for_platform || has_several())) {
+            let images: Vec<DockerImage> = json(DOCKER_MANIFEST, &spool.small(DOCKER_MANIFEST)?)?;
+            return Ok(images.into_iter().map(Entry::Docker).collect());
+        }
     }
-    let listed = listed.ok_or(ArchiveError::NoManifest)?;
-    Ok(listed.into_iter().map(Entry::Oci).collect())
+    if !has_index {
+        return Err(ArchiveError::NoManifest.into());
+    }
+    Ok(listed(spool)?.into_iter().map(Entry::Oci).collect())
+}
+
+fn listed(spool: &Spool) -> Result<Vec<Descriptor>, ImageError> {
+    let index: OciIndex = json(OCI_INDEX, &spool.small(OCI_INDEX)?)?;
+    Ok(index.manifests)
 }
 
 impl Entry {

@@ -14,14 +14,11 @@ use crate::registry::{DOCKER_LIST, Descriptor, ManifestDocument, OCI_INDEX, Pars
 const MAX_ENTRIES: usize = 64;
 
 /// Whether there are several behind any of the entries.
-pub(super) fn has_several(spool: &Spool, entries: &[Descriptor]) -> Result<bool, ImageError> {
-    for entry in entries {
-        let is_index = matches!(entry.media_type.as_str(), OCI_INDEX | DOCKER_LIST);
-        if is_index && of(spool, entry)?.len() > 1 {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+pub(super) fn has_several(spool: &Spool, entries: &[Descriptor]) -> bool {
+    let is_index =
+        |entry: &&Descriptor| matches!(entry.media_type.as_str(), OCI_INDEX | DOCKER_LIST);
+    let mut indexes = entries.iter().filter(is_index);
+    indexes.any(|entry| of(spool, entry).is_ok_and(|platforms| platforms.len() > 1))
 }
 
 /// The manifests of an index, each for another platform, that are there with all they need: an

@@ -122,9 +122,12 @@ impl Index {
                 )?;
             }
             if let Some((name, digest)) = &image.repo_digest {
+                // That of a tag which stands for it beside others is the tag's own image's.
                 transaction.execute(
-                    "INSERT OR REPLACE INTO repo_digest VALUES (?1, ?2, ?3)",
-                    params![name, digest, image.id],
+                    "INSERT OR REPLACE INTO repo_digest VALUES (?1, ?2, coalesce(
+                         (SELECT tag.image_id FROM tag JOIN tag_platform USING (reference)
+                          WHERE reference = ?4 AND tag_platform.image_id = ?3), ?3))",
+                    params![name, digest, image.id, image.tag.as_ref().map(ToString::to_string)],
                 )?;
             }
             Ok(())

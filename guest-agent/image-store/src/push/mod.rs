@@ -97,7 +97,10 @@ impl ImageStore {
         credentials: Option<&Credentials>,
         progress: PushProgress<'_>,
     ) -> Result<Digest, ImageError> {
-        let first = images.first().map(|(image, _)| image.id.clone());
+        // One that the tag stands for beside its own image has no name of its own.
+        let is_own = |image: &Image| !image.platform_tags.contains(tag);
+        let first = images.first().filter(|(image, _)| is_own(image));
+        let first = first.map(|(image, _)| image.id.clone());
         let name = tag.tag().unwrap_or_default();
         let is_attested = images.iter().any(|(_, attestation)| attestation.is_some());
         let is_alone = images.len() == 1 && !is_attested;

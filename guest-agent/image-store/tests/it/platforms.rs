@@ -181,6 +181,23 @@ async fn a_container_keeps_all_that_its_images_name_stands_for() -> anyhow::Resu
 }
 
 #[tokio::test]
+async fn a_prune_of_one_name_leaves_what_others_stand_for() -> anyhow::Result<()> {
+    let pair = Pair::new().await?;
+    let other_name: ImageReference = "other:1".parse()?;
+    pair.store.tag(&pair.other, &other_name)?;
+    let is_other = |image: &Image| image.id == pair.other;
+    let pruned = pair.store.prune(&is_other, &nobody).await?;
+    assert_eq!(pruned.images.len(), 1);
+    assert_eq!(pruned.images[0].1, [Removed::Untagged("other:1".to_owned())]);
+    assert_eq!(ids(pair.store.members("app:1")?), pair.both());
+    // With all names all goes at once.
+    pair.store.tag(&pair.other, &other_name)?;
+    pair.store.prune(&|_| true, &nobody).await?;
+    assert_eq!(pair.all()?, HashSet::new());
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_archive_has_all_platforms_and_gives_them_back() -> anyhow::Result<()> {
     let pair = Pair::new().await?;
     let save = async |platforms: Vec<Platform>| -> anyhow::Result<Vec<u8>> {

@@ -134,11 +134,16 @@ fn a_push_brings_both_and_one_if_that_is_wanted() -> anyhow::Result<()> {
     let digest = buildx.said(&["inspect", "-f", "{{index .RepoDigests 0}}", &name])?;
     let index = shown.lines().find_map(|line| line.strip_prefix("Digest:")).unwrap_or_default();
     assert!(digest.ends_with(&format!("@{}", index.trim())), "{digest} is not {index}");
-    buildx.said(&["pull", &name])?;
-    assert_eq!(buildx.file(&name, Some(OTHER))?, OTHER);
+    let other = format!("--platform=linux/{OTHER}");
+    for flags in [&[][..], &[other.as_str()]] {
+        let pulled = buildx.said(&[&["pull"], flags, &[&name]].concat())?;
+        assert!(pulled.contains("Image is up to date"), "{pulled}");
+        assert_eq!(buildx.file(&name, None)?, OWN);
+        assert_eq!(buildx.file(&name, Some(OTHER))?, OTHER);
+    }
     assert_eq!(buildx.said(&["images", "-q"])?.lines().count(), 2, "and busybox");
     buildx.said(&["rmi", &name])?;
-    buildx.said(&["pull", &format!("--platform=linux/{OTHER}"), &name])?;
+    buildx.said(&["pull", &other, &name])?;
     assert_eq!(buildx.file(&name, None)?, OTHER);
     Ok(())
 }
