@@ -4,8 +4,10 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use naru_test_framework::{Registry, clients};
+use serde_json::Value;
 
 use super::Buildx;
+use crate::raw::ask;
 
 const OWN: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
 const OTHER: &str = if cfg!(target_arch = "aarch64") { "amd64" } else { "arm64" };
@@ -122,7 +124,7 @@ fn an_archive_has_both_and_gives_them_back() -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_push_brings_both_and_one_if_that_is_wanted() -> anyhow::Result<()> {
+fn a_push_brings_both() -> anyhow::Result<()> {
     let registry = Registry::start()?;
     let buildx = both()?;
     let name = registry.reference("app", "1");
@@ -145,6 +147,30 @@ fn a_push_brings_both_and_one_if_that_is_wanted() -> anyhow::Result<()> {
     buildx.said(&["rmi", &name])?;
     buildx.said(&["pull", &other, &name])?;
     assert_eq!(buildx.file(&name, None)?, OTHER);
+    Ok(())
+}
+
+#[test]
+fn one_platform_is_pushed_and_inspected_if_it_is_asked_for() -> anyhow::Result<()> {
+    let registry = Registry::start()?;
+    let buildx = both()?;
+    let name = registry.reference("app", "1");
+    buildx.build(&[BOTH, "-t", &name, "context"])?;
+    let wanted = format!("platform=%7B%22os%22:%22linux%22,%22architecture%22:%22{OTHER}%22%7D");
+    let repository = name.trim_end_matches(":1");
+    let push = format!("/v1.46/images/{repository}/push?tag=1&{wanted}");
+    let answer = String::from_utf8(ask(&buildx.engine, "POST", &push)?.body()?)?;
+    assert!(answer.contains("digest: sha256:"), "{answer}");
+    let manifest = buildx.run(&["imagetools", "inspect", "--raw", &name])?;
+    assert!(!manifest.success()?.contains("manifests"), "{manifest:?}");
+    // That has not made it an image of its own.
+    assert_eq!(buildx.said(&["images", "-q"])?.lines().count(), 2, "and busybox");
+    for (query, expected) in [(wanted.as_str(), OTHER), ("", OWN)] {
+        let inspect = format!("/v1.49/images/{name}/json?{query}");
+        let image: Value = serde_json::from_slice(&ask(&buildx.engine, "GET", &inspect)?.body()?)?;
+        assert_eq!(image["Architecture"], expected);
+        assert_eq!(image["RepoTags"][0], name);
+    }
     Ok(())
 }
 
