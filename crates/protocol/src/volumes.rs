@@ -4,9 +4,10 @@
 use serde::{Deserialize, Serialize};
 
 /// Path of `GET` with `?volume=…` → a tar archive of all its files, the top's owner and mode with
-/// it, or with `&path=…` of what is there; of files with holes it has GNU tar's form. And of `PUT`
-/// with `?volume=…`, whose body is such an archive, compressed or not: all that is in the volume
-/// then, which is made if there is none. One that is not empty has to be meant by `&replace=1`.
+/// it, or with `&path=…` of what is there; of files with holes it has GNU tar's form, unless one is
+/// asked for by itself. And of `PUT` with `?volume=…`, whose body is such an archive, compressed or
+/// not: all that is in the volume then, which is made if there is none. One that is not empty has to
+/// be meant by `&replace=1`.
 pub const ARCHIVE_PATH: &str = "/naru/volume/archive";
 
 /// Path of `POST` with `?volume=…&to=…`, which makes a volume with the files of another, and answers

@@ -20,7 +20,7 @@ use super::query::{Flag, Query};
 use super::transfer::{BodyReader, written_body};
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::files::{ContainerPath, FilesError, Node, pack_with_holes};
+use crate::files::{ContainerPath, FilesError, Node, NodeKind, pack, pack_with_holes};
 use crate::volume::VolumeFiles;
 
 /// How often somebody is told how far a clone is.
@@ -46,7 +46,12 @@ async fn back_up(State(engine): State<Engine>, Query(query): Query<PartQuery>) -
     let path = ContainerPath::new(if is_whole { "/." } else { &path });
     let (files, node, path) = engine.run_blocking(move || look(files, volume, path)).await?;
     let body = written_body(move |out| {
-        let packed = pack_with_holes(out, &node, path.base()).and_then(|()| files.still_there());
+        // Who asks for one file is to have its bytes, and need not know of holes.
+        let packed = match node.kind() {
+            NodeKind::File => pack(out, &node, path.base()),
+            _ => pack_with_holes(out, &node, path.base()),
+        };
+        let packed = packed.and_then(|()| files.still_there());
         if let Err(error) = &packed
             && error.kind() != io::ErrorKind::BrokenPipe
         {

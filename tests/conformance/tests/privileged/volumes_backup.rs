@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{
     FileExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _, chown, symlink,
 };
@@ -196,6 +196,18 @@ fn a_volumes_folders_and_files_are_looked_into() -> anyhow::Result<()> {
     let mut archive = tar::Archive::new(part.as_slice());
     let entry = archive.entries()?.next().context("an entry")??;
     assert_eq!((entry.path()?.to_str(), entry.size()), (Some("key"), 6));
+    // A file by itself is its bytes, holes and all: a reader need not know of those.
+    let holes = File::create(data(&engine, "full").join("holes"))?;
+    holes.set_len(4 << 20)?;
+    holes.write_all_at(b"far in", 3 << 20)?;
+    holes.sync_all()?;
+    let part = backup(&engine, "volume=full&path=/holes")?;
+    let mut archive = tar::Archive::new(part.as_slice());
+    let mut entry = archive.entries()?.next().context("an entry")??;
+    let mut content = Vec::new();
+    entry.read_to_end(&mut content)?;
+    assert_eq!((entry.path()?.to_str(), content.len()), (Some("holes"), 4 << 20));
+    assert_eq!(&content[3 << 20..][..6], b"far in");
     for (method, path, status) in [
         ("GET", "/naru/folder?volume=full&path=/missing", 404),
         // It leads to nothing of the volume, whatever the host has there.
