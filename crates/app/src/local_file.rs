@@ -19,12 +19,24 @@ pub(crate) async fn receive(
     path: &Path,
     pieces: impl Stream<Item = Result<Bytes, AppError>>,
 ) -> Result<(), AppError> {
+    receive_until(std::future::pending(), path, pieces).await
+}
+
+/// The same until it is `cancelled`, which leaves nothing of the new one.
+pub(crate) async fn receive_until(
+    cancelled: impl Future<Output = ()>,
+    path: &Path,
+    pieces: impl Stream<Item = Result<Bytes, AppError>>,
+) -> Result<(), AppError> {
     let part = beside(path, &format!("part-{}", std::process::id()));
     let received = async {
         write(&part, pieces).await?;
         fs::rename(&part, path).await.map_err(|source| failed("write", path, source))
     };
-    let received = received.await;
+    let received = tokio::select! {
+        () = cancelled => Err(AppError::TransferCancelled),
+        received = received => received,
+    };
     if received.is_err() {
         drop(fs::remove_file(&part).await);
     }
@@ -59,8 +71,26 @@ pub(crate) fn failed(action: &'static str, path: &Path, source: io::Error) -> Ap
 #[cfg(test)]
 mod tests {
     use futures::stream;
+    use tokio::sync::Notify;
 
     use super::*;
+
+    #[tokio::test]
+    async fn what_was_cancelled_leaves_the_old_file_and_nothing_beside() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("backup.tar");
+        std::fs::write(&path, "old").unwrap();
+        let half = Notify::new();
+        let pieces = stream::once(async { Ok(Bytes::from("new")) }).chain(stream::once(async {
+            // The first piece was taken, so that there is a file by now.
+            half.notify_one();
+            std::future::pending().await
+        }));
+        let error = receive_until(half.notified(), &path, pieces).await.unwrap_err();
+        assert!(matches!(error, AppError::TransferCancelled), "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 1);
+    }
 
     #[tokio::test]
     async fn what_broke_off_leaves_the_old_file_and_nothing_beside() {

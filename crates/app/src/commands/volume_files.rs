@@ -20,7 +20,7 @@ use tokio_util::io::{ReaderStream, StreamReader, SyncIoBridge};
 use super::check_name;
 use super::files::{READING, archive, blocking};
 use super::find::encoded;
-use crate::local_file::{failed, receive};
+use crate::local_file::{failed, receive, receive_until};
 use crate::{App, AppError, ask, http};
 
 /// Bytes read from a file at a time.
@@ -58,22 +58,18 @@ impl App {
         sink: impl Fn(FileProgress) -> bool + Send + Sync + 'static,
     ) -> Result<(), IpcError> {
         let stream = self.inner.streams.open(&request.stream_id, None)?;
-        let backed_up = async {
-            let pieces = self.volume_archive(&request.name, "/").await?.map_err(broken_off);
-            let mut bytes = 0;
-            let told = pieces.and_then(|piece| {
-                bytes += piece.len() as u64;
-                let goes_on = sink(FileProgress { bytes, total: None });
-                let piece = if goes_on { Ok(piece) } else { Err(AppError::TransferCancelled) };
-                std::future::ready(piece)
-            });
-            receive(Path::new(&request.path), told).await
+        let pieces = tokio::select! {
+            () = stream.closed() => return Err(AppError::TransferCancelled.into()),
+            pieces = self.volume_archive(&request.name, "/") => pieces?.map_err(broken_off),
         };
-        let backed_up = tokio::select! {
-            () = stream.closed() => Err(AppError::TransferCancelled),
-            backed_up = backed_up => backed_up,
-        };
-        Ok(backed_up?)
+        let mut bytes = 0;
+        let told = pieces.and_then(|piece| {
+            bytes += piece.len() as u64;
+            let goes_on = sink(FileProgress { bytes, total: None });
+            let piece = if goes_on { Ok(piece) } else { Err(AppError::TransferCancelled) };
+            std::future::ready(piece)
+        });
+        Ok(receive_until(stream.closed(), Path::new(&request.path), told).await?)
     }
 
     /// `volume.restore`: the volume is as it was until the archive was read whole.
