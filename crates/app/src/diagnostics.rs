@@ -33,7 +33,7 @@ const LOG_END: u64 = 1 << 20;
 pub async fn write(directories: &Directories, path: &Path) -> Result<(), AppError> {
     let mut parts = vec![
         ("about.json", shown(&about())),
-        ("settings.json", told(by_name::get(directories, None).map(secrets::without))),
+        ("settings.json", told(by_name::get(directories, None))),
     ];
     let status = Client::new(directories).status().await;
     if status.as_ref().is_ok_and(|status| status.state == MachineState::Running) {
@@ -43,7 +43,8 @@ pub async fn write(directories: &Directories, path: &Path) -> Result<(), AppErro
     let (path, logs) = (path.to_owned(), [directories.console_log(), directories.log()]);
     let written = spawn_blocking(move || {
         for (name, log) in ["console.log", "naru.log"].into_iter().zip(logs) {
-            parts.push((name, end_of(&log).unwrap_or_else(|error| format!("{error}\n"))));
+            let end = end_of(&log).map(|end| secrets::without_in(&end));
+            parts.push((name, end.unwrap_or_else(|error| format!("{error}\n"))));
         }
         let archive = archive(&parts).map_err(|source| AppError::System {
             action: "put the diagnostics together",
@@ -82,24 +83,30 @@ fn told(asked: Result<impl Serialize, AppError>) -> String {
     }
 }
 
+/// As JSON. Its secrets are taken out before it is text, so that it stays JSON.
 fn shown(thing: &impl Serialize) -> String {
-    serde_json::to_string_pretty(thing).unwrap_or_else(|error| error.to_string())
+    let without = serde_json::to_value(thing).map(secrets::without);
+    let text = without.and_then(|value| serde_json::to_string_pretty(&value));
+    text.unwrap_or_else(|error| error.to_string())
 }
 
-/// The last lines of a file.
+/// The last lines of a file, whole ones: what is left of a secret without its name looks like none.
 fn end_of(path: &Path) -> io::Result<String> {
     let mut file = File::open(path)?;
-    let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(LOG_END)))?;
+    let left_out = file.metadata()?.len().saturating_sub(LOG_END);
+    file.seek(SeekFrom::Start(left_out))?;
     let mut bytes = Vec::new();
     file.take(LOG_END).read_to_end(&mut bytes)?;
+    if left_out > 0 {
+        let first = bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |at| at + 1);
+        bytes.drain(..first);
+    }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 fn archive(parts: &[(&str, String)]) -> io::Result<Vec<u8>> {
     let mut builder = Builder::new(Vec::new());
     for (name, text) in parts {
-        let text = secrets::without_in(text);
         let mut header = Header::new_gnu();
         header.set_size(text.len() as u64);
         header.set_mode(0o600);
@@ -117,6 +124,19 @@ mod tests {
 
     use super::*;
     use crate::Environment;
+
+    #[test]
+    fn a_long_logs_end_begins_with_a_whole_line() {
+        let home = tempfile::tempdir().unwrap();
+        let log = home.path().join("console.log");
+        let filler = "x".repeat(usize::try_from(LOG_END).unwrap() - "WORD=hush\nlast\n".len());
+        // What is left of the first line would name no secret any more.
+        fs::write(&log, format!("PASSWORD=hush\n{filler}\nlast\n")).unwrap();
+        let end = end_of(&log).unwrap();
+        assert!(end.ends_with("\nlast\n") && !end.contains("hush"), "{}", &end[..20]);
+        fs::write(&log, "first\nlast").unwrap();
+        assert_eq!(end_of(&log).unwrap(), "first\nlast");
+    }
 
     #[tokio::test]
     async fn a_machine_that_is_off_is_told_of_without_its_secrets() {
