@@ -51,7 +51,7 @@ pub(crate) struct Compose {
 }
 
 impl Compose {
-    /// The first that says its version.
+    /// The first that says its version, and is one that can do what is asked of it.
     pub(crate) async fn find(directories: &Directories) -> Option<Self> {
         for (program, words) in PROGRAMS {
             let compose = Self {
@@ -69,7 +69,9 @@ impl Compose {
                 && output.status.success()
             {
                 let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-                return Some(Self { version, ..compose });
+                if is_known(&version) {
+                    return Some(Self { version, ..compose });
+                }
             }
         }
         None
@@ -135,6 +137,13 @@ impl Compose {
         let message = line.map_or_else(|| format!("compose ended: {status}"), str::to_owned);
         Err(AppError::ComposeFailed { message })
     }
+}
+
+/// Whether it is the compose that is spoken to here. The first one, which some systems still call
+/// `docker-compose`, was another program: it cannot say as JSON what a file means.
+fn is_known(version: &str) -> bool {
+    let first = version.trim_start_matches('v').split('.').next();
+    first.and_then(|first| first.parse::<u32>().ok()).is_none_or(|major| major >= 2)
 }
 
 /// Gives what the program writes, until it writes no more; false when nobody wants it.
@@ -228,6 +237,16 @@ mod tests {
         let script = "echo first; exec sleep 600";
         let ended = compose.run(compose.nowhere(), &[script], |_, _| false).await;
         assert!(matches!(ended, Err(AppError::TransferCancelled)));
+    }
+
+    #[test]
+    fn the_first_compose_is_none() {
+        for version in ["2.26.1", "v2.40.0-desktop.1", "5.0.0", "dev"] {
+            assert!(is_known(version), "{version}");
+        }
+        for version in ["1.29.2", "1.25.0, build 0a186604"] {
+            assert!(!is_known(version), "{version}");
+        }
     }
 
     #[test]
