@@ -1,8 +1,13 @@
+/** Whether what had the focus is gone from the page. */
+export const isFocusLost = (): boolean => {
+  const { activeElement } = document;
+  return activeElement === null || activeElement === document.body;
+};
+
 /**
  * Puts the focus on `element` if what had it is gone from the page: the Tab key then goes
  * on from there, and a screen reader says where.
  */
-export const catchFocus = (element: HTMLElement | undefined): void => {
-  const { activeElement } = document;
-  if (activeElement === null || activeElement === document.body) element?.focus();
+export const catchFocus = (element: HTMLElement | null | undefined): void => {
+  if (isFocusLost()) element?.focus();
 };

@@ -56,6 +56,7 @@ describe("the files of a volume", () => {
     await expect.poll(() => document.activeElement?.contains(page)).toBe(true);
     await person.click(page);
     expect(await screen.findByText("port=80")).toBeVisible();
+    expect(screen.getByRole("button", { name: "Back to the folder" })).toHaveFocus();
     expect(screen.queryByRole("button", { name: "Edit" })).toBeNull();
     await person.click(screen.getByRole("button", { name: "Download" }));
     expect(await screen.findByText("a.conf was saved")).toBeVisible();
@@ -64,6 +65,38 @@ describe("the files of a volume", () => {
       { name: "data", path: "/conf/a.conf", local: "/home/mina/a.conf", folder: false },
     ]);
     expect(host.requests("volume.file")).toEqual([{ name: "data", path: "/conf/a.conf" }]);
+  });
+
+  it("are walked through by keyboard, which never loses its place", async () => {
+    const host = withVolumes();
+    host.close.folders.set("/", { entries: [fakeEntry("conf", { kind: "folder" }), fakeEntry("page")], more: false });
+    host.close.texts.set("/page", { text: "text", size: 4 });
+    const { screen, user: person } = await opened(host, "data");
+    await person.click(screen.getByRole("tab", { name: "Files" }));
+    await person.click(await screen.findByRole("button", { name: "Open conf" }));
+    const empty = await screen.findByText("This folder is empty.");
+    await expect.poll(() => document.activeElement).toBe(empty);
+    await person.click(screen.getByRole("button", { name: "The topmost folder" }));
+    const first = () => screen.queryByRole("row", { name: /conf/ });
+    await expect.poll(() => first() !== null && document.activeElement === first()).toBe(true);
+    await person.keyboard("{ArrowDown}{Enter}");
+    expect(screen.getByRole("button", { name: "Back to the folder" })).toHaveFocus();
+    await person.keyboard("{Enter}");
+    await expect.poll(() => first() !== null && document.activeElement === first()).toBe(true);
+  });
+
+  it("are not read anew with every list of the volumes", async () => {
+    const host = withVolumes();
+    host.close.folders.set("/", { entries: [fakeEntry("page")], more: false });
+    const { screen, user: person } = await opened(host, "data");
+    await person.click(screen.getByRole("tab", { name: "Files" }));
+    const page = await screen.findByRole("button", { name: "Open page" });
+    // As in an answer of the engine, each is another object that says the same.
+    host.volumes = [...host.volumes.map((volume) => ({ ...volume })), fakeVolume("late")];
+    host.emit({ type: "volumes" });
+    await row("late");
+    expect(page).toBeVisible();
+    expect(host.requests("volume.folder")).toHaveLength(1);
   });
 
   it("say what went wrong", async () => {
