@@ -117,6 +117,17 @@ describe("a long list", () => {
     expect(bodyRows().length).toBeLessThan(60);
   });
 
+  it("stays where one has scrolled to when it is read anew, and goes to what is opened", async () => {
+    const { rerender } = render(TableHarness, { rows, opened: "row-0000" });
+    const pane = document.querySelector(".pane");
+    if (pane === null) throw new Error("no pane");
+    pane.scrollTop = 20_000;
+    await rerender({ rows: rows.map((row) => ({ ...row })) });
+    expect(pane.scrollTop).toBe(20_000);
+    await rerender({ opened: "row-0001" });
+    expect(pane.scrollTop).toBe(44);
+  });
+
   it("shows what is in sight and a little around it", () => {
     expect(visibleRange(1000, 44, 0, 440)).toEqual({ first: 0, end: 18 });
     expect(visibleRange(1000, 44, 4400, 440)).toEqual({ first: 92, end: 118 });
