@@ -23,6 +23,7 @@ export class Shell {
   readonly #streamId = newId("terminal");
   /** Keeps what is typed in order: each write waits for the one before. */
   #writes: Promise<unknown> = Promise.resolve();
+  #closed = false;
 
   constructor(host: Host) {
     this.#host = host;
@@ -31,6 +32,7 @@ export class Shell {
   async open(containerId: string, program: Program, size: Size, onOutput: (bytes: Uint8Array) => void): Promise<void> {
     try {
       await this.#host.stream("terminal.open", { id: containerId, stream_id: this.#streamId, ...program, ...size }, (chunk) => {
+        if (this.#closed) return;
         if (chunk.source === "end") {
           this.phase = "ended";
         } else {
@@ -39,7 +41,10 @@ export class Shell {
         }
       });
       if (this.phase === "opening") this.phase = "open";
+      // While it was opening nobody knew its name: it would run on, and nobody see it.
+      if (this.#closed) await this.#end();
     } catch (error) {
+      if (this.#closed) return;
       this.failure = IpcFailure.from(error);
       this.phase = "failed";
     }
@@ -66,7 +71,12 @@ export class Shell {
 
   async close(): Promise<void> {
     if (this.phase === "ended") return;
+    this.#closed = true;
     this.phase = "ended";
+    await this.#end();
+  }
+
+  async #end(): Promise<void> {
     try {
       await this.#host.call("stream.close", { stream_id: this.#streamId });
     } catch {

@@ -1,9 +1,24 @@
 import { describe, expect, it } from "vitest";
 
 import { failure, FakeHost } from "../lib/host/fake";
+import type { Item, Request, Response, StreamCommand } from "../lib/host/host";
 import { Shell } from "./shell.svelte";
 
 const SIZE = { rows: 24, cols: 80 };
+
+/** Takes its time to open anything. */
+class SlowHost extends FakeHost {
+  ready: Promise<void> = Promise.resolve();
+
+  override async stream<K extends StreamCommand>(
+    command: K,
+    request: Request<K>,
+    onItem: (item: Item<K>) => void,
+  ): Promise<Response<K>> {
+    await this.ready;
+    return super.stream(command, request, onItem);
+  }
+}
 
 const opened = async () => {
   const host = new FakeHost();
@@ -39,5 +54,20 @@ describe("a shell", () => {
     await shell.open("web", { command: [], user: "" }, SIZE, () => undefined);
     expect(shell.phase).toBe("failed");
     expect(shell.failure?.message).toBe("the container is not running");
+  });
+  it("that is closed while it opens does not run on", async () => {
+    const host = new SlowHost();
+    let open: () => void = () => undefined;
+    host.ready = new Promise<void>((resolve) => (open = resolve));
+    const shell = new Shell(host);
+    const seen: Uint8Array[] = [];
+    const opening = shell.open("web", { command: [], user: "" }, SIZE, (bytes) => seen.push(bytes));
+    await shell.close();
+    open();
+    await opening;
+    expect(shell.phase).toBe("ended");
+    expect(seen).toEqual([]);
+    const names = ["terminal.open", "stream.close"];
+    expect(host.asked.map(({ command }) => command).filter((command) => names.includes(command)).slice(-2)).toEqual(names);
   });
 });
