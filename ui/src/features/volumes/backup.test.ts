@@ -208,10 +208,23 @@ describe("restoring", () => {
     expect(host.requests("volume.restore")).toEqual([]);
     await person.clear(name);
     await person.type(name, "empty");
-    expect(screen.getByText("empty is empty, and gets all that is in the file.")).toBeVisible();
+    expect(await screen.findByText("empty is empty, and gets all that is in the file.")).toBeVisible();
     await person.type(name, "{Enter}");
     expect(await screen.findByText("empty was restored")).toBeVisible();
     expect(host.requests("volume.restore")).toMatchObject([{ name: "empty", replace: false }]);
+  });
+
+  it("calls no volume empty that has files without a byte", async () => {
+    const host = withVolumes();
+    host.close.folders.set("/", { entries: [fakeEntry("lock")], more: false });
+    const { screen, user: person, name } = await begin(host);
+    await person.clear(name);
+    await person.type(name, "empty");
+    await expect.poll(() => host.requests("volume.folder")).toContainEqual({ name: "empty", path: "/" });
+    expect(screen.getByRole("dialog")).toHaveTextContent("All files that are in empty now are lost. What is in");
+    await person.click(screen.getByRole("button", { name: "Replace all files" }));
+    expect(await screen.findByText("empty was restored")).toBeVisible();
+    expect(host.requests("volume.restore")).toMatchObject([{ name: "empty", replace: true }]);
   });
 
   it("says that nothing was changed when the file is no backup", async () => {
