@@ -52,11 +52,15 @@ describe("the tour", () => {
   it("is read from its title on at each step", async () => {
     const { screen, user } = openWindow(anew());
     await user.click(await screen.findByRole("button", { name: "Take the tour" }));
+    const first = screen.getByRole("heading", { name: "An image is what a container starts from" });
+    await expect.poll(() => document.activeElement).toBe(first);
     screen.getByRole("button", { name: "Next" }).focus();
     await user.keyboard("{Enter}");
     await expect.poll(() => document.activeElement).toBe(
       screen.getByRole("heading", { name: "A container is an image at work" }),
     );
+    await user.click(screen.getByRole("button", { name: "End the tour" }));
+    await expect.poll(() => document.activeElement).toBe(screen.getByRole("heading", { name: "Images" }));
   });
 
   it("waits for its own container, and can be ended before", async () => {
@@ -93,6 +97,7 @@ describe("the offer", () => {
     await user.click(await screen.findByRole("button", { name: "No, thanks" }));
     await expect.poll(() => screen.queryByRole("complementary", { name: "Tour" })).toBeNull();
     expect(host.settings.tour).toBe(false);
+    await expect.poll(() => document.activeElement).toBe(screen.getByRole("heading", { name: "Containers" }));
   });
 
   it("is not made to who has containers", async () => {
