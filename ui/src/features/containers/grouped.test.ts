@@ -126,7 +126,11 @@ describe("containers of a project", () => {
     await user.type(filter, "shop-db");
     expect(rows(screen)).toHaveLength(2);
     expect(group()).toHaveTextContent("1 of 2 running");
+    await user.click(screen.getByRole("button", { name: "shop", expanded: true }));
+    expect(rows(screen)).toHaveLength(1);
     await user.clear(filter);
     expect(group()).toHaveAttribute("aria-expanded", "false");
+    await user.type(filter, "shop-db");
+    expect(rows(screen)).toHaveLength(2);
   });
 });
