@@ -1,5 +1,5 @@
 import type { ContainerSummary, ImageSummary, NetworkSummary, VolumeSummary } from "../lib/ipc/bindings";
-import { namesOf } from "../lib/text/names";
+import { briefly, namesOf } from "../lib/text/names";
 import type { AppState } from "./app.svelte";
 import { isLive } from "./containers.svelte";
 
@@ -39,7 +39,7 @@ export const askToKill = (app: AppState, container: ContainerSummary): void => {
 /** `commands` are what still runs in it. */
 export const askToCloseTerminal = (app: AppState, name: string, commands: readonly string[], onconfirm: () => void): void => {
   const t = app.t.terminal;
-  app.question = { title: t.closeTitle(name), sentences: [t.closeText(commands.join(", "))], confirm: t.closeIt, onconfirm };
+  app.question = { title: t.closeTitle(name), sentences: [t.closeText(namesOf(commands.map(briefly)))], confirm: t.closeIt, onconfirm };
 };
 
 /** `bytes` is what would come free, where somebody has counted. */

@@ -54,6 +54,7 @@ describe("a terminal", () => {
     expect(host.requests("stream.close")).toContainEqual({ stream_id: first?.stream_id });
     await user.keyboard("{Delete}");
     expect(await screen.findByText("No terminal is open.")).toBeVisible();
+    await expect.poll(() => document.activeElement).toBe(screen.getByRole("button", { name: "New terminal" }));
   });
 
   it("asks before it is closed while something runs in it, and names that", async () => {
@@ -63,6 +64,13 @@ describe("a terminal", () => {
     expect(await screen.findByRole("dialog", { name: "Close Shell 1?" })).toHaveTextContent("vi /etc/hosts");
     await user.click(screen.getByRole("button", { name: "Cancel" }));
     expect(screen.getByRole("tab", { name: "Shell 1" })).toBeVisible();
+    // A program calls itself what it likes: neither endless, nor so that the sentence is read backwards.
+    host.terminals.programs = [`\u202e${"x".repeat(5000)}`, ...Array.from({ length: 50 }, () => "cat")];
+    await user.click(screen.getByRole("button", { name: "Close Shell 1" }));
+    const asked = (await screen.findByRole("dialog", { name: "Close Shell 1?" })).textContent;
+    expect(asked).toContain("xxx…, cat");
+    expect(asked).not.toContain("\u202e");
+    expect(asked.length).toBeLessThan(300);
   });
 
   it("runs another program as another user, both checked while they are typed", async () => {

@@ -16,6 +16,15 @@ export const isSubnet = (text: string): boolean => {
   return Number(length) <= 32 && parts.length === 4 && parts.every(isByte);
 };
 
+/** The most of a foreign text that goes into a sentence. */
+const BRIEF = 80;
+
+/** A text that a container chose, for a sentence: not too long, and without signs that turn the sentence around. */
+export const briefly = (text: string): string => {
+  const plain = text.slice(0, 4 * BRIEF).replaceAll(/[\p{Cc}\p{Cf}]+/gu, " ").trim();
+  return plain.length > BRIEF ? `${plain.slice(0, BRIEF)}…` : plain;
+};
+
 /** A few names in a sentence, and a sign that there are more. */
 export const namesOf = (names: readonly string[], most = 5): string =>
   names.length > most ? `${names.slice(0, most).join(", ")}, …` : names.join(", ");
