@@ -79,6 +79,8 @@ export class Output {
       this.#count += 1;
       this.#arrived.push({ ...line, number: this.#count, stderr });
     }
+    // A window that is hidden has no frames, maybe for hours.
+    if (this.#arrived.length > 2 * KEPT_LINES) this.#arrived = this.#arrived.slice(-KEPT_LINES);
     // A busy log sends thousands of chunks a second; the screen needs one list a frame.
     if (this.#scheduled || this.#arrived.length === 0) return;
     this.#scheduled = true;

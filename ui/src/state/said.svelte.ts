@@ -48,6 +48,8 @@ export class Said {
       this.#count += 1;
       this.#arrived.push({ key: String(this.#count), runs: styledLine(line) });
     }
+    // A window that is hidden has no frames, maybe for hours.
+    if (this.#arrived.length > 2 * KEPT_LINES) this.#arrived = this.#arrived.slice(-KEPT_LINES);
     // A busy program says thousands of things a second; the screen needs one list a frame.
     if (this.#scheduled || this.#arrived.length === 0) return;
     this.#scheduled = true;
