@@ -1,6 +1,7 @@
 import { errorText } from "../lib/i18n/errors";
 import type { IpcError, MachineState, MachineStatus } from "../lib/ipc/bindings";
 import type { IpcFailure } from "../lib/ipc/failure";
+import { namesOf } from "../lib/text/names";
 import type { AppState, View } from "./app.svelte";
 import type { Build } from "./builds.svelte";
 import type { Death } from "./containers.svelte";
@@ -37,7 +38,7 @@ const HOMES: Readonly<Record<TransferKind, View>> = {
 export const tellOfTransfer = (app: AppState, { kind, name, brought, outcome, failure }: Transfer): void => {
   const words = app.t.transfer[kind];
   if (outcome === "done") {
-    const text = words.done(brought.length > 0 ? brought.join(", ") : name);
+    const text = words.done(brought.length > 0 ? namesOf(brought) : name);
     notice(app, HOMES[kind], text);
     void tell(app, text, null);
   } else if (outcome === "failed") void tell(app, words.failed(name), failure);
