@@ -18,12 +18,12 @@ export const backup: Messages["backup"] = {
   replaces: (name) => `지금 ${name} 볼륨에 있는 파일이 모두 사라지고, 복원할 파일에 든 것이 그 자리에 들어갑니다.`,
   replacesSize: (name, size) =>
     `지금 ${name} 볼륨에 있는 파일 ${size}가 모두 사라지고, 복원할 파일에 든 것이 그 자리에 들어갑니다.`,
-  runs: (containers) => `${containers} 컨테이너가 이 볼륨으로 실행 중입니다. 먼저 중지하세요.`,
+  runs: (containers) => `${containers} 컨테이너가 이 볼륨으로 실행 중입니다. 먼저 정지하세요.`,
   restoreNow: "복원",
   replace: "모든 파일 바꾸기",
   newName: "복제본 이름",
   cloneHelp: "지금 있는 파일을 모두 복사합니다. 그 뒤에 한쪽에 쓴 내용은 다른 쪽에 나타나지 않습니다.",
   cloneNow: "복제",
   live: (containers) =>
-    `그동안 ${containers} 컨테이너가 계속 쓰면 서로 맞아야 할 내용이 다른 시점의 것일 수 있습니다. 확실히 하려면 먼저 중지하세요.`,
+    `그동안 ${containers} 컨테이너가 계속 쓰면 서로 맞아야 할 내용이 다른 시점의 것일 수 있습니다. 확실히 하려면 먼저 정지하세요.`,
 };
