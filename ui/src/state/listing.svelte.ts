@@ -20,6 +20,8 @@ export class Listing<T> {
   readonly #read: () => Promise<readonly T[]>;
   readonly #changed: (before: readonly T[], after: readonly T[]) => void;
   #again = false;
+  /** Counts how often everything was forgotten: an answer from before is none. */
+  #forgotten = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** `changed` is told what the list was and is, but not of the first one. */
@@ -38,14 +40,16 @@ export class Listing<T> {
     clearTimeout(this.#timer);
     do {
       this.#again = false;
+      const mine = this.#forgotten;
       try {
         const read = await this.#read();
+        if (mine !== this.#forgotten) continue;
         if (this.items !== null) this.#changed(this.items, read);
         this.items = read;
         this.readAt = Date.now() / 1000;
         this.failure = null;
       } catch (error) {
-        this.failure = IpcFailure.from(error);
+        if (mine === this.#forgotten) this.failure = IpcFailure.from(error);
       }
       // The compiler cannot see that an event may have asked again meanwhile.
     } while (this.#again as boolean);
@@ -56,6 +60,7 @@ export class Listing<T> {
   /** Forgets everything: the machine is off. */
   clear(): void {
     clearTimeout(this.#timer);
+    this.#forgotten += 1;
     this.items = null;
     this.failure = null;
   }

@@ -22,6 +22,16 @@ describe("a listing", () => {
     expect(listing.failure?.message).toBe("gone");
     expect(listing.loading).toBe(false);
   });
+
+  it("takes no answer from before it was cleared", async () => {
+    for (const answer of [Promise.resolve(["old"]), Promise.reject(failure("unavailable", "no answer"))]) {
+      const listing = new Listing(() => answer);
+      const read = listing.refresh();
+      listing.clear();
+      await read;
+      expect([listing.items, listing.failure, listing.loading]).toEqual([null, null, false]);
+    }
+  });
 });
 
 describe("a listing of an engine that is away", () => {
