@@ -1,3 +1,5 @@
+import { tick } from "svelte";
+
 /** Whether what had the focus is gone from the page. */
 export const isFocusLost = (): boolean => {
   const { activeElement } = document;
@@ -10,4 +12,10 @@ export const isFocusLost = (): boolean => {
  */
 export const catchFocus = (element: HTMLElement | null | undefined): void => {
   if (isFocusLost()) element?.focus();
+};
+
+/** The same once the page is as it is to be, at the screen's title: for what goes with the press on it. */
+export const catchAtTitle = async (): Promise<void> => {
+  await tick();
+  catchFocus(document.querySelector<HTMLElement>("main h1"));
 };

@@ -46,6 +46,8 @@ describe("saving and loading", () => {
     expect(await screen.findByText("two.tar was written")).toBeVisible();
     const [asked] = host.requests("image.save");
     expect(asked).toMatchObject({ images: ["a:1", "b:1"], path: "/home/mina/two.tar" });
+    await user.click(screen.getByRole("button", { name: "Dismiss" }));
+    await expect.poll(() => document.activeElement).toBe(screen.getByRole("heading", { name: "Images" }));
   });
 
   it("does nothing when no file is chosen", async () => {

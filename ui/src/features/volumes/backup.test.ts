@@ -133,6 +133,7 @@ describe("a backup", () => {
     expect(await screen.findByText("cache was backed up")).toBeVisible();
     await person.click(screen.getByRole("button", { name: "Dismiss" }));
     expect(screen.queryByText("cache was backed up")).toBeNull();
+    await expect.poll(() => document.activeElement).toBe(screen.getByRole("heading", { name: "Volumes" }));
   });
 
   it("is nothing when no file was chosen, and one that failed is done again", async () => {
@@ -149,6 +150,7 @@ describe("a backup", () => {
     host.failures.delete("volume.backup");
     await person.click(screen.getByRole("button", { name: "Try again" }));
     expect(await screen.findByText("cache was backed up")).toBeVisible();
+    await expect.poll(() => document.activeElement).toBe(screen.getByRole("heading", { name: "Volumes" }));
   });
 });
 
