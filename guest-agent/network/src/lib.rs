@@ -27,6 +27,8 @@ mod attributes;
 #[cfg(feature = "engine")]
 mod bridge;
 #[cfg(feature = "engine")]
+mod claim;
+#[cfg(feature = "engine")]
 mod connection;
 #[cfg(feature = "engine")]
 mod conntrack;
@@ -57,6 +59,8 @@ mod sysctl;
 pub use attachment::{Attachment, Interface, InterfaceAddress, IpvlanMode, MacvlanMode};
 #[cfg(feature = "engine")]
 pub use bridge::{BridgeAddress, BridgeConfig};
+#[cfg(feature = "engine")]
+pub use claim::SubnetClaim;
 pub use error::NetworkError;
 #[cfg(feature = "engine")]
 pub use mac::MacAddress;

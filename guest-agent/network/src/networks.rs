@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::attachment::{Attachment, Interface};
 use crate::bridge::BridgeConfig;
+use crate::claim::{self, SubnetClaim};
 use crate::connection::{self, Connection};
 use crate::conntrack;
 use crate::error::NetworkError;
@@ -226,8 +227,15 @@ impl Networks {
         .await
     }
 
+    /// Waits until no other engine of this host is between its choice of a subnet and the
+    /// bridge that shows it, and keeps others waiting until it is dropped.
+    pub async fn claim_subnets(&self) -> Result<SubnetClaim, NetworkError> {
+        on_own_thread(claim::claim).await
+    }
+
     /// The first of `candidates` that no network of this host overlaps. The network of
-    /// `bridge` itself does not count: after a restart it is there already.
+    /// `bridge` itself does not count: after a restart it is there already. It stays free
+    /// as long as the caller has claimed subnets.
     pub async fn free_subnet(
         &self,
         candidates: &[Subnet],

@@ -39,7 +39,10 @@ impl Engine {
         check_interfaces(&record, &networks.all())?;
         let taken = networks.subnets();
         check_overlap(&record.pools, &taken)?;
-        if record.enable_ipv4 && record.pool(false).is_none() {
+        let chooses = record.enable_ipv4 && record.pool(false).is_none();
+        // Other engines wait until the bridge shows what is chosen.
+        let _claim = if chooses { Some(networks.claim_subnets().await?) } else { None };
+        if chooses {
             let subnet = networks.free_subnet(&candidates(&taken), &record).await?;
             record.pools.insert(0, found_pool(subnet));
         }

@@ -30,7 +30,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use naru_network::{BridgeConfig, Networks, Subnet};
+use naru_network::{BridgeConfig, Networks, Subnet, SubnetClaim};
 use tokio::sync::Mutex as AsyncMutex;
 
 pub(crate) use live::Network;
@@ -121,6 +121,10 @@ impl ContainerNetwork {
 
     fn subnets(&self) -> Vec<Subnet> {
         create::subnets_of(self.all().iter().map(|network| &network.record))
+    }
+
+    async fn claim_subnets(&self) -> Result<SubnetClaim> {
+        Ok(self.kernel.claim_subnets().await?)
     }
 
     async fn free_subnet(&self, candidates: &[Subnet], record: &NetworkRecord) -> Result<Subnet> {

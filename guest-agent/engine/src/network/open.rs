@@ -8,7 +8,9 @@ use std::sync::Arc;
 use futures::StreamExt as _;
 use futures::stream::iter;
 use jiff::Timestamp;
-use naru_network::{Attachment, BridgeConfig, Networks, NetworksConfig, Publication, Subnet};
+use naru_network::{
+    Attachment, BridgeConfig, Networks, NetworksConfig, Publication, Subnet, SubnetClaim,
+};
 use tokio::sync::Mutex as AsyncMutex;
 
 use super::attachment::{
@@ -49,6 +51,7 @@ impl ContainerNetwork {
     pub(crate) async fn open(request: OpenRequest<'_>) -> Result<Self> {
         let OpenRequest { run_dir, bridge, host, host_address, networks, running } = request;
         let kernel = Networks::open(NetworksConfig { table: bridge.to_owned() });
+        let claim = kernel.claim_subnets().await?;
         let subnet = default_subnet(&kernel, bridge, &networks, running).await?;
         let registry = Registry::default();
         for record in predefined(bridge, subnet).into_iter().chain(networks) {
@@ -67,11 +70,11 @@ impl ContainerNetwork {
             directory: run_dir.join("netns"),
             changing: AsyncMutex::new(()),
         };
-        network.restore(running).await?;
+        network.restore(running, claim).await?;
         Ok(network)
     }
 
-    async fn restore(&self, running: &[Record]) -> Result<()> {
+    async fn restore(&self, running: &[Record], claim: SubnetClaim) -> Result<()> {
         let mut publications = Vec::new();
         for record in running {
             for membership in &record.networks {
@@ -94,6 +97,8 @@ impl ContainerNetwork {
         for (key, error) in self.kernel.restore(bridges, publications).await? {
             tracing::warn!(container_id = key, %error, "a port is no longer published");
         }
+        // What was chosen is to be seen now.
+        drop(claim);
         // The kernel takes its time for each, in which it can do others.
         let serve = async |record: &Record| {
             if let Err(error) = self.serve_names(record).await {

@@ -1,9 +1,10 @@
 //! Many published ports at once.
 
+use std::collections::HashSet;
 use std::net::Ipv4Addr;
 
 use anyhow::{Context, Result, ensure};
-use naru_network::{Networks, NetworksConfig, Publication};
+use naru_network::{BridgeAddress, BridgeConfig, Networks, NetworksConfig, Publication, Subnet};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::config::{bridge, mapping};
@@ -37,5 +38,26 @@ fn thousands_of_ports_are_published_and_restored() -> Result<()> {
     lab.lan.ask(HOST, last.host_port)?;
     lab.on_host(async { Ok(networks.unpublish("many").await?) })?;
     ensure!(lab.lan.cannot_reach(HOST, last.host_port), "the last port is still open");
+    Ok(())
+}
+
+/// As an engine begins: it takes a subnet that is free, and makes a bridge in it.
+async fn begin(name: &str) -> Result<Subnet> {
+    let networks = Networks::open(NetworksConfig { table: name.to_owned() });
+    let _claim = networks.claim_subnets().await?;
+    let free = networks.free_subnet(&Networks::default_subnets(), name).await?;
+    let subnet = free.context("a subnet is free")?;
+    let v4 = Some(BridgeAddress { subnet, gateway: subnet.first_host() });
+    networks.ensure_bridge(&BridgeConfig { name: name.to_owned(), v4, ..bridge() }).await?;
+    Ok(subnet)
+}
+
+#[test]
+fn engines_that_begin_at_the_same_moment_take_different_subnets() -> Result<()> {
+    let lab = Lab::new()?;
+    let (one, two, three, four) = lab
+        .on_host(async { tokio::try_join!(begin("n1"), begin("n2"), begin("n3"), begin("n4")) })?;
+    let different = HashSet::from([one, two, three, four]);
+    ensure!(different.len() == 4, "{different:?}");
     Ok(())
 }
