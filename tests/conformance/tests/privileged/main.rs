@@ -66,6 +66,7 @@ mod mounts;
 mod moving;
 mod names;
 mod networks;
+mod networks_beside;
 mod networks_connect;
 mod networks_ipv6;
 mod networks_macvlan;

@@ -122,7 +122,14 @@ fn testcontainers_reaper_removes_what_a_killed_test_has_left() -> anyhow::Result
     assert_eq!(list(&["ps", "-q"])?.lines().count(), 1);
     assert_eq!(list(&["network", "ls", "-q"])?.lines().count(), 1);
     let reaper = engine.docker(&["ps", "-q", "--filter", "name=testcontainers-ryuk"])?;
-    assert_eq!(engine.docker(&["wait", reaper.success()?])?.success()?, "0");
+    let reaper = reaper.success()?;
+    let ended = engine.docker(&["wait", reaper]).with_context(|| {
+        match engine.docker(&["logs", reaper]) {
+            Ok(logs) => format!("the reaper said {logs:?}"),
+            Err(error) => format!("the reaper cannot be asked: {error:#}"),
+        }
+    })?;
+    assert_eq!(ended.success()?, "0");
     assert_eq!(list(&["ps", "-aq"])?, "");
     assert_eq!(list(&["network", "ls", "-q"])?, "");
     Ok(())
