@@ -48,7 +48,7 @@ const GUEST_PACKAGES: [&str; 10] = [
 
 /// The modules whose tests need openat2(2), which Debian 12's qemu-user does not know, and one
 /// that is thousands of rounds of the same.
-const NOT_TRANSLATED: [&str; 18] = [
+const NOT_TRANSLATED: [&str; 20] = [
     "build::context",
     "build::copy",
     "build::cache",
@@ -63,10 +63,12 @@ const NOT_TRANSLATED: [&str; 18] = [
     "files::remove",
     "files::size",
     "files::sorted",
+    "files::sparse",
     "files::tree",
     "files::unpack",
     "mutations::",
     "volume::directory",
+    "volume::files",
 ];
 
 /// Runs `cargo xtask cross`.
@@ -88,7 +90,10 @@ pub(crate) fn add(checks: &mut Checks) -> Result<()> {
         checks.run(&format!("type-check for {target}"), || {
             process::run(
                 packages(&mut cargo(&toolchain), "check", &HOST_PACKAGES)
-                    .args(["--target", target]),
+                    .args(["--target", target])
+                    // Crates for macOS leave out their Objective-C by it, for which Apple's
+                    // headers are missing here as they are where their documentation is made.
+                    .env("DOCS_RS", "1"),
             )
         });
     }

@@ -178,7 +178,7 @@ mod tests {
         let name: ImageReference = "one:1".parse().unwrap();
         assert!(index.tag(&[own.clone(), here.clone(), elsewhere.clone()], &name, 0).unwrap());
         assert_eq!(index.hide_image(&own).unwrap(), [here]);
-        assert_eq!(index.image_ids().unwrap(), [elsewhere.clone()]);
+        assert_eq!(index.image_ids().unwrap(), std::slice::from_ref(&elsewhere));
         let kept = index.image(&elsewhere).unwrap().unwrap();
         assert_eq!(kept.repo_digests, [(TWO.to_owned(), pinned)]);
     }
