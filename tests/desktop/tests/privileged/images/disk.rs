@@ -74,6 +74,8 @@ async fn what_fills_the_disk_is_found_and_freed() -> anyhow::Result<()> {
         let usage = docker(&browser, &["system", "df", "--format", "{{.Type}} {{.Size}}"])?;
         ensure!(usage.contains("Build Cache 0B"), "{usage}");
 
+        // What was freed is told in a notice, above the buttons in a window as low as this one.
+        browser.holds("document.querySelector('.toast') === null").await?;
         person.press("button", words.show_volumes).await?;
         browser.sees(words.five_mib).await?;
         // The second time turns it round: the largest first.
