@@ -168,7 +168,7 @@ def builds():
     error = raises(docker.errors.APIError, client.images.build, fileobj=wrong)
     assert error.status_code == 400 and "unknown instruction: RNU" in error.explanation, error
     client.images.remove("naru/made:1")
-    assert client.api.prune_builds(all=True)["CachesDeleted"]
+    assert "CachesDeleted" in client.api.prune_builds(all=True)
 
 
 def networks():
