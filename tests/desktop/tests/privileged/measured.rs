@@ -49,7 +49,7 @@ fn words(words: &[&str]) -> Vec<String> {
 }
 
 #[tokio::test]
-#[ignore = "measures"]
+#[ignore = "measures, which is done by hand: see CONTRIBUTING.md"]
 async fn a_window_at_rest_and_with_a_busy_log() -> anyhow::Result<()> {
     let engine = NativeEngine::with_busybox()?;
     for number in 0..5 {
@@ -80,7 +80,7 @@ async fn a_window_at_rest_and_with_a_busy_log() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-#[ignore = "measures"]
+#[ignore = "measures, which is done by hand: see CONTRIBUTING.md"]
 async fn a_thousand_containers_and_two_thousand_images() -> anyhow::Result<()> {
     let engine = NativeEngine::with_busybox()?;
     many(&engine, 1000, |number| {
