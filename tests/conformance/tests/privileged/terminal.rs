@@ -108,7 +108,9 @@ fn attach_without_input_and_with_other_keys() -> anyhow::Result<()> {
     terminal.type_in("\x18q")?;
     terminal.finish()?;
     let mut quiet = engine.spawn(&["attach", "--no-stdin", "shell"])?;
-    engine.docker(&["exec", "shell", "sh", "-c", "echo seen > /dev/pts/0"])?.success()?;
+    // An attach hears only of what comes after it, and nothing says when it is there.
+    let again = "while echo seen > /dev/pts/0; do sleep 0.1; done";
+    engine.docker(&["exec", "-d", "shell", "sh", "-c", again])?.success()?;
     while !quiet.line()?.contains("seen") {}
     assert_eq!(engine.docker(&["ps", "--format", "{{.Names}}"])?.success()?, "shell");
     Ok(())
