@@ -7,6 +7,7 @@ mod failures;
 mod leave;
 mod old;
 mod outputs;
+mod own_buildkit;
 mod platforms;
 mod provenance;
 mod secrets;
