@@ -20,7 +20,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
-use crate::http::ask;
+use crate::http::{Body, ask};
 use crate::row::NARU;
 
 pub(crate) use peers::{PEERS, is_installed};
@@ -137,7 +137,12 @@ impl Engine {
     }
 
     /// Makes a request of its API.
-    pub(crate) async fn ask(&self, method: Method, path: &str, body: &str) -> Result<Bytes> {
+    pub(crate) async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: impl Into<Body<'_>>,
+    ) -> Result<Bytes> {
         let asked = timeout(HUNG, ask(&self.socket(), method, path, body)).await;
         asked.context("no answer").flatten().with_context(|| self.name)
     }

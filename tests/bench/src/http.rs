@@ -12,9 +12,32 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 
+/// What a request carries, of the type that it says.
+pub(crate) enum Body<'a> {
+    Json(&'a str),
+    Tar(Bytes),
+}
+
+impl<'a> From<&'a str> for Body<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Json(text)
+    }
+}
+
+impl<'a> From<&'a String> for Body<'a> {
+    fn from(text: &'a String) -> Self {
+        Self::Json(text)
+    }
+}
+
 /// Sends a request to the engine that listens on `socket`, and reads the whole answer.
 /// A status that is no success is an error.
-pub(crate) async fn ask(socket: &Path, method: Method, path: &str, body: &str) -> Result<Bytes> {
+pub(crate) async fn ask(
+    socket: &Path,
+    method: Method,
+    path: &str,
+    body: impl Into<Body<'_>>,
+) -> Result<Bytes> {
     let stream = UnixStream::connect(socket)
         .await
         .with_context(|| format!("connect to {}", socket.display()))?;
@@ -22,16 +45,25 @@ pub(crate) async fn ask(socket: &Path, method: Method, path: &str, body: &str) -
 }
 
 /// The same over a stream that is there already.
-pub(crate) async fn ask_over<S>(stream: S, method: Method, path: &str, body: &str) -> Result<Bytes>
+pub(crate) async fn ask_over<S>(
+    stream: S,
+    method: Method,
+    path: &str,
+    body: impl Into<Body<'_>>,
+) -> Result<Bytes>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let (content_type, body) = match body.into() {
+        Body::Json(text) => ("application/json", Bytes::copy_from_slice(text.as_bytes())),
+        Body::Tar(archive) => ("application/x-tar", archive),
+    };
     let request = Request::builder()
         .method(&method)
         .uri(path)
         .header(HOST, "docker")
-        .header(CONTENT_TYPE, "application/json")
-        .body(Full::new(Bytes::copy_from_slice(body.as_bytes())))?;
+        .header(CONTENT_TYPE, content_type)
+        .body(Full::new(body))?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     // The sender goes with the exchange, which is what ends the connection.
     let exchange = async move {

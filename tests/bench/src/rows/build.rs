@@ -5,11 +5,13 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
+use hyper::Method;
 use naru_test_framework::clients;
 
 use super::{EngineBench, LONG_ROUNDS, row_of_engines};
 use crate::engine::{Builder, Engine};
+use crate::http::Body;
 use crate::row::{NARU, Row};
 
 const BUILDERS: [Builder; 2] = [Builder::Classic, Builder::BuildKit];
@@ -71,6 +73,19 @@ impl Project {
         Ok(fs::write(path, format!("changed for the time number {change}\n"))?)
     }
 
+    /// Builds it as an archive that is there already: what the engine takes without its client.
+    async fn build_alone(&self, engine: &Engine) -> Result<f64> {
+        let mut archive = tar::Builder::new(Vec::new());
+        archive.append_dir_all(".", &self.directory)?;
+        let archive = Body::Tar(archive.into_inner()?.into());
+        let begun = Instant::now();
+        let answer = engine.ask(Method::POST, &format!("/build?t={NAME}"), archive).await?;
+        let took = begun.elapsed().as_secs_f64();
+        let answer = String::from_utf8_lossy(&answer);
+        ensure!(answer.contains("Successfully built"), "{}: {answer}", engine.name);
+        Ok(took)
+    }
+
     /// Builds it; gives how long that took.
     async fn build(&self, engine: &Engine, builder: Builder, flags: &[&str]) -> Result<f64> {
         let directory = self.directory.display().to_string();
@@ -91,6 +106,7 @@ async fn again_and_again(
     let what = format!("docker build ({builder:?}), {files} files");
     let mut first = row_of_engines(format!("{what}: everything"), "s");
     let mut again = row_of_engines(format!("{what}: nothing changed"), "s");
+    let mut alone = row_of_engines(format!("{what}: the same, without the client"), "s");
     let mut changed = row_of_engines(format!("{what}: one file changed"), "s");
     let mut change = 0;
     for _ in 0..bench.rounds.min(LONG_ROUNDS) {
@@ -104,6 +120,10 @@ async fn again_and_again(
             // What was done anew is not what all find again.
             project.build(engine, builder, &[]).await?;
             again.push(engine.name, project.build(engine, builder, &[]).await?);
+            if builder == Builder::Classic {
+                project.build_alone(engine).await?;
+                alone.push(engine.name, project.build_alone(engine).await?);
+            }
             change += 1;
             project.change(change)?;
             changed.push(engine.name, project.build(engine, builder, &[]).await?);
@@ -111,7 +131,10 @@ async fn again_and_again(
             engine.docker(&["image", "prune", "--force"]).await?;
         }
     }
-    Ok(vec![first, again, changed])
+    Ok(match builder {
+        Builder::Classic => vec![first, again, alone, changed],
+        Builder::BuildKit => vec![first, again, changed],
+    })
 }
 
 /// Stages that need not wait for each other.
