@@ -79,7 +79,7 @@ const filled: Scene = (host) => {
   host.images = [
     fakeImage("busybox:latest", { users: fakeUsers("nightly-import", "hello") }),
     fakeImage("registry.example.com/team/shop-frontend:2026-11-22", { id: "sha256:11", size: 412_000_000, users: fakeUsers("web") }),
-    fakeImage("postgres:17", { id: "sha256:22", size: 438_200_000, users: fakeUsers("database") }),
+    fakeImage("postgres:17", { id: "sha256:22", platforms: ["linux/amd64", "linux/arm64/v8"], size: 438_200_000, users: fakeUsers("database") }),
     fakeImage("x", { id: `sha256:${"9c4e".repeat(16)}`, tags: [], size: 7_800_000 }),
   ];
   host.containers = [

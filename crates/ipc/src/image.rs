@@ -13,6 +13,8 @@ pub struct ImageSummary {
     pub id: String,
     /// All names, such as `busybox:latest`; empty for a dangling image.
     pub tags: Vec<String>,
+    /// What it runs on, such as `linux/arm64/v8`; then whatever else its names stand for.
+    pub platforms: Vec<String>,
     /// Unpacked size in bytes.
     #[ts(type = "number")]
     pub size: u64,

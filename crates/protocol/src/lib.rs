@@ -8,6 +8,7 @@
 pub mod folder;
 pub mod handshake;
 pub mod ping;
+pub mod platforms;
 pub mod ports;
 pub mod prune;
 pub mod registries;

@@ -65,6 +65,22 @@ impl ImageStore {
         Ok(members.swap_remove(best.map_or(0, |(position, _)| position)))
     }
 
+    /// What each image that [`Self::list`] has runs on, its own platform first, behind it those of
+    /// the others that its names stand for.
+    pub fn platforms(&self) -> Result<Vec<(Digest, Vec<Platform>)>, ImageError> {
+        let all = self.all()?;
+        let listed = all.iter().filter(|image| !image.is_of_others());
+        let with_others = listed.map(|image| {
+            let others = all.iter().filter(|other| {
+                other.id != image.id
+                    && other.platform_tags.iter().any(|tag| image.tags.contains(tag))
+            });
+            let images = std::iter::once(image).chain(others);
+            (image.id.clone(), images.map(Image::platform).collect())
+        });
+        Ok(with_others.collect())
+    }
+
     /// Whether `name` still means the image `id`, perhaps for a certain platform only.
     pub fn means(&self, name: &str, id: &str) -> Result<bool, ImageError> {
         // Asked for each container of a list: most have what everybody gets.

@@ -8,13 +8,15 @@ use bollard::query_parameters::{
     RemoveImageOptionsBuilder, TagImageOptionsBuilder,
 };
 use futures::StreamExt;
+use hyper::Method;
 use naru_ipc::{
     ImagePull, ImagePullCancel, ImageRemove, ImageSummary, ImageTag, ImageUser, IpcError,
     PullProgress,
 };
+use naru_protocol::platforms::{self, ImagePlatforms};
 
 use super::{check_image, container_name, runs};
-use crate::{App, AppError, credentials};
+use crate::{App, AppError, credentials, http};
 
 /// What Docker says in the place of a name that an image does not have.
 const NO_NAME: &str = "<none>:<none>";
@@ -29,10 +31,14 @@ impl App {
         let docker = self.inner.docker()?;
         let images = ListImagesOptionsBuilder::new().all(false).build();
         let containers = ListContainersOptionsBuilder::new().all(true).build();
-        let (images, containers) = tokio::try_join!(
-            docker.list_images(Some(images)),
-            docker.list_containers(Some(containers))
-        )?;
+        let listed = async {
+            let listed = tokio::try_join!(
+                docker.list_images(Some(images)),
+                docker.list_containers(Some(containers))
+            );
+            listed.map_err(AppError::from)
+        };
+        let ((images, containers), mut platforms) = tokio::try_join!(listed, self.platforms())?;
         let mut users: HashMap<String, Vec<ImageUser>> = HashMap::new();
         for container in containers {
             let (container_name, running) = (container_name(&container), runs(&container));
@@ -44,12 +50,22 @@ impl App {
         }
         let mut summary = |image: bollard::models::ImageSummary| ImageSummary {
             users: users.remove(&image.id).unwrap_or_default(),
+            // None of what came between the two requests.
+            platforms: platforms.remove(&image.id).unwrap_or_default(),
             id: image.id,
             tags: image.repo_tags.into_iter().filter(|tag| tag != NO_NAME).collect(),
             size: u64::try_from(image.size).unwrap_or_default(),
             created: image.created,
         };
         Ok(images.into_iter().map(&mut summary).collect())
+    }
+
+    /// What images run on, by their ids.
+    async fn platforms(&self) -> Result<HashMap<String, Vec<String>>, AppError> {
+        let asked = http::request(Method::GET, platforms::PATH, None, Vec::new())?;
+        let told: Vec<ImagePlatforms> =
+            self.inner.ask_json("what the images run on", asked).await?;
+        Ok(told.into_iter().map(|image| (image.id, image.platforms)).collect())
     }
 
     /// `image.pull`: returns when the image is there. Dropping it ends the pull, as

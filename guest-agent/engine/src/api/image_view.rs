@@ -115,6 +115,9 @@ pub(super) fn inspect(image: &Image, version: ApiVersion) -> Result<Value, ApiEr
         "Metadata": { "LastTagTime": Timestamp::from_nanosecond(image.tagged_at_ns.into())
             .map(|at| at.to_string()).unwrap_or_default() },
     });
+    if let Some(variant) = image.config.variant().as_ref().filter(|variant| !variant.is_empty()) {
+        value["Variant"] = variant.as_str().into();
+    }
     if version < WITHOUT_VIRTUAL_SIZE {
         value["VirtualSize"] = image.size.into();
     }

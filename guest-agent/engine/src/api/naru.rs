@@ -11,10 +11,11 @@ use hyper::StatusCode;
 use hyper_util::rt::TokioIo;
 use naru_error::ErrorKind;
 use naru_protocol::handshake::Handshake;
+use naru_protocol::platforms::ImagePlatforms;
 use naru_protocol::ports::PortProtocol;
 use naru_protocol::registries::Registries;
 use naru_protocol::{CLOCK_PATH, POWER_OFF_PATH, PROTOCOL_VERSION, SetClock, TUNNEL_PATH};
-use naru_protocol::{folder, handshake, ports, registries, repository, search};
+use naru_protocol::{folder, handshake, platforms, ports, registries, repository, search};
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_settime};
 use serde::Deserialize;
@@ -37,8 +38,17 @@ use crate::registries::{keep, with_settings};
 /// How long a container may take to accept a connection.
 const TUNNEL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 
-const CAPABILITIES: [&str; 8] =
-    ["clock", "folder", "ports", "registries", "repository", "search", "tunnel", "volumes"];
+const CAPABILITIES: [&str; 9] = [
+    "clock",
+    "folder",
+    "platforms",
+    "ports",
+    "registries",
+    "repository",
+    "search",
+    "tunnel",
+    "volumes",
+];
 
 type Answer = Result<Response, ApiError>;
 
@@ -53,6 +63,16 @@ pub(super) fn routes() -> Router<Engine> {
         .route(repository::PATH, get(list_repository))
         .route(search::PATH, get(search_with_marks))
         .route(folder::PATH, get(list_folder))
+        .route(platforms::PATH, get(list_platforms))
+}
+
+async fn list_platforms(State(engine): State<Engine>) -> Answer {
+    let images = engine.images().platforms().map_err(EngineError::from)?;
+    let rows = images.into_iter().map(|(id, platforms)| ImagePlatforms {
+        id: id.to_string(),
+        platforms: platforms.iter().map(ToString::to_string).collect(),
+    });
+    Ok(Json(rows.collect::<Vec<_>>()).into_response())
 }
 
 async fn greet() -> Json<Handshake> {

@@ -88,6 +88,8 @@ async fn a_name_is_this_machines_image_unless_a_platform_is_asked_for() -> anyho
         assert_eq!(pair.store.means("app:1", id.as_str())?, expected);
     }
     assert_eq!(ids(pair.store.list()?), HashSet::from([pair.own.clone()]));
+    let both = vec![Platform::host(), other_platform()];
+    assert_eq!(pair.store.platforms()?, [(pair.own.clone(), both)]);
     assert_eq!(pair.all()?, pair.both());
     // It is the same after a restart.
     let Pair { store, own, other, directory, .. } = pair;

@@ -64,6 +64,13 @@ describe("the list", () => {
     expect(rows[2]?.name).toBe("sha256:0123456789abcdef");
   });
 
+  it("tells what each image runs on, and whatever else its name stands for", async () => {
+    const host = new FakeHost();
+    host.images = [fakeImage("app:1", { platforms: ["linux/amd64", "linux/arm64/v8"] })];
+    openWindow(host, "images");
+    expect((await row("app:1")).getByText("amd64, arm64/v8")).toBeVisible();
+  });
+
   it("asks before it removes and names what is lost", async () => {
     const host = new FakeHost();
     host.images = [fakeImage("busybox:latest", { users: fakeUsers("a", "b") })];

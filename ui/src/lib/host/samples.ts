@@ -92,6 +92,7 @@ export const fakeNetwork = (name: string, changes: Partial<NetworkSummary> = {})
 export const fakeImage = (tag: string, changes: Partial<ImageSummary> = {}): ImageSummary => ({
   id: `sha256:${HEX.repeat(4)}`,
   tags: [tag],
+  platforms: ["linux/amd64"],
   size: 4_300_000,
   created: Math.floor(Date.now() / 1000) - 86_400 * 12,
   users: [],

@@ -109,3 +109,6 @@ export const registryOf = (reference: string): string => {
 
 /** What a person calls an image: its name, or the short form of its id. */
 export const shownName = (image: string): string => image.replace(/^sha256:([0-9a-f]{12})[0-9a-f]*$/, "$1");
+
+/** A platform as it is shown where all are of Linux: `arm64/v8` of `linux/arm64/v8`. */
+export const shortPlatform = (platform: string): string => platform.replace(/^linux\//, "");

@@ -14,6 +14,10 @@ id: string,
  */
 tags: Array<string>, 
 /**
+ * What it runs on, such as `linux/arm64/v8`; then whatever else its names stand for.
+ */
+platforms: Array<string>, 
+/**
  * Unpacked size in bytes.
  */
 size: number, 
