@@ -14,6 +14,7 @@ pub mod prune;
 pub mod registries;
 pub mod repository;
 pub mod search;
+pub mod usage;
 pub mod version;
 pub mod volumes;
 

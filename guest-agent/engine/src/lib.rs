@@ -43,6 +43,7 @@ mod stats;
 mod sweep;
 mod sys;
 mod trim;
+mod usage;
 mod volume;
 mod written;
 

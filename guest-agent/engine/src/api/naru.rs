@@ -15,7 +15,7 @@ use naru_protocol::platforms::ImagePlatforms;
 use naru_protocol::ports::PortProtocol;
 use naru_protocol::registries::Registries;
 use naru_protocol::{CLOCK_PATH, POWER_OFF_PATH, PROTOCOL_VERSION, SetClock, TUNNEL_PATH};
-use naru_protocol::{folder, handshake, platforms, ports, registries, repository, search};
+use naru_protocol::{folder, handshake, platforms, ports, registries, repository, search, usage};
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_settime};
 use serde::Deserialize;
@@ -34,11 +34,12 @@ use crate::datagrams;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::registries::{keep, with_settings};
+use crate::usage::read as measure;
 
 /// How long a container may take to accept a connection.
 const TUNNEL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 
-const CAPABILITIES: [&str; 9] = [
+const CAPABILITIES: [&str; 10] = [
     "clock",
     "folder",
     "platforms",
@@ -47,6 +48,7 @@ const CAPABILITIES: [&str; 9] = [
     "repository",
     "search",
     "tunnel",
+    "usage",
     "volumes",
 ];
 
@@ -64,6 +66,7 @@ pub(super) fn routes() -> Router<Engine> {
         .route(search::PATH, get(search_with_marks))
         .route(folder::PATH, get(list_folder))
         .route(platforms::PATH, get(list_platforms))
+        .route(usage::PATH, get(read_usage))
 }
 
 async fn list_platforms(State(engine): State<Engine>) -> Answer {
@@ -118,6 +121,13 @@ async fn power_off(State(engine): State<Engine>) -> Answer {
     in_vm(&engine)?;
     engine.shutdown().cancel();
     Ok(StatusCode::ACCEPTED.into_response())
+}
+
+/// A file system may keep who measures it waiting.
+async fn read_usage(State(engine): State<Engine>) -> Answer {
+    let root = engine.paths().root.clone();
+    let usage = engine.run_blocking(move || measure(&root)).await?;
+    Ok(Json(usage).into_response())
 }
 
 async fn serve_ports(State(engine): State<Engine>, mut request: Request) -> Answer {
