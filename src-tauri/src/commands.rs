@@ -9,12 +9,12 @@ use naru_ipc::{
     FileWrite, FolderListing, FoundRepository, Freed, ImageBuild, ImageBuildFolder, ImageBuilt,
     ImageDetails, ImageFolder, ImageLoad, ImagePrune, ImagePrunePlan, ImagePull, ImagePullCancel,
     ImagePush, ImageRef, ImageRemove, ImageSave, ImageStep, ImageSummary, ImageTag, ImagesLoaded,
-    Inspection, IpcError, MachineConsole, MachineFacts, MachineStatus, NetworkCreate, NetworkLink,
-    NetworkRef, NetworkSummary, OutputChunk, ProjectDown, ProjectRef, ProjectUp, PullProgress,
-    RegistryLogin, RegistrySearch, Repository, RepositoryQuery, Settings, StatsSample, StreamClose,
-    TerminalOpen, TerminalPrograms, TerminalRef, TerminalResize, TerminalWrite, TrayWords,
-    VolumeBackup, VolumeClone, VolumeCreate, VolumeDownload, VolumePath, VolumeRef, VolumeRestore,
-    VolumeSize, VolumeSummary, commands,
+    Inspection, IpcError, MachineConsole, MachineFacts, MachineStatus, MachineUsage, NetworkCreate,
+    NetworkLink, NetworkRef, NetworkSummary, OutputChunk, ProjectDown, ProjectRef, ProjectUp,
+    PullProgress, RegistryLogin, RegistrySearch, Repository, RepositoryQuery, Settings,
+    StatsSample, StreamClose, TerminalOpen, TerminalPrograms, TerminalRef, TerminalResize,
+    TerminalWrite, TrayWords, VolumeBackup, VolumeClone, VolumeCreate, VolumeDownload, VolumePath,
+    VolumeRef, VolumeRestore, VolumeSize, VolumeSummary, commands,
 };
 use serde::Serialize;
 use tauri::ipc::{Channel, Invoke};

@@ -1,4 +1,4 @@
-import { chunk, fakeContainerDetails, fakeDisk, fakeEntry, type FakeHost, fakeSample } from "./lib/host/fake";
+import { chunk, fakeContainerDetails, fakeDisk, fakeEntry, type FakeHost, fakeMachineUsage, fakeSample } from "./lib/host/fake";
 
 /** A container from close by, for looking at the window in a browser. */
 export const closeUp = (host: FakeHost): void => {
@@ -40,6 +40,13 @@ export const closeUp = (host: FakeHost): void => {
       cpu_ms: at * 400 * (which + 1) + 300 * Math.sin(at),
       memory_bytes: 42_000_000 * (which + 1),
     })),
+  );
+  host.close.machineUsage = Array.from({ length: 90 }, (_, second) =>
+    fakeMachineUsage(second, {
+      cpu_ms: 9000 + second * 700 + 2000 * Math.sin(second / 5),
+      memory_bytes: 640_000_000 + 80_000_000 * Math.sin(second / 9),
+      disk_bytes: 5_600_000_000 + Math.floor(second / 20) * 90_000_000,
+    }),
   );
   const item = (name: string, bytes: number, used: boolean) => ({ id: name, name, bytes, used });
   host.close.disk = fakeDisk({

@@ -72,6 +72,32 @@ pub struct MachineStatus {
     pub console_tail: Vec<String>,
 }
 
+/// What the machine uses at one moment, of which a chart is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct MachineUsage {
+    /// Milliseconds since the machine started.
+    #[ts(type = "number")]
+    pub time_ms: u64,
+    /// Milliseconds that its processors have worked since then, all of them together.
+    #[ts(type = "number")]
+    pub cpu_ms: u64,
+    /// How many processors it has.
+    pub cpus: u32,
+    /// Bytes of memory that are taken and cannot be given up.
+    #[ts(type = "number")]
+    pub memory_bytes: u64,
+    /// Bytes of memory that it has.
+    #[ts(type = "number")]
+    pub memory_total_bytes: u64,
+    /// Bytes that are taken on its data disk.
+    #[ts(type = "number")]
+    pub disk_bytes: u64,
+    /// Bytes that its data disk has.
+    #[ts(type = "number")]
+    pub disk_total_bytes: u64,
+}
+
 /// `machine.diagnostics`: what somebody who helps needs to see, in a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[ts(export)]

@@ -15,6 +15,7 @@ macro_rules! commands {
             "machine.stop" machine_stop(()) -> ();
             "machine.facts" machine_facts(()) -> MachineFacts;
             "machine.disk" machine_disk(()) -> DiskUsage;
+            "machine.usage" machine_usage(()) -> MachineUsage;
             "build.prune" build_prune(()) -> Freed;
             "machine.console" machine_console(MachineConsole, stream OutputChunk) -> ();
             "machine.diagnostics" machine_diagnostics(Diagnostics) -> ();

@@ -1,4 +1,4 @@
-//! The machine from within: `machine.disk`, `machine.facts`, `machine.console`,
+//! The machine from within: `machine.disk`, `machine.usage`, `machine.facts`, `machine.console`,
 //! `machine.diagnostics`, `build.prune`.
 
 use std::path::Path;
@@ -8,8 +8,9 @@ use bollard::query_parameters::PruneBuildOptionsBuilder;
 use hyper::Method;
 use naru_ipc::{
     Diagnostics, DiskItem, DiskPart, DiskUsage, Freed, IpcError, MachineConsole, MachineFacts,
-    OutputChunk,
+    MachineUsage, OutputChunk,
 };
+use naru_protocol::usage::{self, Cpu};
 use serde::Deserialize;
 
 use super::{container_name, runs};
@@ -50,6 +51,12 @@ impl App {
         let request = http::request(Method::GET, USAGE_PATH, None, Vec::new())?;
         let usage: Usage = self.inner.ask_json("the disk usage", request).await?;
         Ok(told(usage))
+    }
+
+    /// `machine.usage`.
+    pub async fn machine_usage(&self, (): ()) -> Result<MachineUsage, IpcError> {
+        let request = http::request(Method::GET, usage::PATH, None, Vec::new())?;
+        Ok(used(self.inner.ask_json("what the machine uses", request).await?))
     }
 
     /// `build.prune`: all kept steps that nothing uses.
@@ -101,6 +108,20 @@ impl App {
     pub async fn machine_diagnostics(&self, request: Diagnostics) -> Result<(), IpcError> {
         let path = Path::new(&request.path);
         Ok(diagnostics::write(&self.inner.directories, path).await?)
+    }
+}
+
+fn used(usage: usage::Usage) -> MachineUsage {
+    let usage::Usage { time_ms, cpu, memory, disk } = usage;
+    let Cpu { processors: cpus, user_ms, nice_ms, system_ms, irq_ms, softirq_ms, .. } = cpu;
+    MachineUsage {
+        time_ms,
+        cpu_ms: user_ms + nice_ms + system_ms + irq_ms + softirq_ms,
+        cpus,
+        memory_bytes: memory.total_bytes.saturating_sub(memory.available_bytes),
+        memory_total_bytes: memory.total_bytes,
+        disk_bytes: disk.used_bytes,
+        disk_total_bytes: disk.total_bytes,
     }
 }
 
@@ -167,7 +188,36 @@ fn cached(record: CacheRecord) -> DiskItem {
 
 #[cfg(test)]
 mod tests {
+    use naru_protocol::usage::{Disk, Memory};
+
     use super::*;
+
+    #[test]
+    fn processors_that_wait_do_not_work_and_memory_that_is_to_be_had_is_not_used() {
+        let cpu = Cpu {
+            processors: 2,
+            user_ms: 1,
+            nice_ms: 10,
+            system_ms: 100,
+            idle_ms: 5_000_000,
+            iowait_ms: 6_000_000,
+            irq_ms: 1000,
+            softirq_ms: 10_000,
+            steal_ms: 7_000_000,
+        };
+        let memory = Memory { total_bytes: 500, available_bytes: 200 };
+        let disk = Disk { total_bytes: 90, used_bytes: 60 };
+        let expected = MachineUsage {
+            time_ms: 42,
+            cpu_ms: 11_111,
+            cpus: 2,
+            memory_bytes: 300,
+            memory_total_bytes: 500,
+            disk_bytes: 60,
+            disk_total_bytes: 90,
+        };
+        assert_eq!(used(usage::Usage { time_ms: 42, cpu, memory, disk }), expected);
+    }
 
     #[test]
     fn bytes_are_counted_once_and_what_is_used_is_not_to_be_had() {

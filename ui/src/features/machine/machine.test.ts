@@ -1,7 +1,7 @@
 import { within } from "@testing-library/svelte";
 import { describe, expect, it } from "vitest";
 
-import { chunk, failure, fakeContainer, fakeDisk, FakeHost } from "../../lib/host/fake";
+import { chunk, failure, fakeContainer, fakeDisk, FakeHost, fakeMachineUsage } from "../../lib/host/fake";
 import { openWindow } from "../../test/render";
 
 const withDisk = () => {
@@ -48,6 +48,39 @@ describe("the machine", () => {
     await user.click(within(await screen.findByRole("dialog")).getByRole("button", { name: "Restart machine" }));
     expect(await screen.findByRole("alert")).toHaveTextContent("it is busy");
     expect(host.requests("machine.start")).toEqual([]);
+  });
+});
+
+describe("what the machine uses", () => {
+  it("is drawn over time, with the numbers of now in words", async () => {
+    const host = new FakeHost();
+    host.close.machineUsage = [
+      fakeMachineUsage(0),
+      fakeMachineUsage(1, { cpu_ms: 9000 + 1500, memory_bytes: 900_000_000, disk_bytes: 5_700_000_000 }),
+    ];
+    const { screen } = openWindow(host, "machine");
+    expect(await screen.findByText("75%", {}, { timeout: 5000 })).toBeVisible();
+    expect(screen.getByText("of 2 processors")).toBeVisible();
+    expect(screen.getByRole("img", { name: /^Memory over the last two minutes: now 900 MB, at most 900 MB/ })).toBeVisible();
+    expect(screen.getByText("5.7 GB")).toBeVisible();
+    expect(screen.getByText("of 67 GB")).toBeVisible();
+  });
+
+  it("begins anew with the machine", async () => {
+    const host = new FakeHost();
+    host.close.machineUsage = [fakeMachineUsage(100), fakeMachineUsage(0), fakeMachineUsage(1, { cpu_ms: 9200 })];
+    const { screen } = openWindow(host, "machine");
+    expect(await screen.findByRole("img", { name: /now 10%, at most 10%/ }, { timeout: 5000 })).toBeVisible();
+  });
+
+  it("says what went wrong, and goes on by itself", async () => {
+    const host = new FakeHost();
+    host.failures.set("machine.usage", failure("unavailable", "the engine does not answer"));
+    const { screen } = openWindow(host, "machine");
+    expect(await screen.findByRole("alert")).toHaveTextContent("the engine does not answer");
+    host.failures.clear();
+    await expect.poll(() => screen.queryByRole("alert"), { timeout: 5000 }).toBeNull();
+    expect(await screen.findByText("of 2 processors", {}, { timeout: 5000 })).toBeVisible();
   });
 });
 

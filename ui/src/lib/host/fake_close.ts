@@ -11,6 +11,7 @@ import type {
   FolderEntry,
   FolderListing,
   MachineFacts,
+  MachineUsage,
   OutputChunk,
   StatsSample,
 } from "../ipc/bindings";
@@ -104,6 +105,18 @@ export const fakeSample = (second: number, changes: Partial<StatsSample> = {}): 
   ...changes,
 });
 
+/** A machine of two processors after so many seconds, in which half of one has worked. */
+export const fakeMachineUsage = (second: number, changes: Partial<MachineUsage> = {}): MachineUsage => ({
+  time_ms: 60_000 + second * 1000,
+  cpu_ms: 9000 + second * 500,
+  cpus: 2,
+  memory_bytes: 640_000_000,
+  memory_total_bytes: 2_079_000_000,
+  disk_bytes: 5_600_000_000,
+  disk_total_bytes: 67_000_000_000,
+  ...changes,
+});
+
 /** What there is to see from close by, of the machine and of a container, the same for each. */
 export class FakeCloseUp {
   facts: MachineFacts = {
@@ -115,6 +128,8 @@ export class FakeCloseUp {
     root: "/var/lib/naru",
   };
   disk = fakeDisk();
+  /** What each look at the machine finds, one after the other; then the last again. */
+  machineUsage: MachineUsage[] = [fakeMachineUsage(0)];
   /** What the machine's console said. */
   console: OutputChunk[] = [];
   details = fakeContainerDetails();
@@ -131,6 +146,11 @@ export class FakeCloseUp {
   readonly handlers = {
     "machine.facts": () => Promise.resolve(this.facts),
     "machine.disk": () => Promise.resolve(this.disk),
+    "machine.usage": () => {
+      const [now = fakeMachineUsage(0), ...later] = this.machineUsage;
+      if (later.length > 0) this.machineUsage = later;
+      return Promise.resolve(now);
+    },
     "machine.diagnostics": () => Promise.resolve(null),
     "build.prune": () => {
       const { bytes, reclaimable } = this.disk.build_cache;

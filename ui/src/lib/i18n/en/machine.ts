@@ -49,6 +49,8 @@ export const machine = {
   memory: "Memory",
   system: "System",
   engine: "Engine",
+  uses: "What it uses",
+  ofProcessors: (n: number) => (n === 1 ? "of one processor" : `of ${n} processors`),
 };
 
 export const disk = {

@@ -49,6 +49,8 @@ export const machine: Messages["machine"] = {
   memory: "메모리",
   system: "시스템",
   engine: "엔진",
+  uses: "사용량",
+  ofProcessors: (n) => `프로세서 ${n}개 기준`,
 };
 
 export const disk: Messages["disk"] = {

@@ -54,6 +54,7 @@ import type { Inspection } from "./Inspection";
 import type { MachineConsole } from "./MachineConsole";
 import type { MachineFacts } from "./MachineFacts";
 import type { MachineStatus } from "./MachineStatus";
+import type { MachineUsage } from "./MachineUsage";
 import type { NetworkCreate } from "./NetworkCreate";
 import type { NetworkLink } from "./NetworkLink";
 import type { NetworkRef } from "./NetworkRef";
@@ -96,6 +97,7 @@ export interface Commands {
   "machine.stop": [null, null, never];
   "machine.facts": [null, MachineFacts, never];
   "machine.disk": [null, DiskUsage, never];
+  "machine.usage": [null, MachineUsage, never];
   "build.prune": [null, Freed, never];
   "machine.console": [MachineConsole, null, OutputChunk];
   "machine.diagnostics": [Diagnostics, null, never];

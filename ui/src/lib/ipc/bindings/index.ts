@@ -69,6 +69,7 @@ export type { MachineConsole } from "./MachineConsole";
 export type { MachineFacts } from "./MachineFacts";
 export type { MachineState } from "./MachineState";
 export type { MachineStatus } from "./MachineStatus";
+export type { MachineUsage } from "./MachineUsage";
 export type { Mark } from "./Mark";
 export type { NetworkCreate } from "./NetworkCreate";
 export type { NetworkLink } from "./NetworkLink";
