@@ -7,6 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 use crate::MachineError;
+use crate::lock::DiskLock;
 
 /// Bytes in a GiB.
 const GIB: u64 = 1 << 30;
@@ -35,6 +36,21 @@ pub fn prepare_data_disk(template: &Path, path: &Path, size_gib: u32) -> Result<
         tracing::info!(path = %path.display(), from = size, to = wanted, "data disk grown");
     }
     Ok(())
+}
+
+/// Removes the data disk at `path` with all that is on it; one that is not there is no error.
+///
+/// A machine that runs keeps its own. Blocking.
+pub fn remove_data_disk(path: &Path) -> Result<(), MachineError> {
+    let _lock = path.parent().map(DiskLock::acquire).transpose()?;
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => {
+            removed.map_err(|source| MachineError::file("remove", path, source))?;
+            tracing::info!(path = %path.display(), "data disk removed");
+            sync_folder(path)
+        }
+    }
 }
 
 fn copy_template(template: &Path, path: &Path) -> Result<(), MachineError> {
@@ -243,6 +259,34 @@ mod tests {
         let mut start = [1; 10];
         File::open(&disk).unwrap().read_exact_at(&mut start, 0).unwrap();
         assert_eq!(start, [0; 10]);
+    }
+
+    #[test]
+    fn a_removed_disk_is_made_anew_without_what_was_on_it_and_as_small_as_it_is_wanted() {
+        let folder = tempfile::tempdir().unwrap();
+        let (template, disk) = (template(folder.path()).unwrap(), folder.path().join("data.img"));
+        prepare_data_disk(&template, &disk, 2).unwrap();
+        OpenOptions::new().write(true).open(&disk).unwrap().write_all_at(b"mine", 9000).unwrap();
+        remove_data_disk(&disk).unwrap();
+        assert!(!disk.exists());
+        remove_data_disk(&disk).unwrap();
+        prepare_data_disk(&template, &disk, 1).unwrap();
+        let mut bytes = [1; 4];
+        File::open(&disk).unwrap().read_exact_at(&mut bytes, 9000).unwrap();
+        assert_eq!((bytes, disk.metadata().unwrap().len()), ([0; 4], GIB));
+    }
+
+    #[test]
+    fn the_disk_of_a_machine_that_runs_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let (template, disk) = (template(folder.path()).unwrap(), folder.path().join("data.img"));
+        prepare_data_disk(&template, &disk, 1).unwrap();
+        let running = DiskLock::acquire(folder.path()).unwrap();
+        let error = remove_data_disk(&disk).unwrap_err();
+        assert!(matches!(error, MachineError::AlreadyRunning { .. }), "{error}");
+        assert!(disk.exists());
+        drop(running);
+        remove_data_disk(&disk).unwrap();
     }
 
     #[test]
