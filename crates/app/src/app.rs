@@ -182,6 +182,16 @@ impl App {
             Role::Undecided => Err(AppError::Busy { doing: "changing hands" }.into()),
         }
     }
+
+    /// `machine.reset`: answers when the machine is off and its data disk gone, with all images,
+    /// containers and volumes; the next start makes a new one. Settings stay.
+    pub async fn machine_reset(&self, (): ()) -> Result<(), IpcError> {
+        match self.inner.role().await? {
+            Role::Owner(machine) => machine.reset().await,
+            Role::Guest(client) => Ok(client.reset().await?),
+            Role::Undecided => Err(AppError::Busy { doing: "changing hands" }.into()),
+        }
+    }
 }
 
 impl Inner {

@@ -8,6 +8,7 @@ mod diagnostics;
 mod exit;
 mod logs;
 mod print;
+mod reset;
 mod run_demo;
 mod serve;
 mod start;
@@ -36,6 +37,12 @@ enum Command {
     Start,
     /// Stop the machine and the containers in it
     Stop,
+    /// Stop the machine and throw its data disk away, with all images, containers and volumes
+    Reset {
+        /// Mean it
+        #[arg(long)]
+        yes: bool,
+    },
     /// Say whether the machine runs
     Status {
         /// Print everything there is to know, as JSON
@@ -84,6 +91,7 @@ async fn run(command: Command) -> Result<ExitCode, naru_ipc::IpcError> {
     match command {
         Command::Start => start::run(&directories).await,
         Command::Stop => stop::run(&directories).await,
+        Command::Reset { yes } => reset::run(directories, yes).await,
         Command::Status { json } => status::run(&directories, json).await,
         Command::Logs { follow } => logs::run(&directories, follow).await,
         Command::Config { config } => config::run(&directories, config).await,

@@ -13,6 +13,7 @@ macro_rules! commands {
             "machine.status" machine_status(()) -> MachineStatus;
             "machine.start" machine_start(()) -> ();
             "machine.stop" machine_stop(()) -> ();
+            "machine.reset" machine_reset(()) -> ();
             "machine.facts" machine_facts(()) -> MachineFacts;
             "machine.disk" machine_disk(()) -> DiskUsage;
             "machine.usage" machine_usage(()) -> MachineUsage;

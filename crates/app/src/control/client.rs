@@ -63,6 +63,11 @@ impl Client {
         self.act(Operation::Stop).await.map(|_| ())
     }
 
+    /// Stops the machine and throws its data disk away.
+    pub(crate) async fn reset(&self) -> Result<(), AppError> {
+        self.act(Operation::Reset).await?.ok_or(AppError::OwnerEnded)
+    }
+
     async fn act(&self, operation: Operation) -> Result<Option<()>, AppError> {
         let Some(mut watch) = self.ask(operation).await? else { return Ok(None) };
         match watch.reply().await {

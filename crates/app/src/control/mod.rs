@@ -30,6 +30,7 @@ enum Operation {
     Watch,
     Start,
     Stop,
+    Reset,
 }
 
 /// What the owner answers.

@@ -74,6 +74,7 @@ async fn answer<S: AsyncRead + AsyncWrite>(
     let result = match operation {
         Operation::Start => machine.start().await,
         Operation::Stop => machine.stop().await,
+        Operation::Reset => machine.reset().await,
         Operation::Status => {
             let status = machine.status().borrow().clone();
             return send(&mut write, &Reply::Status { status }).await;

@@ -13,19 +13,22 @@
 //!
 //! One task (the driver) has the machine; everybody else sends it requests and watches
 //! the status. A request for what is the case already is answered at once; a stop during
-//! the start ends the start.
+//! the start ends the start. A reset is a stop after which the data disk is thrown away.
 
 mod boot;
 mod engine;
 mod plan;
+mod requests;
 mod steps;
 
 use std::mem;
 use std::sync::Arc;
 
 use naru_ipc::{IpcError, MachineState, MachineStatus};
+use naru_machine::disk::remove_data_disk;
 use naru_machine::{Carrier, Machine as Vm};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -34,19 +37,13 @@ use crate::settings::SettingsFile;
 use crate::{AppError, Directories, console, context, ports};
 pub(crate) use boot::GUEST_DEADLINE;
 pub(crate) use engine::EngineState;
+use requests::{Answer, Asked, Request, reply, reply_all};
 use steps::Steps;
 
 /// How much of the guest's console goes with a failure.
 const CONSOLE_LINES: usize = 40;
 /// Requests that may wait; more wait at their sender.
 const REQUEST_BACKLOG: usize = 16;
-
-type Answer = oneshot::Sender<Result<(), IpcError>>;
-
-enum Request {
-    Start(Answer),
-    Stop(Answer),
-}
 
 /// The way to the driver. Clones lead to the same machine.
 #[derive(Clone, Debug)]
@@ -99,6 +96,12 @@ impl Machine {
         self.ask(Request::Stop).await
     }
 
+    /// Stops the machine, throws its data disk away, and waits until that is done. The next start
+    /// makes a new disk.
+    pub(crate) async fn reset(&self) -> Result<(), IpcError> {
+        self.ask(Request::Reset).await
+    }
+
     /// The status as it changes.
     pub(crate) fn status(&self) -> watch::Receiver<MachineStatus> {
         self.status.clone()
@@ -141,6 +144,9 @@ impl Driver {
                     // What was wrong has been seen.
                     self.status.send_replace(off());
                     reply(answer, Ok(()));
+                }
+                Request::Reset(answer) => {
+                    self.settle(Asked { reset: vec![answer], ..Asked::default() }).await;
                 }
             }
         }
@@ -188,11 +194,9 @@ impl Driver {
                 self.engine.send_replace(EngineState::Off);
                 self.status.send_modify(|status| status.state = MachineState::Stopping);
                 vm.shutdown(None).await;
-                self.status.send_replace(off());
-                reply_all(asked.start, &Err(AppError::StartCancelled.into()));
+                self.settle(asked).await;
             }
         }
-        reply_all(asked.stop, &Ok(()));
     }
 
     fn register_context(&self) {
@@ -228,20 +232,44 @@ impl Driver {
             reply_all(mem::take(&mut asked.start), &Ok(()));
             tokio::select! {
                 () = boot::not_running(&vm) => break,
-                () = asked.one(&mut self.inbox) => running = asked.stop.is_empty() && !asked.closed,
+                () = asked.one(&mut self.inbox) => running = !asked.ends(),
             }
         }
         self.engine.send_replace(EngineState::Off);
         if running {
-            self.explain_death(vm).await;
-        } else {
-            self.status.send_modify(|status| status.state = MachineState::Stopping);
-            let power_off = async move { guest.power_off().await.is_ok() };
-            vm.shutdown(Some(Box::pin(power_off))).await;
-            self.status.send_replace(off());
-            tracing::info!("machine is off");
+            return self.explain_death(vm).await;
         }
+        self.status.send_modify(|status| status.state = MachineState::Stopping);
+        let power_off = async move { guest.power_off().await.is_ok() };
+        vm.shutdown(Some(Box::pin(power_off))).await;
+        self.settle(asked).await;
+        tracing::info!("machine is off");
+    }
+
+    /// Nothing runs any more: throws the disk away if that was asked for, and answers everybody.
+    async fn settle(&self, asked: Asked) {
+        let thrown_away = if asked.reset.is_empty() {
+            Ok(())
+        } else {
+            self.throw_disk_away().await.map_err(IpcError::from)
+        };
+        // Not before that: the process that owns the machine may end with it.
+        self.status.send_replace(off());
+        reply_all(asked.start, &Err(AppError::StartCancelled.into()));
         reply_all(asked.stop, &Ok(()));
+        reply_all(asked.reset, &thrown_away);
+    }
+
+    async fn throw_disk_away(&self) -> Result<(), AppError> {
+        let disk = self.directories.data_disk();
+        // A large file takes its time.
+        let removed = spawn_blocking(move || remove_data_disk(&disk)).await;
+        match removed {
+            Ok(removed) => removed.map_err(|error| AppError::Machine(Arc::new(error))),
+            Err(panicked) => {
+                Err(AppError::System { action: "remove the data disk", source: panicked.into() })
+            }
+        }
     }
 
     /// The machine has ended by itself.
@@ -257,33 +285,6 @@ impl Driver {
     }
 }
 
-/// Who waits for what.
-#[derive(Default)]
-struct Asked {
-    start: Vec<Answer>,
-    stop: Vec<Answer>,
-    /// Nobody can ask any more.
-    closed: bool,
-}
-
-impl Asked {
-    /// Takes one request. Cancel safe.
-    async fn one(&mut self, inbox: &mut mpsc::Receiver<Request>) {
-        match inbox.recv().await {
-            Some(Request::Start(answer)) => self.start.push(answer),
-            Some(Request::Stop(answer)) => self.stop.push(answer),
-            None => self.closed = true,
-        }
-    }
-
-    /// Takes requests up to the first to stop. Cancel safe.
-    async fn until_stop(&mut self, inbox: &mut mpsc::Receiver<Request>) {
-        while self.stop.is_empty() && !self.closed {
-            self.one(inbox).await;
-        }
-    }
-}
-
 /// The end of the guest's console, as far as the error does not know it itself.
 async fn console_tail(error: &AppError, directories: &Directories) -> Vec<String> {
     let text = match error.exit_report() {
@@ -292,15 +293,4 @@ async fn console_tail(error: &AppError, directories: &Directories) -> Vec<String
     };
     let lines: Vec<_> = text.lines().map(|line| line.trim_end().to_owned()).collect();
     lines[lines.len().saturating_sub(CONSOLE_LINES)..].to_vec()
-}
-
-/// Whoever asked may have gone.
-fn reply(answer: Answer, result: Result<(), IpcError>) {
-    drop(answer.send(result));
-}
-
-fn reply_all(answers: Vec<Answer>, result: &Result<(), IpcError>) {
-    for answer in answers {
-        reply(answer, result.clone());
-    }
 }

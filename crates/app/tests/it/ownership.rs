@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use naru_app::settings::by_name;
 use naru_app::{App, Client, Directories, Environment};
 use naru_ipc::{AppEvent, Hint, MachineState, Theme};
+use naru_machine::lock::DiskLock;
 use tempfile::TempDir;
 
 /// A home of its own, with a VM image directory that is empty.
@@ -60,6 +61,45 @@ async fn a_machine_that_nobody_owns_is_off() -> Result<()> {
     assert_eq!(client.status().await?.state, MachineState::Stopped);
     client.stop().await?;
     assert!(client.watch().await?.is_none());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_reset_throws_the_disk_away_whoever_asks_and_keeps_the_settings() -> Result<()> {
+    let home = TempDir::new()?;
+    let owner = App::open_in(directories(home.path())?)?;
+    let guest = App::open_in(directories(home.path())?)?;
+    assert!(!guest.owns_machine().await);
+    let mut settings = owner.settings_get(()).await?;
+    settings.cpus = 7;
+    owner.settings_set(settings.clone()).await?;
+    owner.machine_start(()).await.err().context("there is no image to start")?;
+    let disk = directories(home.path())?.data.join("data.img");
+    for app in [&owner, &guest] {
+        std::fs::write(&disk, "all that there was")?;
+        app.machine_reset(()).await?;
+        assert!(!disk.exists());
+        assert_eq!(owner.machine_status(()).await?.state, MachineState::Stopped);
+    }
+    // There is nothing to throw away any more.
+    owner.machine_reset(()).await?;
+    assert_eq!(owner.settings_get(()).await?, settings);
+    guest.shutdown().await;
+    owner.shutdown().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_disk_that_is_in_use_survives_a_reset() -> Result<()> {
+    let home = TempDir::new()?;
+    let app = App::open_in(directories(home.path())?)?;
+    let data = directories(home.path())?.data;
+    std::fs::write(data.join("data.img"), "somebody's")?;
+    let _other = DiskLock::acquire(&data)?;
+    let error = app.machine_reset(()).await.err().context("another machine has the disk")?;
+    assert_eq!(error.hints, [Hint::CloseOtherInstance]);
+    assert_eq!(std::fs::read_to_string(data.join("data.img"))?, "somebody's");
+    app.shutdown().await;
     Ok(())
 }
 

@@ -50,6 +50,24 @@ fn a_start_that_cannot_work_ends_with_one_sentence_and_leaves_no_process() -> Re
 }
 
 #[test]
+fn a_reset_has_to_be_meant() -> Result<()> {
+    let home = TempDir::new()?;
+    let disk = home.path().join("data/data.img");
+    std::fs::create_dir_all(home.path().join("data"))?;
+    std::fs::write(&disk, "all that there was")?;
+    let output = naru(home.path(), &["reset"])?;
+    assert_eq!(output.status.code(), Some(2));
+    for lost in ["images", "containers", "volumes", "--yes"] {
+        assert!(text(&output.stderr).contains(lost), "{lost} is not in {output:?}");
+    }
+    assert!(disk.exists());
+    let output = naru(home.path(), &["reset", "--yes"])?;
+    assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(0), ""));
+    assert!(!disk.exists());
+    Ok(())
+}
+
+#[test]
 fn what_runs_is_asked_after_and_stopped_without_the_images() -> Result<()> {
     let home = TempDir::new()?;
     for (word, code) in [("status", 3), ("stop", 0)] {

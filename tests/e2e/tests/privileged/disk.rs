@@ -36,6 +36,20 @@ fn a_data_disk_that_cannot_be_read_is_named_and_left_as_it_is() -> Result<()> {
 }
 
 #[test]
+fn a_reset_leaves_nothing_of_what_was_but_the_settings() -> Result<()> {
+    let vm = Vm::new()?;
+    vm.naru(&["start"])?.success().with_context(|| vm.console())?;
+    vm.docker(&["volume", "create", "mine"])?.success()?;
+    let settings = vm.naru(&["config", "get"])?.success()?.to_owned();
+    vm.naru(&["reset", "--yes"])?.success()?;
+    assert!(!vm.data_disk().exists());
+    assert_eq!(vm.naru(&["config", "get"])?.success()?, settings);
+    vm.naru(&["start"])?.success().with_context(|| vm.console())?;
+    assert_eq!(vm.docker(&["volume", "ls", "-q"])?.success()?, "");
+    Ok(())
+}
+
+#[test]
 fn two_starts_at_once_make_one_machine() -> Result<()> {
     let vm = Vm::new()?;
     let (first, second) = std::thread::scope(|scope| {

@@ -181,6 +181,14 @@ export class FakeHost implements Host {
       this.setMachine(fakeStatus("stopped"));
       return Promise.resolve(null);
     },
+    "machine.reset": () => {
+      this.containers = [];
+      this.images = [];
+      this.volumes = [];
+      this.networks = this.networks.filter(({ built_in }) => built_in);
+      this.setMachine(fakeStatus("stopped"));
+      return Promise.resolve(null);
+    },
     "image.list": () => Promise.resolve(this.images),
     "image.pull": ({ reference }, onItem) => {
       for (const item of this.progress) onItem(item);

@@ -95,6 +95,7 @@ export interface Commands {
   "machine.status": [null, MachineStatus, never];
   "machine.start": [null, null, never];
   "machine.stop": [null, null, never];
+  "machine.reset": [null, null, never];
   "machine.facts": [null, MachineFacts, never];
   "machine.disk": [null, DiskUsage, never];
   "machine.usage": [null, MachineUsage, never];
