@@ -51,6 +51,9 @@ const goActions = (app: AppState): Action[] =>
     };
   });
 
+/** The command line that throws away all that is on the machine's disk. */
+export const RESET = "naru reset --yes";
+
 const machineActions = (app: AppState): Action[] => {
   const state = app.machine.status?.state;
   const t = app.t.machine;
@@ -81,6 +84,15 @@ const machineActions = (app: AppState): Action[] => {
       command: "naru stop && naru start",
       blocked: state === "running" ? null : app.t.palette.notRunning,
       run: () => askToRestart(app),
+    },
+    {
+      id: "machine-reset",
+      title: app.t.reset.reset,
+      group: "machine",
+      shortcut: null,
+      command: RESET,
+      blocked: null,
+      run: () => (app.dialog = { kind: "reset" }),
     },
     {
       id: "save-diagnostics",

@@ -41,7 +41,7 @@ export type ContainerTab = (typeof containerTabs)[number];
 /** A dialog that may be opened from more than one place. */
 export type OpenDialog =
   | { kind: "login"; registry: string; after?: () => void }
-  | { kind: "prune" | "build" | "compose" }
+  | { kind: "prune" | "build" | "compose" | "reset" }
   | { kind: "down"; project: Project }
   | { kind: "tag"; image: string }
   | { kind: "restore"; path: string; volume: string }

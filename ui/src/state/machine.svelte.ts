@@ -44,7 +44,13 @@ export class Machine {
     if (this.failure === null) await this.start();
   }
 
-  async #ask(command: "machine.start" | "machine.stop"): Promise<void> {
+  /** Throws away all that is on its disk and, when that worked, starts it with a new one. */
+  async reset(): Promise<void> {
+    await this.#ask("machine.reset");
+    if (this.failure === null) await this.start();
+  }
+
+  async #ask(command: "machine.start" | "machine.stop" | "machine.reset"): Promise<void> {
     this.failure = null;
     try {
       await this.#host.call(command, null);

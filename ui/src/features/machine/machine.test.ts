@@ -51,6 +51,58 @@ describe("the machine", () => {
   });
 });
 
+describe("a reset", () => {
+  const asked = async (host: FakeHost) => {
+    const opened = openWindow(host, "machine");
+    await opened.user.click(await opened.screen.findByRole("button", { name: "Reset machine…" }));
+    return { ...opened, dialog: within(await opened.screen.findByRole("dialog", { name: "Reset the machine?" })) };
+  };
+
+  it("names what is lost before it is done, and begins anew", async () => {
+    const host = withDisk();
+    host.containers = [fakeContainer("web")];
+    const { screen, user, dialog } = await asked(host);
+    expect(await dialog.findByText("2 · 3 GB")).toBeVisible();
+    expect(dialog.getByText("1 · 500 MB")).toBeVisible();
+    expect(dialog.getByText("1 running container stops for that.")).toBeVisible();
+    expect(dialog.getByText("naru reset --yes")).toBeVisible();
+    expect(host.requests("machine.reset")).toEqual([]);
+    await user.click(dialog.getByRole("button", { name: "Reset machine" }));
+    expect(await screen.findByText("The machine begins anew")).toBeVisible();
+    expect(host.requests("machine.reset")).toHaveLength(1);
+    expect(host.requests("machine.start")).toHaveLength(1);
+  });
+
+  it("does nothing when it is not meant", async () => {
+    const host = withDisk();
+    const { user, dialog } = await asked(host);
+    await user.click(dialog.getByRole("button", { name: "Cancel" }));
+    expect(host.requests("machine.reset")).toEqual([]);
+  });
+
+  it("waits until it has been said what goes", async () => {
+    const host = withDisk();
+    host.hanging.add("machine.disk");
+    const { user, dialog } = await asked(host);
+    const button = dialog.getByRole("button", { name: "Reset machine" });
+    expect(button).toHaveAttribute("title", "Counting…");
+    await user.click(button);
+    expect(host.requests("machine.reset")).toEqual([]);
+  });
+
+  it("can be had of a machine whose engine counts nothing", async () => {
+    const host = withDisk();
+    host.failures.set("machine.disk", failure("internal", "the index is broken"));
+    const { screen, user, dialog } = await asked(host);
+    expect(await dialog.findByRole("alert")).toHaveTextContent("the index is broken");
+    expect(dialog.getByText(/Every image, container, volume and network goes/)).toBeVisible();
+    host.failures.set("machine.reset", failure("conflict", "another Naru uses this disk"));
+    await user.click(dialog.getByRole("button", { name: "Reset machine" }));
+    expect(await screen.findByText(/another Naru uses this disk/)).toBeVisible();
+    expect(host.requests("machine.start")).toEqual([]);
+  });
+});
+
 describe("what the machine uses", () => {
   it("is drawn over time, with the numbers of now in words", async () => {
     const host = new FakeHost();

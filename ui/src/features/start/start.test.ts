@@ -46,6 +46,18 @@ describe("the first start", () => {
     expect(await screen.findByRole("heading", { name: "Containers" })).toBeVisible();
   });
 
+  it("resets a machine that does not start, whose disk nobody can count", async () => {
+    const host = new FakeHost();
+    host.machine = fakeStatus("failed");
+    const { screen, user } = openWindow(host);
+    await user.click(await screen.findByRole("button", { name: "Reset machine…" }));
+    expect(await screen.findByText(/could not be counted/)).toBeVisible();
+    await user.click(screen.getByRole("button", { name: "Reset machine" }));
+    expect(await screen.findByRole("heading", { name: "Containers" })).toBeVisible();
+    expect(host.requests("machine.disk")).toEqual([]);
+    expect(host.requests("machine.reset")).toHaveLength(1);
+  });
+
   it("saves diagnostics of a machine that failed, and says why that did not work", async () => {
     const host = new FakeHost();
     host.machine = fakeStatus("failed");

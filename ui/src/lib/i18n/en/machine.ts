@@ -53,6 +53,20 @@ export const machine = {
   ofProcessors: (n: number) => (n === 1 ? "of one processor" : `of ${n} processors`),
 };
 
+export const reset = {
+  heading: "Begin anew",
+  text: "Throws away the machine's disk, with all images, containers and volumes, and makes a new, empty one.",
+  offer: "Reset machine…",
+  reset: "Reset machine",
+  title: "Reset the machine?",
+  lostText: "All that is on its disk is lost for good, and a new, empty disk takes its place:",
+  lost: (count: string, bytes: string) => `${count} · ${bytes}`,
+  running: (n: number) => (n === 1 ? "1 running container stops for that." : `${n} running containers stop for that.`),
+  uncounted: "What is on it could not be counted. Every image, container, volume and network goes.",
+  kept: "Networks go too. Settings, backups that were saved to files and this computer's own files stay.",
+  done: "The machine begins anew",
+};
+
 export const disk = {
   title: "Where the bytes are",
   again: "Count again",

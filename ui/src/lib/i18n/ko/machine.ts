@@ -53,6 +53,20 @@ export const machine: Messages["machine"] = {
   ofProcessors: (n) => `프로세서 ${n}개 기준`,
 };
 
+export const reset: Messages["reset"] = {
+  heading: "처음부터 다시 시작",
+  text: "가상 머신의 디스크를 모든 이미지, 컨테이너, 볼륨과 함께 지우고 빈 디스크를 새로 만듭니다.",
+  offer: "가상 머신 초기화…",
+  reset: "가상 머신 초기화",
+  title: "가상 머신을 초기화할까요?",
+  lostText: "디스크에 있는 것은 모두 영구히 사라지고, 빈 디스크로 바뀝니다.",
+  lost: (count, bytes) => `${count}개 · ${bytes}`,
+  running: (n) => `실행 중인 컨테이너 ${n}개를 멈추고 진행합니다.`,
+  uncounted: "무엇이 얼마나 있는지 셀 수 없었습니다. 이미지, 컨테이너, 볼륨, 네트워크가 모두 사라집니다.",
+  kept: "네트워크도 사라집니다. 설정, 파일로 저장해 둔 백업, 이 컴퓨터의 파일은 그대로 남습니다.",
+  done: "가상 머신을 초기화했습니다",
+};
+
 export const disk: Messages["disk"] = {
   title: "디스크 사용량",
   again: "다시 계산",
