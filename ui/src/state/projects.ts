@@ -1,4 +1,8 @@
-import type { ContainerSummary } from "../lib/ipc/bindings";
+import type { ContainerSummary, VolumeSummary } from "../lib/ipc/bindings";
+
+/** What compose and the engine put on volumes. */
+const PROJECT = "com.docker.compose.project";
+const UNNAMED = "com.docker.volume.anonymous";
 
 /** The containers that compose made together. */
 export interface Project {
@@ -25,4 +29,12 @@ export const projectsOf = (containers: readonly ContainerSummary[]): Project[] =
       running: members.filter(runs).length,
     }))
     .sort((a, b) => a.name.localeCompare(b.name));
+};
+
+/** The volumes that compose made for a project, and those that were made for its containers alone without a name. */
+export const volumesOf = (project: Project, volumes: readonly VolumeSummary[]): { named: VolumeSummary[]; unnamed: VolumeSummary[] } => {
+  const ids = new Set(project.containers.map(({ id }) => id));
+  const isOwn = ({ users }: VolumeSummary) => users.length > 0 && users.every(({ container_id }) => ids.has(container_id));
+  const unnamed = volumes.filter((volume) => UNNAMED in volume.labels && isOwn(volume));
+  return { named: volumes.filter(({ labels }) => labels[PROJECT] === project.name && !(UNNAMED in labels)), unnamed };
 };

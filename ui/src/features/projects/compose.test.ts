@@ -1,3 +1,4 @@
+import { within } from "@testing-library/svelte";
 import { describe, expect, it } from "vitest";
 
 import { chunk, failure, fakeContainer, FakeHost, fakeVolume } from "../../lib/host/fake";
@@ -108,6 +109,38 @@ describe("a project", () => {
     expect(await screen.findByText("shop is down")).toBeVisible();
     expect(host.requests("project.down")).toMatchObject([{ name: "shop", volumes: false }]);
     expect(await screen.findByText("No projects yet")).toBeVisible();
+  });
+
+  it("names the volumes without a name that go with its containers, and no others", async () => {
+    const host = withCompose();
+    host.projects.onup();
+    const [web, db] = host.containers;
+    const of = (container = web) => ({
+      container_id: container?.id ?? "",
+      container_name: container?.name ?? "",
+      running: true,
+      destination: "/data",
+      read_only: false,
+    });
+    const labels = { "com.docker.volume.anonymous": "" };
+    const elsewhere = { ...of(), container_id: "e1", container_name: "elsewhere", destination: "/all" };
+    host.volumes = [
+      fakeVolume("a1".repeat(32), { labels, users: [of(db)] }),
+      fakeVolume("b2".repeat(32), { labels, users: [of(web), elsewhere] }),
+      fakeVolume("c3".repeat(32), { labels, users: [elsewhere] }),
+      fakeVolume("d4".repeat(32), { labels }),
+    ];
+    host.volumeSizes = [{ name: "a1".repeat(32), bytes: 48_000_000 }];
+    const { screen, user } = await opened(host);
+    await user.click(screen.getByRole("button", { name: "Take down shop" }));
+    const dialog = screen.getByRole("dialog");
+    expect(await within(dialog).findByText("one without a name, at /data of shop-db-1 (48 MB)")).toBeVisible();
+    expect(within(dialog).getAllByRole("listitem")).toHaveLength(1);
+    expect(dialog).toHaveTextContent("gets new, empty ones");
+    await user.click(screen.getByRole("radio", { name: "Remove them too" }));
+    expect(dialog).not.toHaveTextContent("gets new, empty ones");
+    await user.click(screen.getByRole("button", { name: "Take down" }));
+    await expect.poll(() => host.requests("project.down")).toMatchObject([{ name: "shop", volumes: true }]);
   });
 
   it("has the output of all its services together, in the order of time", async () => {

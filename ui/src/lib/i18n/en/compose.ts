@@ -40,5 +40,7 @@ export const compose = {
   removeVolumes: "Remove them too",
   volumesKept: "Nothing in them is lost.",
   volumesLost: "All that is in them is lost.",
+  unnamed: (container: string, path: string) => `one without a name, at ${path} of ${container}`,
+  unnamedKept: "Those without a name stay as well, but whoever comes up the next time gets new, empty ones.",
   views: "Views of the project",
 };

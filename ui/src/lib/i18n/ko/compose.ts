@@ -39,5 +39,7 @@ export const compose: Messages["compose"] = {
   removeVolumes: "볼륨도 삭제하기",
   volumesKept: "볼륨 안의 데이터는 그대로 남습니다.",
   volumesLost: "볼륨 안의 데이터가 모두 사라집니다.",
+  unnamed: (container, path) => `이름 없는 볼륨 (${container}의 ${path})`,
+  unnamedKept: "이름 없는 볼륨도 남지만, 다음에 실행할 때는 비어 있는 새 볼륨이 쓰입니다.",
   views: "프로젝트 보기",
 };
