@@ -136,6 +136,15 @@ describe("a backup", () => {
     await expect.poll(() => document.activeElement).toBe(screen.getByRole("heading", { name: "Volumes" }));
   });
 
+  it("tells of nobody who may write once it is done", async () => {
+    const host = withVolumes();
+    host.chosen.push("/home/mina/data.tar");
+    const { screen, choose } = await opened(host, "data");
+    await choose("Back up…");
+    expect(await screen.findByText("data was backed up")).toBeVisible();
+    expect(screen.queryByText(/may write to it meanwhile/)).toBeNull();
+  });
+
   it("is nothing when no file was chosen, and one that failed is done again", async () => {
     const host = withVolumes();
     const { screen, user: person, choose } = await opened(host, "cache");
