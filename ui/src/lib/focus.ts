@@ -19,3 +19,9 @@ export const catchAtTitle = async (): Promise<void> => {
   await tick();
   catchFocus(document.querySelector<HTMLElement>("main h1"));
 };
+
+/** The same at the first button in `part`: where the one that was pressed gave its place to another. */
+export const catchAtButton = async (part: HTMLElement | undefined): Promise<void> => {
+  await tick();
+  catchFocus(part?.querySelector("button"));
+};

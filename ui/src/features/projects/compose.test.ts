@@ -55,6 +55,25 @@ describe("a compose file", () => {
     expect(screen.getByRole("heading", { name: "compose.yaml" })).toBeVisible();
   });
 
+  it("gives the focus of Cancel to what takes its place, and to the screen when nothing does", async () => {
+    const host = withCompose();
+    let end: (failed: boolean) => void = () => undefined;
+    host.projects.onup = () => undefined;
+    host.projects.wait = () => new Promise((resolve) => (end = (failed) => {
+      host.projects.failure = failed ? failure("cancelled", "it was cancelled") : null;
+      resolve();
+    }));
+    const { screen, user } = await bringUp(host);
+    await user.click(await screen.findByRole("button", { name: "Cancel" }));
+    end(true);
+    await expect.poll(() => document.activeElement).toBe(await screen.findByRole("button", { name: "Try again" }));
+    await user.keyboard("{Enter}");
+    await user.click(await screen.findByRole("button", { name: "Cancel" }));
+    end(false);
+    await expect.poll(() => screen.queryByRole("button", { name: "Cancel" })).toBeNull();
+    await expect.poll(() => document.activeElement?.tagName).toMatch(/^H[12]$/);
+  });
+
   it("says in compose's words why it failed, and tries again", async () => {
     const host = withCompose();
     host.projects.failure = failure("invalid_argument", "services.web Additional property imag is not allowed");

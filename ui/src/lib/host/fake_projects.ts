@@ -1,4 +1,4 @@
-import type { ComposeFound } from "../ipc/bindings";
+import type { ComposeFound, OutputChunk } from "../ipc/bindings";
 import type { IpcFailure } from "../ipc/failure";
 import type { Handlers } from "./fake_close";
 import { chunk } from "./samples";
@@ -10,23 +10,29 @@ export class FakeProjects {
   says = " Container shop-web-1  Started\n";
   /** How it ends after that, unless well. */
   failure: IpcFailure | null = null;
+  /** What it takes until then. */
+  wait: () => Promise<void> = () => Promise.resolve();
   /** What happens to the containers. */
   onup: () => void = () => undefined;
   ondown: () => void = () => undefined;
 
+  async #work(onItem: (chunk: OutputChunk) => void): Promise<void> {
+    onItem(chunk("stderr", this.says));
+    await this.wait();
+    if (this.failure !== null) throw this.failure;
+  }
+
   readonly handlers = {
     "project.compose": () => Promise.resolve(this.compose),
-    "project.up": (_, onItem) => {
-      onItem(chunk("stderr", this.says));
-      if (this.failure !== null) return Promise.reject(this.failure);
+    "project.up": async (_, onItem) => {
+      await this.#work(onItem);
       this.onup();
-      return Promise.resolve({ name: "shop" });
+      return { name: "shop" };
     },
-    "project.down": (_, onItem) => {
-      onItem(chunk("stderr", this.says));
-      if (this.failure !== null) return Promise.reject(this.failure);
+    "project.down": async (_, onItem) => {
+      await this.#work(onItem);
       this.ondown();
-      return Promise.resolve(null);
+      return null;
     },
   } satisfies Partial<Handlers>;
 }
