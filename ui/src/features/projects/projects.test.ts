@@ -32,6 +32,21 @@ it("starts those that do not run, and stops those that do", async () => {
   expect(host.requests("container.stop").map(({ id }) => id).sort()).toEqual([web?.id, db?.id].sort());
 });
 
+it("says why all of them can be neither started nor stopped, in the list and from close by", async () => {
+  const host = withProject();
+  host.containers = host.containers.map((each) => ({ ...each, state: "running" }));
+  const { screen, user } = openWindow(host, "projects");
+  const start = (await row("shop")).getByRole("button", { name: "Start all of shop" });
+  expect(start).toHaveAttribute("title", "All of them run already.");
+  await user.click((await row("shop")).getByRole("button", { name: "Stop all of shop" }));
+  await user.click((await row("shop")).getByRole("button", { name: "Show shop" }));
+  for (const stop of screen.getAllByRole("button", { name: "Stop all of shop" })) {
+    await expect.poll(() => stop.getAttribute("title")).toBe("None of them runs.");
+    expect(stop).toHaveAttribute("aria-disabled", "true");
+  }
+  expect(start).toHaveAttribute("title", "Start all");
+});
+
 it("lists the services in its details, and leads to their containers", async () => {
   const { screen, user } = openWindow(withProject(), "projects");
   await user.click((await row("shop")).getByRole("button", { name: "Show shop" }));

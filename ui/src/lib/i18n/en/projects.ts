@@ -10,6 +10,8 @@ export const projects = {
   startAll: "Start all",
   stopAll: "Stop all",
   restartAll: "Restart all",
+  allRun: "All of them run already.",
+  noneRuns: "None of them runs.",
   startLabel: (name: string) => `Start all of ${name}`,
   stopLabel: (name: string) => `Stop all of ${name}`,
   restartLabel: (name: string) => `Restart all of ${name}`,

@@ -12,6 +12,8 @@ export const projects: Messages["projects"] = {
   startAll: "모두 시작",
   stopAll: "모두 정지",
   restartAll: "모두 다시 시작",
+  allRun: "모두 이미 실행 중입니다.",
+  noneRuns: "실행 중인 컨테이너가 없습니다.",
   startLabel: (name) => `${name} 모두 시작`,
   stopLabel: (name) => `${name} 모두 정지`,
   restartLabel: (name) => `${name} 모두 다시 시작`,
