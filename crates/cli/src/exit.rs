@@ -41,7 +41,15 @@ pub(crate) fn advice(hint: Hint) -> &'static str {
         Hint::CheckSettings => "See the machine's settings.",
         Hint::CloseOtherInstance => "Another Naru uses this disk: use that one, or end it first.",
         Hint::FreeDiskSpace => "Free some disk space and try again.",
-        Hint::InstallCompose => "Install docker compose (Debian: apt install docker-compose).",
+        Hint::InstallCompose if cfg!(target_os = "macos") => {
+            "Install docker compose: brew install docker-compose."
+        }
+        Hint::InstallCompose if cfg!(windows) => {
+            "Install docker compose: winget install --id Docker.DockerCompose."
+        }
+        Hint::InstallCompose => {
+            "Install docker compose 2 or later (Debian 13: apt install docker-compose, Ubuntu: apt install docker-compose-v2, Fedora: dnf install docker-compose)."
+        }
         Hint::InstallQemu => "Install QEMU 7.2 or later (Debian: apt install qemu-system-x86).",
         Hint::JoinKvmGroup => {
             "For hardware acceleration, join the group kvm: usermod -aG kvm USER, then log in again."

@@ -91,8 +91,8 @@ describe("a compose file", () => {
     host.projects.compose = { program: null, version: "" };
     const { screen, user } = openWindow(host, "projects");
     await user.click(await screen.findByRole("button", { name: "Open a compose file" }));
-    expect(await screen.findByText("This computer has no docker compose.")).toBeVisible();
-    expect(screen.getByRole("group", { name: "How to get it" })).toHaveTextContent("docker-compose");
+    expect(await screen.findByText("This computer has no docker compose of version 2 or later.")).toBeVisible();
+    expect(screen.getByRole("group", { name: "Ubuntu" })).toHaveTextContent("sudo apt install docker-compose-v2");
     await user.type(screen.getByRole("textbox", { name: "Compose file" }), "compose.yaml");
     expect(screen.getByText("A file is a path from the root.")).toBeVisible();
     expect(screen.getByRole("button", { name: "Bring up" })).toHaveAttribute("aria-disabled", "true");
@@ -100,6 +100,19 @@ describe("a compose file", () => {
     await user.click(screen.getByRole("button", { name: "Look again" }));
     expect(await screen.findByText("docker-compose 2.30.0 of this computer brings it up.")).toBeVisible();
   });
+});
+
+it.each([
+  ["macos", "Homebrew", "brew install docker-compose"],
+  ["windows", "winget", "winget install --id Docker.DockerCompose"],
+  ["linux", "Debian 13", "sudo apt install docker-compose"],
+])("says how compose comes to %s", async (platform, systems, line) => {
+  const host = withCompose();
+  host.info = { ...host.info, platform };
+  host.projects.compose = { program: null, version: "" };
+  const { screen, user } = openWindow(host, "projects");
+  await user.click(await screen.findByRole("button", { name: "Open a compose file" }));
+  expect(within(await screen.findByRole("group", { name: systems })).getByText(line)).toBeVisible();
 });
 
 describe("a project", () => {

@@ -1,10 +1,5 @@
 import type { AppInfo } from "../../lib/ipc/bindings";
-
-/** A way to QEMU: a line to type on systems of these names. */
-export interface Way {
-  systems: string;
-  line: string;
-}
+import type { Way } from "../shared/ways";
 
 /** How QEMU comes to this computer, its own way or the most usual first. */
 export const waysToQemu = ({ platform, architecture }: Pick<AppInfo, "platform" | "architecture">): Way[] => {

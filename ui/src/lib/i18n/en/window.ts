@@ -144,7 +144,7 @@ export const errors = {
     "check-settings": "If there is another QEMU on this computer, name its program in the settings.",
     "close-other-instance": "Naru is running already. Use that window, or close it first.",
     "free-disk-space": "Free some disk space and try again.",
-    "install-compose": "Install docker compose.",
+    "install-compose": "Install docker compose: “Open a compose file” says how.",
     "install-qemu": "Install QEMU.",
     "join-kvm-group": "For hardware acceleration, add your user to the group “kvm” and log in again.",
     "less-memory": "Give the machine less memory in the settings.",

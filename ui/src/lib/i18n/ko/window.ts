@@ -146,7 +146,7 @@ export const errors: Messages["errors"] = {
     "check-settings": "이 컴퓨터에 다른 QEMU가 있다면 설정에서 지정하세요.",
     "close-other-instance": "나루가 이미 실행 중입니다. 그 창을 사용하거나 먼저 닫으세요.",
     "free-disk-space": "디스크 공간을 확보한 뒤 다시 시도하세요.",
-    "install-compose": "docker compose를 설치하세요.",
+    "install-compose": "docker compose를 설치하세요. 방법은 ‘컴포즈 파일 열기’에 있습니다.",
     "install-qemu": "QEMU를 설치하세요.",
     "join-kvm-group": "하드웨어 가속을 쓰려면 사용자를 “kvm” 그룹에 추가하고 다시 로그인하세요.",
     "less-memory": "설정에서 가상 머신의 메모리를 줄이세요.",
