@@ -17,6 +17,7 @@ use crate::machine::off;
 use crate::owner::{self, Role};
 use crate::settings::SettingsFile;
 use crate::streams::Streams;
+use crate::tray::words;
 use crate::{AppError, Directories, VERSION, context, demo, fanout, registries};
 
 /// Events that a slow receiver may lag behind before it loses the oldest.
@@ -76,6 +77,7 @@ impl App {
         let (status, _) = watch::channel(off());
         let settings = SettingsFile::of(&directories);
         let role = owner::take(&directories, &settings, &status, &tasks, &cancel)?;
+        let words = words::recall(&directories);
         let inner = Arc::new(Inner {
             directories,
             settings,
@@ -84,7 +86,7 @@ impl App {
             events: broadcast::channel(EVENT_BACKLOG).0,
             streams: Streams::new(cancel.clone()),
             pulls: Streams::new(cancel.clone()),
-            tray_words: watch::channel(TrayWords::default()).0,
+            tray_words: watch::channel(words).0,
             tasks,
             cancel,
         });

@@ -94,6 +94,11 @@ impl Directories {
         self.data.join("window.json")
     }
 
+    /// What the tray said when the window was there last.
+    pub(crate) fn tray_file(&self) -> PathBuf {
+        self.data.join("tray.json")
+    }
+
     /// What the background process says of itself.
     pub fn log(&self) -> PathBuf {
         self.data.join("naru.log")

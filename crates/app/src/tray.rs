@@ -1,9 +1,10 @@
 //! The tray: what its menu has while things change, and what is done from it.
 //!
 //! All that is known is known here, so that it works while the window is hidden; only the words
-//! are the window's, which has the catalogues.
+//! are the window's, which has the catalogues. They are kept for the next start.
 
 mod menu;
+pub(crate) mod words;
 
 use bollard::models::{ContainerSummary, ContainerSummaryStateEnum};
 use bollard::query_parameters::ListContainersOptions;
@@ -21,7 +22,10 @@ impl App {
     /// `tray.words`.
     #[expect(clippy::unused_async, reason = "every row of the command table is async")]
     pub async fn tray_words(&self, words: TrayWords) -> Result<(), IpcError> {
-        self.inner.tray_words.send_replace(words);
+        let known = self.inner.tray_words.send_replace(words.clone());
+        if known != words {
+            words::keep(&self.inner.directories, &words)?;
+        }
         Ok(())
     }
 
@@ -111,9 +115,12 @@ fn as_listed(container: ContainerSummary) -> Live {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use bollard::models::PortSummary;
 
     use super::*;
+    use crate::{Directories, Environment};
 
     fn container(state: ContainerSummaryStateEnum) -> ContainerSummary {
         let port = |ip: &str, public_port| PortSummary {
@@ -138,6 +145,34 @@ mod tests {
         let listed = as_listed(container(ContainerSummaryStateEnum::RUNNING));
         let wanted = Live { id: "abc".to_owned(), name: "web".to_owned(), ports: vec![8080, 8443] };
         assert_eq!(listed, wanted);
+    }
+
+    /// The first entry of a tray that has just come, in an app that is opened anew.
+    async fn first_said(home: &Path) -> TrayEntry {
+        let app = open(home);
+        let said = app.tray().borrow()[0].clone();
+        app.shutdown().await;
+        said
+    }
+
+    fn open(home: &Path) -> App {
+        let environment = Environment { home: Some(home.to_owned()), ..Environment::default() };
+        App::open_in(Directories::find(&environment, None).unwrap()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_tray_says_from_its_start_what_the_window_said_last() {
+        let home = tempfile::tempdir().unwrap();
+        let note = |text: &str| TrayEntry::Note(text.to_owned());
+        assert_eq!(first_said(home.path()).await, note("Machine is off"));
+        let app = open(home.path());
+        let words =
+            TrayWords { stopped: "가상 머신 꺼짐".to_owned(), ..TrayWords::default() };
+        app.tray_words(words).await.unwrap();
+        app.shutdown().await;
+        assert_eq!(first_said(home.path()).await, note("가상 머신 꺼짐"));
+        std::fs::write(home.path().join("data/tray.json"), r#"{"stopped": "half"#).unwrap();
+        assert_eq!(first_said(home.path()).await, note("Machine is off"));
     }
 
     #[test]

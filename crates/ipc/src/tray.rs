@@ -40,7 +40,7 @@ pub struct TrayWords {
     pub quit: String,
 }
 
-/// English, until the window has said what it speaks.
+/// English, until a window has said what it speaks.
 impl Default for TrayWords {
     fn default() -> Self {
         Self {
