@@ -22,7 +22,10 @@ import { FakeBuilds } from "./fake_builds";
 import { FakeProjects } from "./fake_projects";
 import { FakeTerminals } from "./fake_terminals";
 import { FakeCloseUp, type Handlers } from "./fake_close";
-import { failure, fakeContainer, fakeDetails, fakeId, fakeImage, fakeInfo, fakeNetwork, fakeSettings, fakeStatus, fakeVolume, HEX } from "./samples";
+import { imageHandlers } from "./fake_images";
+import { networkHandlers } from "./fake_networks";
+import { volumeHandlers } from "./fake_volumes";
+import { fakeContainer, fakeImage, fakeInfo, fakeSettings, fakeStatus } from "./samples";
 
 export * from "./fake_builds";
 export * from "./fake_close";
@@ -146,24 +149,6 @@ export class FakeHost implements Host {
     return Promise.resolve(null);
   }
 
-  #setUsers(id: string, containerId: string, member: boolean): Promise<null> {
-    const container = this.containers.find((each) => each.id === containerId);
-    this.networks = this.networks.map((network) => {
-      if (network.id !== id) return network;
-      const users = network.users.filter((user) => user.container_id !== containerId);
-      if (member && container !== undefined) {
-        users.push({
-          container_id: containerId,
-          container_name: container.name,
-          running: container.state === "running",
-          addresses: container.state === "running" ? ["172.18.0.9"] : [],
-        });
-      }
-      return { ...network, users };
-    });
-    return Promise.resolve(null);
-  }
-
   readonly #handlers: Handlers = {
     "app.info": () => Promise.resolve(this.info),
     "settings.get": () => Promise.resolve(this.settings),
@@ -189,60 +174,9 @@ export class FakeHost implements Host {
       this.setMachine(fakeStatus("stopped"));
       return Promise.resolve(null);
     },
-    "image.list": () => Promise.resolve(this.images),
-    "image.pull": ({ reference }, onItem) => {
-      for (const item of this.progress) onItem(item);
-      if (!this.hanging.has("image.pull")) this.images = [...this.images, fakeImage(reference)];
-      return Promise.resolve(null);
-    },
-    "image.pull_cancel": () => Promise.resolve(null),
-    "image.remove": ({ image }) => {
-      this.images = this.images.filter((each) => each.id !== image && !each.tags.includes(image));
-      return Promise.resolve(null);
-    },
-    "image.inspect": ({ image }) => {
-      const found = this.images.find((each) => each.id === image || each.tags.includes(image));
-      const known = this.details.get(found?.id ?? image);
-      if (known !== undefined) return Promise.resolve(known);
-      if (found !== undefined) return Promise.resolve(fakeDetails(found));
-      return Promise.reject(failure("not_found", `No such image: ${image}`));
-    },
-    "image.history": () => Promise.resolve(this.steps),
-    "image.tag": ({ image, name }) => {
-      this.images = this.images.map((each) =>
-        each.id === image || each.tags.includes(image) ? { ...each, tags: [...each.tags, name] } : each,
-      );
-      return Promise.resolve(null);
-    },
-    "image.save": (_, onItem) => {
-      onItem({ bytes: 2_000_000, total: null });
-      return Promise.resolve(null);
-    },
-    "image.load": (_, onItem) => {
-      onItem({ bytes: 2_000_000, total: 4_000_000 });
-      const loaded = fakeImage("loaded:1", { id: fakeId("loaded") });
-      this.images = [...this.images, loaded];
-      return Promise.resolve({ images: loaded.tags });
-    },
-    "image.push": (_, onItem) => {
-      for (const item of this.progress) onItem(item);
-      return Promise.resolve(null);
-    },
+    ...imageHandlers(this),
     ...this.builds.handlers,
     ...this.projects.handlers,
-    "image.prune_plan": () => Promise.resolve(this.prunePlan),
-    "image.prune": () => {
-      const plan = this.prunePlan;
-      this.images = this.images.filter(({ tags }) => !tags.some((tag) => plan.images.includes(tag)));
-      this.prunePlan = { images: [], bytes: 0 };
-      return Promise.resolve(plan);
-    },
-    "registry.search": () => Promise.resolve(this.found),
-    "registry.repository": ({ name }) => {
-      const found = this.repositories.find((each) => each.name === name);
-      return found ? Promise.resolve(found) : Promise.reject(failure("not_found", `repository ${name} not found`, "check-name"));
-    },
-    "registry.login": () => Promise.resolve(null),
     "container.list": () => Promise.resolve(this.containers),
     "container.run": ({ image, name }) => {
       const created = fakeContainer(name === "" ? "quiet_river" : name, { image });
@@ -278,46 +212,8 @@ export class FakeHost implements Host {
       for (const item of this.log) onItem(item);
       return Promise.resolve(null);
     },
-    "volume.list": () => Promise.resolve(this.volumes),
-    "volume.sizes": () => Promise.resolve(this.volumeSizes),
-    "volume.inspect": ({ name }) => Promise.resolve({ json: JSON.stringify({ Name: name, Driver: "local" }, null, 2) }),
-    "volume.create": ({ name }) => {
-      const created = fakeVolume(name === "" ? HEX.repeat(4) : name, { created: Math.floor(Date.now() / 1000) });
-      this.volumes = [...this.volumes, created];
-      return Promise.resolve({ name: created.name });
-    },
-    "volume.remove": ({ name }) => {
-      this.volumes = this.volumes.filter((each) => each.name !== name);
-      return Promise.resolve(null);
-    },
-    "volume.backup": (_, onItem) => {
-      onItem({ bytes: 2_000_000, total: null });
-      return Promise.resolve(null);
-    },
-    "volume.restore": ({ name }, onItem) => {
-      onItem({ bytes: 2_000_000, total: 4_000_000 });
-      if (!this.volumes.some((each) => each.name === name)) this.volumes = [...this.volumes, fakeVolume(name)];
-      return Promise.resolve(null);
-    },
-    "volume.clone": ({ to }, onItem) => {
-      onItem({ bytes: 2_000_000, total: null });
-      if (!this.hanging.has("volume.clone")) this.volumes = [...this.volumes, fakeVolume(to)];
-      return Promise.resolve(null);
-    },
-    "network.list": () => Promise.resolve(this.networks),
-    "network.inspect": ({ id }) => Promise.resolve({ json: JSON.stringify({ Id: id, Driver: "bridge" }, null, 2) }),
-    "network.create": ({ name, internal, subnet }) => {
-      const subnets = [{ subnet: subnet === "" ? "172.20.0.0/16" : subnet, gateway: "" }];
-      const created = fakeNetwork(name, { internal, subnets });
-      this.networks = [...this.networks, created];
-      return Promise.resolve({ id: created.id });
-    },
-    "network.remove": ({ id }) => {
-      this.networks = this.networks.filter((each) => each.id !== id);
-      return Promise.resolve(null);
-    },
-    "network.connect": ({ id, container_id }) => this.#setUsers(id, container_id, true),
-    "network.disconnect": ({ id, container_id }) => this.#setUsers(id, container_id, false),
+    ...volumeHandlers(this),
+    ...networkHandlers(this),
     ...this.terminals.handlers,
     "tray.words": () => Promise.resolve(null),
   } satisfies { [K in keyof Commands]: Handlers[K] };
