@@ -3,7 +3,7 @@
 //! It holds the owner's lock and serves the control socket, one JSON object a line, as
 //! `naru_app`'s own owner does. Docker's socket is the engine's own.
 
-use std::fs::{DirBuilder, File};
+use std::fs::{DirBuilder, File, remove_dir_all};
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -87,6 +87,7 @@ impl Machine {
         match request["operation"].as_str().unwrap_or_default() {
             "start" => send(self.turn(MachineState::Starting).await).await?,
             "stop" => send(self.turn(MachineState::Stopping).await).await?,
+            "reset" => send(self.reset().await).await?,
             "status" => send(told(&now)).await?,
             _ => loop {
                 let status = statuses.borrow_and_update().clone();
@@ -98,6 +99,22 @@ impl Machine {
             },
         }
         Ok(())
+    }
+
+    /// Stops the engine, and throws away all that it keeps.
+    async fn reset(&self) -> Value {
+        let stopped = self.turn(MachineState::Stopping).await;
+        if stopped["reply"] != "done" {
+            return stopped;
+        }
+        let root = self.engine.lock().unwrap_or_else(PoisonError::into_inner).root();
+        match spawn_blocking(move || remove_dir_all(root)).await {
+            Ok(Ok(())) => stopped,
+            failed => {
+                let error = IpcError::new(ErrorKind::Internal, format!("{failed:?}"));
+                json!({ "reply": "failed", "error": error })
+            }
+        }
     }
 
     /// Starts or stops the engine, unless it is so already.

@@ -46,6 +46,23 @@ async fn the_machine_says_where_the_bytes_are_and_restarts_in_a_browser() -> any
 }
 
 #[tokio::test]
+async fn the_machine_shows_what_it_uses_and_is_reset_in_a_browser() -> anyhow::Result<()> {
+    let browser = opened().await?;
+    MOUSE.press(&browser, "button", EN.machine_running).await?;
+    browser.find("img", "Memory over the last two minutes").await?;
+
+    MOUSE.press(&browser, "button", "Reset machine…").await?;
+    browser.find("dialog", "Reset the machine?").await?;
+    browser.sees("1 running container stops for that").await?;
+    MOUSE.press(&browser, "button", "Reset machine").await?;
+    browser.gone("dialog", "Reset the machine?").await?;
+    browser.sees("The machine begins anew").await?;
+    browser.find("heading", EN.machine_title).await?;
+    browser.sees("Images (0)").await?;
+    browser.close().await
+}
+
+#[tokio::test]
 async fn a_machine_that_is_off_is_started_in_a_browser() -> anyhow::Result<()> {
     let browser = opened().await?;
     MOUSE.press(&browser, "button", EN.machine_running).await?;
