@@ -4,6 +4,10 @@
 //! Where nobody has logged in yet, that becomes the program of the system's own key store, if it
 //! is installed, as with `docker login`.
 
+mod accounts;
+
+pub(crate) use accounts::{accounts, forget};
+
 use std::env::consts::EXE_SUFFIX;
 use std::env::split_paths;
 use std::ffi::OsStr;
@@ -157,14 +161,12 @@ async fn keep_in(
     }
     let auths = config.entry("auths").or_insert_with(|| json!({}));
     auths[server] = kept;
-    let text = serde_json::to_vec_pretty(&config)
-        .map_err(|source| AppError::Garbled { what: "docker's configuration", source })?;
     fs::create_dir_all(docker_config).map_err(|source| AppError::File {
         action: "create",
         path: docker_config.to_owned(),
         source,
     })?;
-    private_file::write_atomically(&path, &text)
+    write(&path, &config)
 }
 
 /// The system's own keeper of secrets, as docker's files call it, and the program that speaks
@@ -219,14 +221,23 @@ fn read(path: &Path) -> Result<Map<String, Value>, AppError> {
         .map_err(|source| AppError::Garbled { what: "docker's configuration", source })
 }
 
+fn write(path: &Path, config: &Map<String, Value>) -> Result<(), AppError> {
+    let text = serde_json::to_vec_pretty(config)
+        .map_err(|source| AppError::Garbled { what: "docker's configuration", source })?;
+    private_file::write_atomically(path, &text)
+}
+
 /// The program that keeps this server's secrets, if there is one.
 fn helper(config: &Map<String, Value>, server: &str) -> Option<String> {
     let own = config.get("credHelpers").and_then(|helpers| helpers[server].as_str());
-    let name =
-        own.or_else(|| config.get("credsStore")?.as_str()).filter(|name| !name.is_empty())?;
+    program(own.or_else(|| config.get("credsStore")?.as_str())?)
+}
+
+/// The program that docker's file calls by this name.
+fn program(name: &str) -> Option<String> {
     // It becomes a part of a program's name, which is looked for in PATH.
-    let fits = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
-    fits.then(|| format!("docker-credential-{name}"))
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    (!name.is_empty() && name.chars().all(fits)).then(|| format!("docker-credential-{name}"))
 }
 
 /// What the program that keeps secrets knows.
@@ -282,7 +293,12 @@ fn entry(credentials: &Credentials) -> Value {
 }
 
 fn from_file(config: &Map<String, Value>, server: &str) -> Option<Credentials> {
-    let entry = &config.get("auths")?[server];
+    let auths = config.get("auths")?.as_object()?;
+    let meant = accounts::registry_at(server)?;
+    let same = |key: &str| accounts::registry_at(key) == Some(meant);
+    let entry = auths
+        .get(server)
+        .or_else(|| auths.iter().find(|(key, _)| same(key)).map(|(_, entry)| entry))?;
     if let Some(token) = entry["identitytoken"].as_str().filter(|token| !token.is_empty()) {
         return Some(Credentials::token(token.to_owned()));
     }

@@ -108,3 +108,21 @@ impl std::fmt::Debug for RegistryLogin {
             .finish_non_exhaustive()
     }
 }
+
+/// Somebody that the person has logged in as.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct RegistryAccount {
+    /// Docker Hub's when empty, else a `host[:port]`.
+    pub registry: String,
+    /// The user's name there; empty where a token stands for it.
+    pub username: String,
+}
+
+/// `registry.logout`: forgets who one is there, as `docker logout` does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct RegistryLogout {
+    /// Docker Hub when empty, else a `host[:port]`.
+    pub registry: String,
+}

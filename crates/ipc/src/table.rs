@@ -38,6 +38,8 @@ macro_rules! commands {
             "registry.search" registry_search(RegistrySearch) -> Vec<FoundRepository>;
             "registry.repository" registry_repository(RepositoryQuery) -> Repository;
             "registry.login" registry_login(RegistryLogin) -> ();
+            "registry.accounts" registry_accounts(()) -> Vec<RegistryAccount>;
+            "registry.logout" registry_logout(RegistryLogout) -> ();
             "container.list" container_list(()) -> Vec<ContainerSummary>;
             "container.run" container_run(ContainerRun) -> ContainerRef;
             "container.settings" container_settings(ContainerRef) -> ContainerSettings;

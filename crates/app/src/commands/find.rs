@@ -4,8 +4,8 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Method, Request, header::HeaderValue};
 use naru_ipc::{
-    FoundRepository, IpcError, Mark, RegistryLogin, RegistrySearch, Repository, RepositoryImage,
-    RepositoryQuery, RepositoryTag,
+    FoundRepository, IpcError, Mark, RegistryAccount, RegistryLogin, RegistryLogout,
+    RegistrySearch, Repository, RepositoryImage, RepositoryQuery, RepositoryTag,
 };
 use naru_protocol::repository;
 use serde::Deserialize;
@@ -110,6 +110,17 @@ impl App {
         };
         let directory = &self.inner.directories.docker_config;
         credentials::keep(directory, &registry, &proven).await
+    }
+
+    /// `registry.accounts`: whom docker's file and the programs that it names know.
+    pub async fn registry_accounts(&self, (): ()) -> Result<Vec<RegistryAccount>, IpcError> {
+        Ok(credentials::accounts(&self.inner.directories.docker_config).await?)
+    }
+
+    /// `registry.logout`.
+    pub async fn registry_logout(&self, request: RegistryLogout) -> Result<(), IpcError> {
+        let directory = &self.inner.directories.docker_config;
+        Ok(credentials::forget(directory, &request.registry).await?)
     }
 
     /// A request with what the person has proven to the registry, if anything.

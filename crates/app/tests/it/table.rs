@@ -12,10 +12,10 @@ use naru_ipc::{
     ImagePush, ImageRef, ImageRemove, ImageSave, ImageStep, ImageSummary, ImageTag, ImagesLoaded,
     Inspection, IpcError, MachineConsole, MachineFacts, MachineStatus, MachineUsage, NetworkCreate,
     NetworkLink, NetworkRef, NetworkSummary, OutputChunk, ProjectDown, ProjectRef, ProjectUp,
-    PullProgress, RegistryLogin, RegistrySearch, Repository, RepositoryQuery, Settings,
-    StatsSample, StreamClose, TerminalOpen, TerminalPrograms, TerminalRef, TerminalResize,
-    TerminalWrite, TrayWords, VolumeBackup, VolumeClone, VolumeCreate, VolumeDownload, VolumePath,
-    VolumeRef, VolumeRestore, VolumeSize, VolumeSummary, commands,
+    PullProgress, RegistryAccount, RegistryLogin, RegistryLogout, RegistrySearch, Repository,
+    RepositoryQuery, Settings, StatsSample, StreamClose, TerminalOpen, TerminalPrograms,
+    TerminalRef, TerminalResize, TerminalWrite, TrayWords, VolumeBackup, VolumeClone, VolumeCreate,
+    VolumeDownload, VolumePath, VolumeRef, VolumeRestore, VolumeSize, VolumeSummary, commands,
 };
 
 macro_rules! check_methods {

@@ -12,6 +12,7 @@ import type {
   NetworkSummary,
   OutputChunk,
   PullProgress,
+  RegistryAccount,
   Repository,
   VolumeSize,
   VolumeSummary,
@@ -61,6 +62,7 @@ export class FakeHost implements Host {
   readonly chosen: string[] = [];
   found: FoundRepository[] = [];
   repositories: Repository[] = [];
+  accounts: readonly RegistryAccount[] = [];
   details = new Map<string, ImageDetails>();
   steps: ImageStep[] = [];
   readonly builds = new FakeBuilds((image) => (this.images = [...this.images, image]));

@@ -5,6 +5,7 @@ import type {
   ImageStep,
   ImageSummary,
   PullProgress,
+  RegistryAccount,
   Repository,
 } from "../ipc/bindings";
 import type { Handlers } from "./fake_close";
@@ -20,6 +21,7 @@ interface Scene {
   prunePlan: ImagePrunePlan;
   readonly found: FoundRepository[];
   readonly repositories: Repository[];
+  accounts: readonly RegistryAccount[];
   readonly hanging: ReadonlySet<Command>;
 }
 
@@ -76,5 +78,13 @@ export const imageHandlers = (host: Scene) =>
       const found = host.repositories.find((each) => each.name === name);
       return found ? Promise.resolve(found) : Promise.reject(failure("not_found", `repository ${name} not found`, "check-name"));
     },
-    "registry.login": () => Promise.resolve(null),
+    "registry.login": ({ registry, username }) => {
+      host.accounts = [...host.accounts.filter((each) => each.registry !== registry), { registry, username }];
+      return Promise.resolve(null);
+    },
+    "registry.accounts": () => Promise.resolve([...host.accounts]),
+    "registry.logout": ({ registry }) => {
+      host.accounts = host.accounts.filter((each) => each.registry !== registry);
+      return Promise.resolve(null);
+    },
   }) satisfies Partial<Handlers>;

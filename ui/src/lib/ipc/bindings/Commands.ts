@@ -64,7 +64,9 @@ import type { ProjectDown } from "./ProjectDown";
 import type { ProjectRef } from "./ProjectRef";
 import type { ProjectUp } from "./ProjectUp";
 import type { PullProgress } from "./PullProgress";
+import type { RegistryAccount } from "./RegistryAccount";
 import type { RegistryLogin } from "./RegistryLogin";
+import type { RegistryLogout } from "./RegistryLogout";
 import type { RegistrySearch } from "./RegistrySearch";
 import type { Repository } from "./Repository";
 import type { RepositoryQuery } from "./RepositoryQuery";
@@ -120,6 +122,8 @@ export interface Commands {
   "registry.search": [RegistrySearch, Array<FoundRepository>, never];
   "registry.repository": [RepositoryQuery, Repository, never];
   "registry.login": [RegistryLogin, null, never];
+  "registry.accounts": [null, Array<RegistryAccount>, never];
+  "registry.logout": [RegistryLogout, null, never];
   "container.list": [null, Array<ContainerSummary>, never];
   "container.run": [ContainerRun, ContainerRef, never];
   "container.settings": [ContainerRef, ContainerSettings, never];
