@@ -1,8 +1,12 @@
 //! The machine and the settings, in a browser over a native engine.
 
+use std::fs;
+use std::path::Path;
+
 use anyhow::ensure;
-use naru_desktop_tests::{Browser, Hands};
-use naru_test_framework::NativeEngine;
+use naru_desktop_tests::{Browser, Hands, Violation};
+use naru_test_framework::{Certificates, Guard, NativeEngine, PASSWORD, Registry, USER};
+use thirtyfour::Key;
 use thirtyfour::components::SelectElement;
 
 use crate::words::EN;
@@ -76,12 +80,23 @@ async fn a_machine_that_is_off_is_started_in_a_browser() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn registries_and_text_size_are_set_in_a_browser() -> anyhow::Result<()> {
+async fn a_registrys_mirrors_and_certificates_are_set_in_a_browser() -> anyhow::Result<()> {
+    let certificates = Certificates::new()?;
+    let registry = Registry::start_guarded(&Guard::MutualTls(&certificates))?;
+    let name = registry.reference("box", "1");
     let browser = opened().await?;
+    let push = |browser: &Browser| {
+        browser.with_engine(|engine| {
+            engine.docker(&["tag", "busybox", &name])?.success()?;
+            engine.docker(&["push", &name])
+        })
+    };
+    push(&browser)?.failure(1)?;
     MOUSE.press(&browser, "button", EN.settings).await?;
-    MOUSE.fill(&browser, "Mirrors of Docker Hub", "mirror.example.com:5000").await?;
-    browser.driver().execute("document.activeElement.form.requestSubmit()", vec![]).await?;
-    browser.sees("Saved").await?;
+    MOUSE.press(&browser, "button", "Change Docker Hub").await?;
+    MOUSE.fill(&browser, "Mirrors", "mirror.example.com:5000").await?;
+    MOUSE.press(&browser, "button", "Save").await?;
+    browser.gone("dialog", "Docker Hub").await?;
     // The engine has it, not the file alone.
     let mirrors = browser.with_engine(|engine| {
         let info = ["info", "--format", "{{json .RegistryConfig.IndexConfigs}}"];
@@ -89,6 +104,59 @@ async fn registries_and_text_size_are_set_in_a_browser() -> anyhow::Result<()> {
     })?;
     ensure!(mirrors.contains("mirror.example.com:5000"), "{mirrors}");
 
+    MOUSE.press(&browser, "button", "Add registry").await?;
+    MOUSE.fill(&browser, "Registry", &registry.address()).await?;
+    for (field, file) in [
+        ("Certificate authorities", "ca.crt"),
+        ("Client certificate", "client.cert"),
+        ("Client key", "client.key"),
+    ] {
+        choose_file(&browser, field, &certificates.file(file)).await?;
+    }
+    browser.sees("A private key").await?;
+    browser.picture("browser-registry").await?;
+    let violations = browser.violations().await?;
+    ensure!(!violations.iter().any(Violation::is_serious), "{violations:?}");
+    MOUSE.press(&browser, "button", "Save").await?;
+    browser.gone("dialog", "Add a registry").await?;
+    browser.sees("Certificate authorities of its own · Client certificate").await?;
+    push(&browser)?.success()?;
+    browser.close().await
+}
+
+/// Chooses a file for the field of this name in the open dialog.
+async fn choose_file(browser: &Browser, field: &str, file: &Path) -> anyhow::Result<()> {
+    let script = "return [...document.querySelectorAll('dialog[open] label')]
+        .find((label) => label.textContent === arguments[0]).control";
+    let input = browser.driver().execute(script, vec![field.into()]).await?.element()?;
+    Ok(input.send_keys(file.to_string_lossy()).await?)
+}
+
+#[tokio::test]
+async fn a_person_logs_in_and_out_of_a_registry_in_the_settings_in_a_browser() -> anyhow::Result<()>
+{
+    let registry = Registry::start_guarded(&Guard::Password)?;
+    let address = registry.address();
+    let browser = opened().await?;
+    MOUSE.press(&browser, "button", EN.settings).await?;
+    MOUSE.press(&browser, "button", "Log in to Docker Hub").await?;
+    MOUSE.fill(&browser, "Registry", &address).await?;
+    MOUSE.fill(&browser, "User name", USER).await?;
+    MOUSE.fill(&browser, "Password or token", PASSWORD).await?;
+    browser.key(Key::Enter).await?;
+    browser.sees(&format!("Logged in as {USER}")).await?;
+    let file = browser.docker_config().join("config.json");
+    ensure!(fs::read_to_string(&file)?.contains(&address));
+    MOUSE.press(&browser, "button", &format!("Log out of {address}")).await?;
+    browser.sees(&format!("Logged out of {address}")).await?;
+    ensure!(!fs::read_to_string(&file)?.contains(&address));
+    browser.close().await
+}
+
+#[tokio::test]
+async fn the_text_size_is_set_in_a_browser() -> anyhow::Result<()> {
+    let browser = opened().await?;
+    MOUSE.press(&browser, "button", EN.settings).await?;
     let before = width(&browser).await?;
     let size = browser.find("combobox", "Text size").await?;
     SelectElement::new(&size).await?.select_by_value("150").await?;

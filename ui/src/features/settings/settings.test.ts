@@ -64,30 +64,27 @@ describe("what closing the window does", () => {
   });
 });
 
-describe("registries and proxies", () => {
+describe("what holds for all registries", () => {
   const form = async (host: FakeHost) => {
     const page = openWindow(host, "settings");
-    return { ...page, form: within(await page.screen.findByRole("form", { name: "Registries and proxies" })) };
+    return { ...page, form: within(await page.screen.findByRole("form", { name: "For all registries" })) };
   };
 
-  it("are saved together, what an older Naru knew of them among it", async () => {
+  it("is saved together, what an older Naru knew of them among it", async () => {
     const host = new FakeHost();
     host.settings = { ...fakeSettings, insecure_registries: ["old:5000"] };
     const { screen, user, form: fields } = await form(host);
-    await user.type(fields.getByRole("textbox", { name: "Mirrors of Docker Hub" }), "https://mirror.example.com");
     await user.type(fields.getByRole("textbox", { name: "Registries without encryption" }), "{Enter}localhost:5000");
     await user.type(fields.getByRole("textbox", { name: "Proxy for HTTPS" }), "http://proxy:3128");
     await user.click(fields.getByRole("button", { name: "Save" }));
     expect(await screen.findByText("Saved")).toBeVisible();
     const { registries, insecure_registries } = host.settings;
-    expect(registries.hosts["docker.io"]?.mirrors).toEqual(["https://mirror.example.com"]);
     expect(registries.insecure).toEqual(["old:5000", "localhost:5000"]);
     expect(registries.https_proxy).toBe("http://proxy:3128");
     expect(insecure_registries).toEqual([]);
   });
 
   it.each([
-    ["Mirrors of Docker Hub", "not a mirror", "“not a mirror” is neither a host[:port] nor a URL."],
     ["Registries without encryption", "http://x", "“http://x” is neither a host[:port] nor a range of addresses."],
     ["Proxy for plain HTTP", "proxy", "“proxy” is not a URL such as http://proxy.example.com:3128."],
     ["Certificate authorities", "hello", "“hello” does not belong to a certificate."],
@@ -100,7 +97,7 @@ describe("registries and proxies", () => {
     expect(host.requests("settings.set")).toEqual([]);
   });
 
-  it("keep what is set for single registries", async () => {
+  it("keeps what is set for single registries", async () => {
     const host = new FakeHost();
     const mine = { insecure: true, ca: "", client_certificate: "c", client_key: "k", mirrors: [], proxy: null };
     host.settings = { ...fakeSettings, registries: { ...fakeSettings.registries, hosts: { "mine:1": mine } } };
