@@ -110,6 +110,29 @@ fn settings_are_read_and_changed_by_their_names() -> Result<()> {
 }
 
 #[test]
+fn a_registrys_certificate_and_key_are_set_together_from_files_and_forgotten() -> Result<()> {
+    let home = TempDir::new()?;
+    let config = |arguments: &[&str]| naru(home.path(), &[&["config"], arguments].concat());
+    for name in ["cert", "key"] {
+        std::fs::write(home.path().join(name), format!("-----BEGIN {name}"))?;
+    }
+    let file = |name: &str| format!("@{}", home.path().join(name).display());
+    let (cert, key) = (file("cert"), file("key"));
+    let certificate = "registries.hosts.ghcr.io.client_certificate";
+    let alone = config(&["set", certificate, &cert])?;
+    assert_eq!(alone.status.code(), Some(2), "{}", text(&alone.stderr));
+    let both = ["set", certificate, &cert, "--and", "registries.hosts.ghcr.io.client_key", &key];
+    let output = config(&both)?;
+    assert_eq!(text(&output.stdout), "-----BEGIN cert\n", "{}", text(&output.stderr));
+    let all: Settings = serde_json::from_slice(&config(&["get"])?.stdout)?;
+    assert_eq!(all.registries.hosts["ghcr.io"].client_key, "-----BEGIN key");
+    assert!(config(&["unset", "registries.hosts.ghcr.io"])?.status.success());
+    assert_eq!(text(&config(&["get", "registries.hosts"])?.stdout).trim(), "{}");
+    assert_eq!(config(&["set", certificate, "@/nosuch"])?.status.code(), Some(3));
+    Ok(())
+}
+
+#[test]
 fn a_setting_that_is_none_or_cannot_work_is_refused_by_its_name() -> Result<()> {
     let home = TempDir::new()?;
     for (name, value, code) in [("cpu", "3", 3), ("cpus", "-1", 2), ("theme", "pink", 2)] {
