@@ -1,3 +1,4 @@
+import { within } from "@testing-library/svelte";
 import { describe, expect, it } from "vitest";
 
 import { failure, FakeHost } from "../../lib/host/fake";
@@ -95,6 +96,16 @@ describe("finding an image", () => {
     const { screen, user } = await find(host);
     await user.selectOptions(await screen.findByRole("combobox", { name: "Registry" }), "localhost:5000");
     expect(host.requests("registry.search").at(-1)).toEqual({ registry: "localhost:5000", term: "nginx" });
+  });
+
+  it("offers every registry that has settings, Docker Hub once", async () => {
+    const host = withFinds();
+    const own = { insecure: false, ca: "", client_certificate: "", client_key: "", mirrors: ["m:1"], proxy: null };
+    const hosts = { "docker.io": own, "mine:1": own };
+    host.settings = { ...host.settings, registries: { ...host.settings.registries, hosts, insecure: ["plain:5000", "10.0.0.0/8"] } };
+    const { screen } = await find(host);
+    const choices = within(await screen.findByRole("combobox", { name: "Registry" })).getAllByRole("option");
+    expect(choices.map((each) => each.textContent)).toEqual(["Docker Hub", "mine:1", "plain:5000"]);
   });
 
   it("lets one log in where the registry wants to know, and goes on", async () => {

@@ -1,9 +1,6 @@
 import type { RegistryAccount, RegistryHostSettings, Settings } from "../../lib/ipc/bindings";
-import { isRegistry } from "../../lib/text/reference";
+import { HUB, isRegistry } from "../../lib/text/reference";
 import { isMirror, isProxy, linesOf } from "./registry_draft";
-
-/** Docker Hub's own name among the settings of registries; log-ins call it nothing. */
-export const HUB = "docker.io";
 
 /** What is known of one registry. */
 export interface RegistryRow {

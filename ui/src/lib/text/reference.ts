@@ -6,6 +6,9 @@ const DIGEST = /^[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[0-9a-f]{32,}$/;
 const LONGEST_PATH = 255;
 const LONGEST_TAG = 128;
 
+/** Docker Hub's own name; names of images leave it out, and so do log-ins. */
+export const HUB = "docker.io";
+
 /** Whether `text` is a `host[:port]`. */
 export const isRegistry = (text: string): boolean => HOST.test(text);
 
@@ -104,7 +107,7 @@ export const registryOf = (reference: string): string => {
   const slash = reference.indexOf("/");
   const host = reference.slice(0, Math.max(slash, 0));
   if (!/[.:[]/.test(host) && host !== "localhost") return "";
-  return host === "docker.io" || host === "index.docker.io" ? "" : host;
+  return host === HUB || host === "index.docker.io" ? "" : host;
 };
 
 /** What a person calls an image: its name, or the short form of its id. */
