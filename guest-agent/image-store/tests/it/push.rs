@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use naru_image_store::{
     Credentials, Digest, ImageError, ImageReference, ImageStore, PushEvent, PushRequest, PushState,
@@ -13,7 +14,12 @@ use rustix::process::{getgid, getuid};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Barrier;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+/// Layers that are uploaded at the same time.
+const AT_ONCE: usize = 5;
 
 /// Does not become smaller by packing.
 fn noise(size: usize) -> Vec<u8> {
@@ -37,6 +43,8 @@ struct State {
     lies: Option<String>,
     /// Where it sends all uploads.
     elsewhere: Option<String>,
+    /// Takes nothing of an upload before so many others are there.
+    together: Option<Arc<Barrier>>,
     /// The name and the password without which nothing can be written.
     needs: Option<String>,
     uploads: Vec<Vec<u8>>,
@@ -98,13 +106,17 @@ async fn while_open(stream: TcpStream, state: &Mutex<State>) -> Option<()> {
                 _ => {}
             }
         }
-        let (needed, number) = {
+        let (needed, number, together) = {
             let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
             state.requests.push((method.clone(), target.clone(), authorization.clone()));
             let number = target.rsplit('/').next()?.split('?').next()?.parse::<usize>().ok();
-            (state.needs.clone().filter(|needs| Some(needs) != authorization.as_ref()), number)
+            let needed = state.needs.clone().filter(|needs| Some(needs) != authorization.as_ref());
+            (needed, number, state.together.clone())
         };
         if method == "PATCH" && chunked {
+            if let Some(together) = together {
+                together.wait().await;
+            }
             receive(&mut stream, state, number?).await?;
         }
         let mut body = vec![0; length];
@@ -197,12 +209,24 @@ fn answer(
 
 /// A store with an image of one layer that is named as the target wants it.
 async fn store(target: &Target) -> anyhow::Result<(TempDir, ImageStore, ImageReference)> {
+    store_of(target, &[3 << 20]).await
+}
+
+/// The same of layers of these sizes.
+async fn store_of(
+    target: &Target,
+    sizes: &[usize],
+) -> anyhow::Result<(TempDir, ImageStore, ImageReference)> {
     let directory = tempfile::tempdir()?;
     let store = ImageStore::open(directory.path(), RegistryConfig::default()).await?;
-    let mut layer = LayerWriter::new();
-    layer.owner(getuid().as_raw(), getgid().as_raw());
-    layer.file("noise", 0o644, &noise(3 << 20))?;
-    let image = of_layers(vec![layer.finish(Compression::Gzip)?])?;
+    let mut layers = Vec::new();
+    for (number, size) in sizes.iter().enumerate() {
+        let mut layer = LayerWriter::new();
+        layer.owner(getuid().as_raw(), getgid().as_raw());
+        layer.file(&format!("noise-{number}"), 0o644, &noise(*size))?;
+        layers.push(layer.finish(Compression::Gzip)?);
+    }
+    let image = of_layers(layers)?;
     let name = format!("{}/app:1", target.address);
     store.load(image.docker_archive(&name)?.as_slice(), None, &|_| {}).await?;
     let reference = name.parse()?;
@@ -249,6 +273,19 @@ async fn a_broken_upload_goes_on_where_the_registry_says() -> anyhow::Result<()>
     )));
     let manifests = target.state().manifests.clone();
     assert_eq!(manifests[0], manifests[1]);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn layers_are_uploaded_side_by_side() -> anyhow::Result<()> {
+    let together = Some(Arc::new(Barrier::new(AT_ONCE)));
+    let target = Target::start(State { together, ..State::default() }).await?;
+    let (_directory, store, reference) = store_of(&target, &[1 << 20; 2 * AT_ONCE]).await?;
+    // One after the other they would wait for each other for ever.
+    let (outcome, _) = timeout(Duration::from_mins(1), push(&store, &reference, None)).await?;
+    outcome?;
+    assert_eq!(target.count("PATCH"), 2 * AT_ONCE);
+    assert_eq!(target.state().manifests.len(), 1);
     Ok(())
 }
 
