@@ -19,6 +19,10 @@ use tempfile::TempDir;
 /// How long it may take to say that it listens: it starts containerd first.
 const START_DEADLINE: Duration = Duration::from_mins(1);
 
+/// What makes it touch nothing of the network that it is in.
+const NO_NETWORKS: [&str; 4] =
+    ["--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false"];
+
 /// A running dockerd.
 #[derive(Debug)]
 pub struct Dockerd {
@@ -31,16 +35,22 @@ impl Dockerd {
     ///
     /// The program is `NARU_DOCKERD`, or the `dockerd` of the `PATH` or of the system's folder.
     pub fn start() -> anyhow::Result<Self> {
-        Self::with_data_on("true")
+        Self::prepared("true", true)
+    }
+
+    /// Starts one in the test's own network, where it reaches what listens on the loopback. It
+    /// leaves that network as it is, so its containers have none.
+    pub fn in_this_network() -> anyhow::Result<Self> {
+        Self::prepared("true", false)
     }
 
     /// Starts one whose images are in memory: nobody waits for a disk, and they go with it.
     pub fn in_memory() -> anyhow::Result<Self> {
-        Self::with_data_on("mount -t tmpfs -o mode=711 none \"$DATA\"")
+        Self::prepared("mount -t tmpfs -o mode=711 none \"$DATA\"", true)
     }
 
     /// `mount` is done in its namespaces, where `$DATA` is the directory of its images.
-    fn with_data_on(mount: &str) -> anyhow::Result<Self> {
+    fn prepared(mount: &str, own_network: bool) -> anyhow::Result<Self> {
         let program = program().context("dockerd is not there (Debian package docker.io)")?;
         let directory = tempfile::Builder::new().prefix("naru-dockerd").tempdir()?;
         let path = directory.path();
@@ -54,7 +64,8 @@ impl Dockerd {
         inotify.add_watch(&path.join("run"), AddWatchFlags::IN_CREATE)?;
         let log = File::create(path.join("log"))?;
         let child = Command::new("unshare")
-            .args(["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--"])
+            .args(own_network.then_some("--net"))
+            .args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--"])
             // It publishes ports on the loopback interface too.
             .args(["sh", "-ec", &format!("ip link set lo up; {mount}; exec \"$0\" \"$@\"")])
             .env("DATA", &data)
@@ -68,6 +79,7 @@ impl Dockerd {
             .arg(path.join("exec"))
             .arg("--pidfile")
             .arg(path.join("pid"))
+            .args((!own_network).then_some(NO_NETWORKS).into_iter().flatten())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)

@@ -22,7 +22,8 @@ use crate::save_load::{CAPABILITY, files, id_of, saved};
 const FIRST: &str = "mkdir -p /made/deep; echo one > /made/one; ln /made/one /made/deep/two; \
     chown 5:6 /made/one; chmod 4750 /made/one; ln -s ../own/noted /made/link; mkfifo /made/pipe; \
     chown -h 7:8 /made/link; chmod 1777 /made/deep; head -c 300000 /dev/zero > /made/big; \
-    touch -d '2001-02-03 04:05:06' /own/noted /own/busybox; rm /own/gone";
+    touch -d '2001-02-03 04:05:06' /own/noted /own/busybox; rm /own/gone; \
+    ln /own/busybox /own/linked; ln /own/noted /made/noted";
 
 /// And on the one that it goes to.
 const SECOND: &str = "mkdir /more; echo more > /more/file; ln /more/file /more/again; \
@@ -78,9 +79,11 @@ fn look(
     let seen = docker(&[&run[..], &[name, "sh", "-c", LISTING]].concat())?;
     ensure!(seen.lines().count() > 15, "{seen}");
     // The file's capability is given to a user without rights.
-    let status = ["/own/busybox", "grep", "CapEff", "/proc/self/status"];
-    let rights = docker(&[&run[..], &["--user", "1000", name], &status].concat())?;
-    ensure!(rights.ends_with("0000000000000400"), "{rights}");
+    for program in ["/own/busybox", "/own/linked"] {
+        let status = ["--user", "1000", name, program, "grep", "CapEff", "/proc/self/status"];
+        let rights = docker(&[&run[..], &status].concat())?;
+        ensure!(rights.ends_with("0000000000000400"), "{program}: {rights}");
+    }
     let shown: Value = serde_json::from_str(&docker(&["image", "inspect", name])?)?;
     let shown = &shown[0];
     let fields = ["Id", "Author", "Comment", "Created", "Architecture", "Os"];
@@ -113,7 +116,11 @@ fn attributes(archive: &[u8]) -> anyhow::Result<BTreeMap<String, Attributes>> {
         for entry in tar::Archive::new(plain.as_slice()).entries()? {
             let mut entry = entry?;
             let path = entry.path()?.display().to_string();
-            let mut attributes = Vec::new();
+            // Another name of a file may be written without what the file has.
+            let same = entry.header().entry_type().is_hard_link().then(|| entry.link_name());
+            let same = same.transpose()?.flatten().map(|name| name.display().to_string());
+            let mut attributes: Attributes =
+                same.and_then(|name| found.get(&name).cloned()).unwrap_or_default();
             for record in entry.pax_extensions()?.into_iter().flatten() {
                 let record = record?;
                 if let Some(name) = record.key()?.strip_prefix("SCHILY.xattr.") {
@@ -138,6 +145,7 @@ fn expect_attributes(engine: &DockerHost, name: &str) -> anyhow::Result<()> {
         Ok(())
     };
     has("own/noted", "user.note", b"kept")?;
+    has("made/noted", "user.note", b"kept")?;
     has("own/busybox", "security.capability", &CAPABILITY)
 }
 
@@ -177,6 +185,40 @@ fn a_container_goes_to_docker_is_changed_there_and_comes_back() -> anyhow::Resul
     let more = ["run", "--rm", "moved:2", "cat", "/more/again", "/made/deep/new", "/made/one"];
     assert_eq!(here(&more)?, "more\nnew\none");
     Ok(())
+}
+
+#[test]
+fn docker_pulls_what_is_pushed_and_what_it_pushes_is_pulled() -> anyhow::Result<()> {
+    let engine = Engine::start()?;
+    let registry = Registry::start()?;
+    let peer = Dockerd::in_this_network()?;
+    let host = format!("unix://{}", peer.socket().display());
+    let here = |arguments: &[&str]| -> anyhow::Result<String> {
+        Ok(engine.docker(arguments)?.success()?.to_owned())
+    };
+    let there = |arguments: &[&str]| -> anyhow::Result<String> {
+        here(&[&["--host", host.as_str()], arguments].concat())
+    };
+    let (first, second) = (registry.reference("moved", "1"), registry.reference("moved", "2"));
+    load_base(&engine)?;
+    make(&here, "base:1", FIRST, "ENV STEP=first", &first)?;
+    let before = look(&here, &first)?;
+    here(&["push", "-q", &first])?;
+
+    there(&["pull", "-q", &first])?;
+    let arrived = look(&there, &first)?;
+    ensure!(arrived.0 == before.0, "{}\nbecame\n{}", before.0, arrived.0);
+    ensure!(arrived.1 == before.1, "{}\nbecame\n{}", before.1, arrived.1);
+    make(&there, &first, SECOND, "LABEL step=second", &second)?;
+    let changed = look(&there, &second)?;
+    there(&["push", "-q", &second])?;
+
+    here(&["rmi", "-f", &first, "base:1"])?;
+    here(&["pull", "-q", &second])?;
+    let back = look(&here, &second)?;
+    ensure!(back.0 == changed.0, "{}\nbecame\n{}", changed.0, back.0);
+    ensure!(back.1 == changed.1, "{}\nbecame\n{}", changed.1, back.1);
+    expect_attributes(&engine, &second)
 }
 
 #[test]
