@@ -46,13 +46,17 @@ struct Choice {
 impl Choice {
     fn parse(query: &PruneQuery) -> Result<Self, ApiError> {
         let filters = Filters::parse(query.filters.as_deref(), &FILTERS)?;
-        let only_dangling = match filters.values("dangling").unwrap_or_default() {
-            [] => true,
-            [value] if matches!(value.as_str(), "1" | "true") => true,
-            [value] if matches!(value.as_str(), "0" | "false") => false,
-            values => {
-                let values = values.join(" ");
-                return Err(ApiError::invalid(format!("invalid filter 'dangling=[{values}]'")));
+        let only_dangling = match filters.values("dangling") {
+            None => true,
+            Some(values) => {
+                let has = |words: [&str; 2]| values.iter().any(|value| words.contains(&&**value));
+                let (is_false, is_true) = (has(["0", "false"]), has(["1", "true"]));
+                if is_false == is_true {
+                    let values = values.join(" ");
+                    let message = format!("invalid filter 'dangling=[{values}]'");
+                    return Err(ApiError::invalid(message));
+                }
+                is_true
             }
         };
         let least = match filters.values("size").unwrap_or_default() {
@@ -111,4 +115,30 @@ async fn plan(
         size_bytes: image.size,
     });
     Ok(Json(ImagePrunePlan { images: images.collect(), reclaimed_bytes: plan.reclaimed }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dangling_is_true_or_false_and_not_both() {
+        let parse = |dangling: &str| {
+            let filters = Some(format!(r#"{{"dangling":[{dangling}]}}"#));
+            Choice::parse(&PruneQuery { filters }).map(|choice| choice.only_dangling)
+        };
+        for (dangling, expected) in [
+            (r#""true""#, true),
+            (r#""1","true""#, true),
+            (r#""0""#, false),
+            (r#""false","0""#, false),
+        ] {
+            assert_eq!(parse(dangling).unwrap(), expected, "{dangling}");
+        }
+        assert!(Choice::parse(&PruneQuery::default()).unwrap().only_dangling);
+        for dangling in [r#""maybe""#, r#""true","false""#, ""] {
+            let error = parse(dangling).unwrap_err();
+            assert!(error.message().starts_with("invalid filter 'dangling=["), "{dangling}");
+        }
+    }
 }
