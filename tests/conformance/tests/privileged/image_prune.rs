@@ -1,5 +1,6 @@
 //! `image prune`, what it would remove, and the sizes of images that share layers.
 
+use anyhow::ensure;
 use naru_test_framework::{DockerHost, Engine, NativeEngine};
 use serde_json::Value;
 
@@ -86,6 +87,56 @@ fn labels_choose_and_unknown_filters_are_refused() -> anyhow::Result<()> {
     assert!(output.failure(1)?.ends_with("nvalid filter 'colour'"), "{output:?}");
     let output = engine.docker(&["image", "prune", "-f", "--filter", "until=soon"])?;
     output.failure(1)?;
+    Ok(())
+}
+
+#[test]
+fn filters_hold_together_as_dockers_do() -> anyhow::Result<()> {
+    let engine = Engine::with_busybox()?;
+    engine.docker(&["create", "--name", "box", "busybox"])?.success()?;
+    for (name, labels) in [
+        ("plain:1", ""),
+        ("old:1", "kind=old"),
+        ("both:1", "kind=old keep=yes"),
+        ("kept:1", "keep=yes"),
+        ("nokind:1", "kind=new"),
+    ] {
+        // Without one of its own each would be the same image.
+        let change = format!("LABEL name={name} {labels}");
+        engine.docker(&["commit", "-c", change.trim_end(), "box", name])?.success()?;
+    }
+    engine.docker(&["commit", "-c", "LABEL kind=old nameless=yes", "box"])?.success()?;
+    let all = names(&engine)?;
+    let prune_of = |flags: &str, filters: &[&str]| -> anyhow::Result<Vec<String>> {
+        let filters: Vec<&str> = filters.iter().flat_map(|filter| ["--filter", filter]).collect();
+        engine.docker(&[&["image", "prune", flags][..], &filters].concat())?.success()?;
+        names(&engine)
+    };
+    // Nobody asked for images with names.
+    assert_eq!(prune_of("-f", &["label=kind=old", "label=keep"])?, all);
+    // What is as old as that is not here.
+    assert_eq!(prune_of("-af", &["until=2001-02-03T04:05:06"])?, all);
+    assert_eq!(prune_of("-af", &["label=kind", "label=nosuch"])?, all);
+    // What has all that is named with `!` is kept, what has some of it is not.
+    let left = prune_of("-af", &["label!=keep=yes", "label!=kind=old", "label=keep"])?;
+    let (both, kept) = ("both:1".to_owned(), "kept:1".to_owned());
+    assert!(left.contains(&both) && !left.contains(&kept), "{left:?}");
+    let filters = ["label=kind=old", "label!=keep", "until=2100-01-01T00:00:00"];
+    let left = prune_of("-af", &filters)?;
+    let expected = ["both:1", "busybox:latest", "nokind:1", "plain:1"];
+    assert_eq!(left, expected, "the nameless one went with the named");
+
+    for (filters, said) in [
+        (r#"{"dangling":{"maybe":true}}"#, "nvalid filter 'dangling=[maybe]'"),
+        (r#"{"until":{"1h":true,"2h":true}}"#, "more than one until filter specified"),
+    ] {
+        let refused = prune(&engine, filters)?;
+        let message = refused["message"].as_str().unwrap_or_default();
+        ensure!(message.ends_with(said), "{filters}: {refused}");
+    }
+    let kept = prune(&engine, r#"{"dangling":{"true":true,"1":true}}"#)?;
+    assert_eq!(kept["ImagesDeleted"], Value::Null, "it says the same twice");
+    assert_eq!(names(&engine)?, expected, "nothing goes by what was refused");
     Ok(())
 }
 

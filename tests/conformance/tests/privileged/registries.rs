@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use anyhow::{Context, ensure};
-use naru_test_framework::{Engine, Registry, images};
+use naru_test_framework::{Engine, Guard, Registry, TokenServer, images};
 
 use crate::expect_error;
 use crate::raw::ask;
@@ -125,6 +125,36 @@ fn what_cannot_be_pushed_is_told() -> anyhow::Result<()> {
     let output = engine.docker(&["push", &name])?;
     let said = output.failure(1)?;
     assert!(said.contains(&address) && said.contains("refused"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn what_there_is_not_to_pull_is_told_in_the_very_words() -> anyhow::Result<()> {
+    let tokens = TokenServer::start()?;
+    let (open, guarded) = (Registry::start()?, Registry::start_guarded(&Guard::Token(&tokens))?);
+    open.push("box", "1", &images::busybox()?)?;
+    let engine = Engine::start()?;
+    let unknown =
+        |name: &str| format!("manifest for {name} not found: manifest unknown: manifest unknown");
+    for name in [open.reference("nosuch", "1"), open.reference("box", "nosuch")] {
+        let output = engine.docker(&["pull", &name])?;
+        let said = output.failure(1)?;
+        ensure!(said == format!("Error response from daemon: {}", unknown(&name)), "{said}");
+    }
+    // It tells nobody what it has; a stranger may not even ask.
+    let name = guarded.reference("mine/box", "1");
+    let output = engine.docker(&["pull", &name])?;
+    let said = output.failure(1)?;
+    let expected = format!(
+        "Error response from daemon: pull access denied for {}, repository does not exist or may \
+         require 'docker login': denied: requested access to the resource is denied",
+        name.trim_end_matches(":1")
+    );
+    ensure!(said == expected, "{said}");
+    // One who runs it is told the same.
+    let output = engine.docker(&["run", "--rm", &open.reference("nosuch", "1")])?;
+    let said = output.failure(125)?;
+    ensure!(said.contains(&unknown(&open.reference("nosuch", "1"))), "{said}");
     Ok(())
 }
 
