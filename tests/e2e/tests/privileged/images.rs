@@ -123,13 +123,27 @@ fn a_registry_that_is_not_on_the_loopback_is_spoken_to_over_tls_unless_settings_
 #[test]
 fn a_loopback_registry_with_an_authority_of_its_own_is_known_by_its_name() -> Result<()> {
     let certificates = Certificates::new()?;
-    let registry = Registry::start_guarded(&Guard::Tls(&certificates))?;
-    let hosts = ["localhost", "127.0.0.1"].map(|name| format!("{name}:{}", registry.port()));
+    let registries = [Guard::Tls(&certificates), Guard::MutualTls(&certificates)]
+        .each_ref()
+        .map(Registry::start_guarded);
+    let [plain, mutual] = registries;
+    let (plain, mutual) = (plain?, mutual?);
+    let hosts = [
+        format!("localhost:{}", plain.port()),
+        format!("127.0.0.1:{}", plain.port()),
+        // It asks who we are.
+        format!("localhost:{}", mutual.port()),
+    ];
     let own = json!({ "ca": certificates.pem("ca.crt")? });
+    let ours = json!({
+        "ca": certificates.pem("ca.crt")?, "client_certificate": certificates.pem("client.cert")?,
+        "client_key": certificates.pem("client.key")?,
+    });
+    let [first, second, third] = hosts.each_ref().map(String::as_str);
     let vm = Vm::new()?;
     vm.configure(&json!({
         "memory_mib": 1024, "disk_gib": 4,
-        "registries": { "hosts": { (hosts[0].as_str()): own, (hosts[1].as_str()): own } },
+        "registries": { "hosts": { (first): own, (second): own, (third): ours } },
     }))?;
     vm.naru(&["start"])?.success().with_context(|| vm.console())?;
     let archive = vm.home().join("busybox.tar");
