@@ -46,14 +46,14 @@ pub(crate) struct DirectiveReader {
 }
 
 impl DirectiveReader {
-    /// `line` has no spaces before it.
-    pub(crate) fn see(&mut self, line: &str) -> Result<(), Problem> {
+    /// `line` has no spaces before it. Says whether it is a directive.
+    pub(crate) fn see(&mut self, line: &str) -> Result<bool, Problem> {
         if self.is_done {
-            return Ok(());
+            return Ok(false);
         }
         let Some((name, value)) = directive(line) else {
             self.is_done = true;
-            return Ok(());
+            return Ok(false);
         };
         if self.seen.contains(&name) {
             return Err(Problem::DirectiveTwice(name));
@@ -66,11 +66,12 @@ impl DirectiveReader {
             (_, value) => self.found.check = Some(value.to_owned()),
         }
         self.seen.push(name);
-        Ok(())
+        Ok(true)
     }
 }
 
-fn directive(line: &str) -> Option<(String, &str)> {
+/// A directive's name and value.
+pub(crate) fn directive(line: &str) -> Option<(String, &str)> {
     let (name, value) = line.strip_prefix('#')?.split_once('=')?;
     let name = name.trim().to_ascii_lowercase();
     let value = match value.trim() {
@@ -88,7 +89,7 @@ mod tests {
 
     fn read(lines: &[&str]) -> Result<Directives, Problem> {
         let mut reader = DirectiveReader::default();
-        lines.iter().try_for_each(|line| reader.see(line))?;
+        lines.iter().try_for_each(|line| reader.see(line).map(drop))?;
         Ok(reader.found)
     }
 

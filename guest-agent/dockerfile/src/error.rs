@@ -122,6 +122,15 @@ pub enum Problem {
     /// `# syntax=` of a language that is not this one.
     #[error("syntax {0} needs a frontend that is not built in: only docker/dockerfile is")]
     Frontend(String),
+    /// `# check=` with something that it does not take.
+    #[error("failed to parse check options: invalid check option {0:?}")]
+    CheckOption(String),
+    /// `# check=error=` with something else than yes or no.
+    #[error("failed to parse check options: failed to parse check option {0:?}")]
+    CheckSwitch(String),
+    /// Checks that found something, where that is to be an error.
+    #[error("lint violation found for rules: {0}")]
+    Checks(String),
     /// A here-document without its end.
     #[error("unterminated heredoc")]
     UnterminatedHeredoc,

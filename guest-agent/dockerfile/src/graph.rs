@@ -119,6 +119,12 @@ impl Graph {
         Ok((0..self.nodes.len()).filter(|number| is_needed[*number]).collect())
     }
 
+    /// All stages, each of which could be made.
+    pub fn all(&self) -> Outcome<Vec<usize>> {
+        let nodes = self.nodes.iter().enumerate();
+        nodes.map(|(number, node)| node.refuse_later(number).map(|()| number)).collect()
+    }
+
     /// The images that those stages need.
     pub fn images(&self, stages: &[usize]) -> Vec<&str> {
         let nodes = stages.iter().filter_map(|stage| self.nodes.get(*stage));

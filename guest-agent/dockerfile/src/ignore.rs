@@ -40,6 +40,7 @@ struct Rule {
 #[derive(Clone, Debug, Default)]
 pub struct Ignore {
     rules: Vec<Rule>,
+    ignores_all: bool,
 }
 
 /// Which rules matched a directory, for what is in it.
@@ -57,6 +58,7 @@ impl Ignore {
     /// Patterns as they are written behind `--exclude`.
     pub fn new<P: AsRef<str>>(patterns: impl IntoIterator<Item = P>) -> Result<Self, Problem> {
         let mut rules = Vec::new();
+        let mut ignores_all = false;
         for pattern in patterns {
             let pattern = pattern.as_ref().trim();
             if pattern.is_empty() {
@@ -68,9 +70,10 @@ impl Ignore {
                 Some(pattern) => (true, pattern),
                 None => (false, cleaned.as_str()),
             };
+            ignores_all |= !is_exception && matches!(pattern, "*" | "**" | "**/*");
             rules.push(Rule { glob: Glob::new(pattern)?, is_exception });
         }
-        Ok(Self { rules })
+        Ok(Self { rules, ignores_all })
     }
 
     /// Whether nothing is ignored.
@@ -106,6 +109,16 @@ impl Ignore {
         (is_ignored, ParentMatch { matched })
     }
 
+    /// Whether something is not ignored after all.
+    pub fn has_exceptions(&self) -> bool {
+        self.rules.iter().any(|rule| rule.is_exception)
+    }
+
+    /// Whether a rule says that all of the context is ignored.
+    pub fn ignores_all(&self) -> bool {
+        self.ignores_all
+    }
+
     /// Whether something in this directory, which is ignored, may not be.
     pub fn has_exceptions_in(&self, directory: &str) -> bool {
         self.rules.iter().filter(|rule| rule.is_exception).any(|rule| {
@@ -123,7 +136,7 @@ fn with_parents(path: &str) -> impl Iterator<Item = &str> {
 }
 
 /// The path without what changes nothing in it, as Go's `filepath.Clean`.
-fn clean(path: &str) -> String {
+pub(crate) fn clean(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     let is_rooted = path.starts_with('/');
     for part in path.split('/') {

@@ -14,8 +14,10 @@
 //! has each [`Instruction`] filled in from that before carrying it out. Triggers of a base image
 //! are put into the file with [`Dockerfile::add_triggers`]. [`Changes`] are what
 //! `docker commit --change` gives, and [`Ignore`] is `.dockerignore`. Whether a step was done before
-//! is told by its key: see [`RunStep`], [`CopyStep`] and [`Fingerprint`].
+//! is told by its key: see [`RunStep`], [`CopyStep`] and [`Fingerprint`]. [`Checks`] finds what is
+//! no error and yet not as it should be.
 
+mod check;
 mod csv;
 mod directives;
 mod duration;
@@ -58,6 +60,7 @@ mod mutations;
 #[cfg(test)]
 mod tables;
 
+pub use check::{Base, CheckOptions, Checks, Finding, Rule};
 pub use directives::Directives;
 pub use duration::duration;
 pub use error::{DockerfileError, Problem};

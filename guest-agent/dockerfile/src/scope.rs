@@ -221,6 +221,11 @@ impl Scope {
         Ok(declared)
     }
 
+    /// Whether an `ARG` has named this, whatever it is worth.
+    pub(crate) fn is_declared(&self, name: &str) -> bool {
+        self.arguments.iter().any(|(known, _)| known == name)
+    }
+
     /// The environment of a `RUN`, without the proxies.
     pub fn environment(&self) -> &[(String, String)] {
         &self.environment

@@ -2,6 +2,7 @@
 //! here-documents taken to the lines they belong to.
 
 use std::iter::Zip;
+use std::mem;
 use std::ops::RangeFrom;
 use std::str::SplitInclusive;
 
@@ -31,11 +32,19 @@ pub(crate) fn read(text: &str) -> Result<Source, DockerfileError> {
     let mut rest = Rest { lines: (1..).zip(text.split_inclusive('\n')) };
     let mut reader = DirectiveReader::default();
     let mut lines = Vec::new();
+    let mut comments = Vec::new();
     while let Some((at, raw)) = rest.next()? {
         let text = raw.trim_end_matches(['\r', '\n']);
         let trimmed = text.trim_start();
-        reader.see(trimmed).map_err(|problem| DockerfileError::at(at, problem))?;
+        let is_directive = reader.see(trimmed);
+        if is_directive.map_err(|problem| DockerfileError::at(at, problem))? {
+            continue;
+        }
         if is_nothing(trimmed) {
+            match trimmed.strip_prefix('#').map(str::trim) {
+                None | Some("") => comments.clear(),
+                Some(comment) => comments.push(comment.to_owned()),
+            }
             continue;
         }
         let escape = reader.found.escape;
@@ -43,11 +52,15 @@ pub(crate) fn read(text: &str) -> Result<Source, DockerfileError> {
         let column = text.get(..indented).unwrap_or_default().chars().count();
         let column = at.column.saturating_add(u32::try_from(column).unwrap_or(u32::MAX));
         let mut line = Line::default();
+        line.comments = mem::take(&mut comments);
         let mut goes_on = push(&mut line, trimmed, Position { column, ..at }, escape);
         while goes_on && let Some((at, raw)) = rest.next()? {
             let text = raw.trim_end_matches(['\r', '\n']);
             // Also in the middle of an instruction.
-            if !is_nothing(text.trim_start()) {
+            let trimmed = text.trim_start();
+            line.has_empty |= trimmed.is_empty();
+            line.continued_to = at.line;
+            if !is_nothing(trimmed) {
                 goes_on = push(&mut line, text, at, escape);
             }
         }
@@ -151,6 +164,16 @@ mod tests {
         assert_eq!(lines(text), ["ENV a=b   c=d", "CMD x \\\\", "USER y"]);
         assert_eq!(lines(""), [""; 0]);
         assert_eq!(lines("\u{feff}# escape=`\nRUN a `\n  b\\\nUSER x"), ["RUN a   b\\", "USER x"]);
+    }
+
+    #[test]
+    fn comments_right_above_a_line_are_told_with_it() {
+        let text = "# check=skip=all\n# a\n#\n# b\n # c\nFROM x\n# d\n\nRUN a \\\n\n# e\n  b";
+        let source = read(text).unwrap();
+        assert_eq!(source.lines[0].comments, ["b", "c"], "no directive is one");
+        assert_eq!(source.lines[1].comments, [""; 0]);
+        assert!(source.lines[1].has_empty && !source.lines[0].has_empty);
+        assert_eq!(source.lines[1].continued_to, 12);
     }
 
     #[test]

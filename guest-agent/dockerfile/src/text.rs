@@ -16,6 +16,12 @@ pub(crate) struct Line {
     /// The last line of the file that belongs to it.
     pub(crate) last: u32,
     pub(crate) heredocs: Vec<Heredoc>,
+    /// The comments right above it.
+    pub(crate) comments: Vec<String>,
+    /// Whether a line without anything stands among those that it is continued on, and the last
+    /// of these.
+    pub(crate) has_empty: bool,
+    pub(crate) continued_to: u32,
     /// Where all of it is said to be, if it stands in no file.
     pub(crate) place: Option<Position>,
 }
