@@ -222,6 +222,18 @@ fn may_be_the_mirrors(error: &ImageError) -> bool {
     )
 }
 
+/// Reads what an image says of itself, and nothing of its files.
+pub(crate) async fn configuration(
+    session: &Session,
+    reference: &ImageReference,
+    platform: &Platform,
+) -> Result<Vec<u8>, ImageError> {
+    let found = find(session, reference, Some(platform)).await?;
+    let raw_config = session.config(&found.manifest.config).await?;
+    check_platform(&CheckedConfig::parse(&raw_config)?, reference, Some(platform))?;
+    Ok(raw_config)
+}
+
 /// Follows indexes down to the manifest of the wanted platform.
 async fn find(
     session: &Session,

@@ -6,6 +6,7 @@ use crate::config::CheckedConfig;
 use crate::digest::Digest;
 use crate::error::ImageError;
 use crate::platform::Platform;
+use crate::pull::configuration;
 use crate::reference::ImageReference;
 use crate::registry::{
     Credentials, Descriptor, FoundRepository, ImageManifest, Mark, Origin, Parsed, Purpose,
@@ -113,6 +114,29 @@ impl ImageStore {
             media_type: document.media_type,
             images,
         })
+    }
+
+    /// The configuration of the image that `reference` leads to for a platform, without pulling
+    /// it. As with a pull, mirrors are asked first.
+    pub async fn configuration(
+        &self,
+        reference: &ImageReference,
+        platform: &Platform,
+        credentials: Option<&Credentials>,
+    ) -> Result<Vec<u8>, ImageError> {
+        let wiring = self.connector().wiring();
+        let settings = wiring.config().hosts.get(reference.domain());
+        for mirror in settings.map(|host| host.mirrors.as_slice()).unwrap_or_default() {
+            let (origin, purpose) = (Origin::of_mirror(mirror)?, Purpose::Pull(reference.clone()));
+            let session = Session::open_at(self.connector(), origin, purpose, None).await;
+            if let Ok(session) = session
+                && let Ok(config) = configuration(&session, reference, platform).await
+            {
+                return Ok(config);
+            }
+        }
+        let session = Session::open(self.connector(), reference, credentials).await?;
+        configuration(&session, reference, platform).await
     }
 
     /// Repositories that have to do with `term`: of Docker Hub, or, where it begins with a
