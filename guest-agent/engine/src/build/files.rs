@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use naru_dockerfile::Fingerprint;
+use naru_dockerfile::{Fingerprint, Ignore};
 
 use super::error::BuildError;
 
@@ -20,6 +20,11 @@ pub(crate) trait BuildFiles: Send + Sync + Debug {
     /// identity have the same files, whatever their times.
     async fn identity(&self, _context: Option<&str>) -> Option<Fingerprint> {
         None
+    }
+
+    /// What of the build's own directory is none of the build's, as far as that is known.
+    async fn ignored(&self) -> Result<Option<Ignore>, BuildError> {
+        Ok(None)
     }
 
     /// What may be meant by a path that a directory does not have, if the client has more than was

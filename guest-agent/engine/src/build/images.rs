@@ -61,18 +61,36 @@ impl BaseImages {
     }
 }
 
-/// Finds an image here, or pulls it.
+/// What is read of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// All of it: it is pulled if it is not here.
+    Whole,
+    /// What it says of itself.
+    Configuration,
+}
+
+/// Finds an image, here or at its registry.
 pub(super) async fn find(
     engine: &Engine,
     request: &BuildRequest,
     wanted: &Wanted,
     progress: &Arc<dyn Progress>,
+    extent: Extent,
 ) -> Result<BaseImage, BuildError> {
     let here = match engine.images().resolve_for(&wanted.name, &wanted.platform) {
         Ok(image) if fits(&image, &wanted.platform) => Some(image),
         // Nothing is there, or it is for another platform.
         _ => None,
     };
+    if extent == Extent::Configuration {
+        let config = match here {
+            Some(image) => image.raw_config,
+            None => configuration(engine, request, wanted).await?,
+        };
+        let stage = Stage::on_image(wanted.platform.clone(), &config, Vec::new())?;
+        return Ok(BaseImage { stage, digest: None });
+    }
     let is_id = here.as_ref().is_some_and(|image| is_id(image, &wanted.name));
     let image = match here {
         Some(image) if !request.options.pull || is_id => image,
@@ -89,10 +107,7 @@ async fn pull(
     wanted: &Wanted,
     progress: &Arc<dyn Progress>,
 ) -> Result<Image, BuildError> {
-    let reference: ImageReference = wanted.name.parse().map_err(|error| {
-        let reason = naru_error::chain(&error);
-        BuildError::Invalid(format!("failed to parse stage name {:?}: {reason}", wanted.name))
-    })?;
+    let reference = reference(wanted)?;
     let credentials = request.secrets.credentials(reference.domain()).await?;
     let tell = |event: PullEvent| progress.pulling(&wanted.name, &event);
     let platform = Some(&wanted.platform);
@@ -100,6 +115,24 @@ async fn pull(
     let name = reference.familiar();
     engine.image_event("pull", &name, &name);
     Ok(pulled.image)
+}
+
+async fn configuration(
+    engine: &Engine,
+    request: &BuildRequest,
+    wanted: &Wanted,
+) -> Result<Vec<u8>, BuildError> {
+    let reference = reference(wanted)?;
+    let credentials = request.secrets.credentials(reference.domain()).await?;
+    let images = engine.images();
+    Ok(images.configuration(&reference, &wanted.platform, credentials.as_ref()).await?)
+}
+
+fn reference(wanted: &Wanted) -> Result<ImageReference, BuildError> {
+    wanted.name.parse().map_err(|error| {
+        let reason = naru_error::chain(&error);
+        BuildError::Invalid(format!("failed to parse stage name {:?}: {reason}", wanted.name))
+    })
 }
 
 /// Its layers, which stay from here on.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::cache::CachedStep;
-use super::images::{self, Wanted};
+use super::images::{self, Extent, Wanted};
 use super::progress::{Progress, Warning};
 use super::request::BuildRequest;
 use super::stage::Stage;
@@ -51,12 +51,12 @@ impl Imported {
         let mut imported = Self::default();
         for name in &request.options.cache_from {
             let wanted = Wanted { name: name.clone(), platform: platform.clone() };
-            match images::find(engine, request, &wanted, progress).await {
+            match images::find(engine, request, &wanted, progress, Extent::Whole).await {
                 Ok(image) => imported.read(&image.stage),
                 Err(error) => {
                     let reason = naru_error::chain(&error);
                     let message = format!("no cache is taken from {name}: {reason}");
-                    progress.warning(Warning { message, lines: None });
+                    progress.warning(Warning { message, rule: None, lines: None });
                 }
             }
         }

@@ -19,6 +19,7 @@
 mod building;
 mod builds;
 mod cache;
+mod check;
 mod context;
 mod copy;
 mod copy_step;
@@ -30,6 +31,7 @@ mod inline;
 mod mounted;
 mod origin;
 mod plan;
+mod prepared;
 mod progress;
 mod request;
 mod result;
@@ -44,6 +46,7 @@ mod workspace;
 
 pub(crate) use builds::Builds;
 pub(crate) use cache::{Kept, PruneBounds, PruneWanted, Pruned, UsageKind, UsageRecord};
+pub(crate) use check::Checked;
 pub(crate) use context::{Context, ContextError, Received as ReceivedContext, Spooled};
 pub use error::{BuildError, FailedInstruction};
 pub(crate) use files::{BuildFiles, Directory, WantedFiles};

@@ -1,27 +1,24 @@
-//! What is to be done is found out: the file is read, images are found, and their triggers put
-//! into it, until all that the target needs is known.
+//! The steps of a build, once all is known that is to be done.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use futures::future::try_join_all;
 use jiff::Timestamp;
-use naru_dockerfile::{Command, Dockerfile, DockerfileError, Graph, Inputs, Origin, PlatformNames};
-use naru_image_store::Platform;
+use naru_dockerfile::{Command, Dockerfile, Graph, Origin};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use super::building::Building;
+use super::check;
 use super::error::BuildError;
-use super::images::{self, BaseImages, Wanted};
+use super::images::Extent;
 use super::inline::Imported;
+use super::prepared::{Looking, Prepared, base};
 use super::progress::{Progress, Step, Warning};
 use super::request::{BuildRequest, NamedContext};
 use super::results::Results;
 use super::stage::Stage;
 use crate::engine::Engine;
-
-const EPOCH: &str = "SOURCE_DATE_EPOCH";
 
 impl Building {
     /// Plans a build. Nothing is built yet, but images may be pulled.
@@ -32,45 +29,28 @@ impl Building {
         cancelled: CancellationToken,
     ) -> Result<Self, BuildError> {
         let began = Timestamp::now();
-        let platform = request.options.platform.clone().unwrap_or_else(Platform::host);
-        let epoch = epoch(&request)?;
-        let inputs = inputs(&request, &platform);
-        let mut file = Dockerfile::parse(&request.dockerfile.text)?;
-        let is_ours = file.directives.require_own_syntax();
-        is_ours.map_err(|problem| DockerfileError { problem, at: None, keyword: None })?;
+        let mut checks = check::of(&request)?;
+        let looking = Looking {
+            engine: &engine,
+            request: &request,
+            progress: &progress,
+            cancelled: &cancelled,
+            extent: Extent::Whole,
+        };
+        let prepared = Prepared::new(looking, checks.as_mut()).await;
+        if let Some(checks) = &checks {
+            check::tell(checks, &progress);
+        }
+        let Prepared { file, globals, inputs, graph, stages, images, platform, epoch } = prepared?;
+        if let Some(failure) = checks.and_then(|checks| checks.failure()) {
+            return Err(failure.into());
+        }
         let unused = file.unused_arguments(&inputs);
         if !unused.is_empty() {
             let message =
                 format!("One or more build-args [{}] were not consumed", unused.join(" "));
-            progress.warning(Warning { message, lines: None });
+            progress.warning(Warning { message, rule: None, lines: None });
         }
-        let globals = file.globals(&inputs)?;
-        let mut images = BaseImages::default();
-        let mut looked_at = HashSet::new();
-        let (graph, stages) = loop {
-            let graph = file.graph(&globals, &inputs)?;
-            let stages = graph.needed(graph.target(request.options.target.as_deref())?)?;
-            let wanted = wanted(&graph, &stages, &request, &platform)?;
-            let missing: Vec<_> = wanted.iter().filter(|image| !images.has(image)).collect();
-            let found =
-                missing.iter().map(|image| images::find(&engine, &request, image, &progress));
-            let found = cancelled.run_until_cancelled(try_join_all(found)).await;
-            for (wanted, image) in missing.into_iter().zip(found.ok_or(BuildError::Cancelled)??) {
-                images.add(wanted, image);
-            }
-            let mut is_changed = false;
-            for number in &stages {
-                if !looked_at.insert(*number) || graph.nodes[*number].is_replaced {
-                    continue;
-                }
-                let triggers = triggers(&file, &graph, *number, &images, &request, &platform)?;
-                file.add_triggers(*number, &triggers)?;
-                is_changed |= !triggers.is_empty();
-            }
-            if !is_changed {
-                break (graph, stages);
-            }
-        };
         let imported = Imported::of(&engine, &request, &platform, &progress);
         let imported = cancelled.run_until_cancelled(imported).await;
         let imported = imported.ok_or(BuildError::Cancelled)?;
@@ -106,117 +86,18 @@ impl Building {
     /// What a stage begins with.
     pub(super) async fn base(&self, number: usize) -> Result<Stage, BuildError> {
         let node = &self.graph.nodes[number];
-        let platform = asked_platform(node.platform.as_deref(), &self.platform)?;
-        match &node.base {
-            Origin::Scratch => Ok(Stage::scratch(platform)),
-            Origin::Stage(other) => Ok(self.stage(*other).await?.child()),
-            Origin::Image(name) => Ok(self.images.stage(name, &platform)?.child()),
-            Origin::Context(name) => match self.request.options.contexts.get(name) {
-                Some(NamedContext::Image(image)) => {
-                    Ok(self.images.stage(image, &platform)?.child())
-                }
-                Some(NamedContext::Built(built)) => {
-                    let (platform, layers) = (built.platform.clone(), built.layers.clone());
-                    Ok(Stage::on_image(platform, &built.config, layers)?.child())
-                }
-                _ => Err(BuildError::Unsupported(format!(
-                    "context {name} is a directory, and no stage can be made on that: only files \
-                     can be copied from it"
-                ))),
-            },
+        if let Origin::Stage(other) = &node.base {
+            return Ok(self.stage(*other).await?.child());
         }
+        let base = base(node, &self.images, &self.request, &self.platform)?;
+        base.map(|base| base.child()).ok_or_else(|| {
+            let Origin::Context(name) = &node.base else { return BuildError::Cancelled };
+            BuildError::Unsupported(format!(
+                "context {name} is a directory, and no stage can be made on that: only files can \
+                 be copied from it"
+            ))
+        })
     }
-}
-
-/// The time that the result is to be of. Clients say it by an argument, too.
-fn epoch(request: &BuildRequest) -> Result<Option<Timestamp>, BuildError> {
-    let options = &request.options;
-    let said = options.arguments.get(EPOCH).filter(|text| !text.is_empty());
-    let (None, Some(text)) = (options.source_date_epoch, said) else {
-        return Ok(options.source_date_epoch);
-    };
-    let second = text.parse().ok().and_then(|second| Timestamp::from_second(second).ok());
-    second.map(Some).ok_or_else(|| BuildError::Invalid(format!("invalid {EPOCH}: {text}")))
-}
-
-fn inputs(request: &BuildRequest, platform: &Platform) -> Inputs {
-    let names = |platform: &Platform| PlatformNames {
-        os: platform.os.clone(),
-        os_version: String::new(),
-        architecture: platform.architecture.clone(),
-        variant: platform.variant.clone().unwrap_or_default(),
-    };
-    let contexts: BTreeSet<String> = request.options.contexts.keys().cloned().collect();
-    Inputs {
-        arguments: request.options.arguments.clone(),
-        build_platform: names(&Platform::host()),
-        target_platform: names(platform),
-        target: request.options.target.clone().filter(|target| !target.is_empty()),
-        contexts,
-    }
-}
-
-fn asked_platform(asked: Option<&str>, default: &Platform) -> Result<Platform, BuildError> {
-    let Some(asked) = asked else { return Ok(default.clone()) };
-    asked.parse().map_err(|error| {
-        let reason = naru_error::chain(&error);
-        BuildError::Invalid(format!("failed to parse platform {asked}: {reason}"))
-    })
-}
-
-/// The images that stages need, each with its platform.
-fn wanted(
-    graph: &Graph,
-    stages: &[usize],
-    request: &BuildRequest,
-    default: &Platform,
-) -> Result<HashSet<Wanted>, BuildError> {
-    let image = |origin: &Origin, platform: &Platform| {
-        let name = match origin {
-            Origin::Image(name) => name,
-            Origin::Context(name) => match request.options.contexts.get(name) {
-                Some(NamedContext::Image(image)) => image,
-                _ => return None,
-            },
-            Origin::Scratch | Origin::Stage(_) => return None,
-        };
-        Some(Wanted { name: name.clone(), platform: platform.clone() })
-    };
-    let mut wanted = HashSet::new();
-    for stage in stages {
-        let node = &graph.nodes[*stage];
-        let platform = asked_platform(node.platform.as_deref(), default)?;
-        wanted.extend(image(&node.base, &platform));
-        wanted.extend(node.uses.iter().filter_map(|used| image(&used.origin, default)));
-    }
-    Ok(wanted)
-}
-
-/// What a stage's base says is to be done by who is made on it.
-fn triggers(
-    file: &Dockerfile,
-    graph: &Graph,
-    number: usize,
-    images: &BaseImages,
-    request: &BuildRequest,
-    default: &Platform,
-) -> Result<Vec<String>, BuildError> {
-    let node = &graph.nodes[number];
-    let platform = asked_platform(node.platform.as_deref(), default)?;
-    let of = |stage: &Stage| stage.config.on_build.clone().unwrap_or_default();
-    Ok(match &node.base {
-        Origin::Scratch => Vec::new(),
-        Origin::Stage(other) => file.stages[*other].triggers(),
-        Origin::Image(name) => of(&images.stage(name, &platform)?),
-        Origin::Context(name) => match request.options.contexts.get(name) {
-            Some(NamedContext::Image(image)) => of(&images.stage(image, &platform)?),
-            Some(NamedContext::Built(built)) => {
-                let layers = built.layers.clone();
-                of(&Stage::on_image(built.platform.clone(), &built.config, layers)?)
-            }
-            _ => Vec::new(),
-        },
-    })
 }
 
 /// All steps, numbered through.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use naru_dockerfile::Rule;
 use naru_image_store::{Digest, PullEvent};
 
 /// Takes what a build tells. Who cannot keep up has to drop, to store, or to let a program wait.
@@ -67,6 +68,8 @@ pub(crate) enum Stream {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Warning {
     pub(crate) message: String,
+    /// The check that says so, if it is one.
+    pub(crate) rule: Option<&'static Rule>,
     /// The lines that it is about.
     pub(crate) lines: Option<(u32, u32)>,
 }

@@ -50,6 +50,7 @@ pub(crate) trait BuildSecrets: Send + Sync + Debug {
 
 /// How it is to be built.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a client's wish of its own")]
 pub(crate) struct BuildOptions {
     /// The stage; the last one if none is named.
     pub(crate) target: Option<String>,
@@ -72,6 +73,8 @@ pub(crate) struct BuildOptions {
     pub(crate) cache_from: Vec<String>,
     /// What all times of the result are set to.
     pub(crate) source_date_epoch: Option<Timestamp>,
+    /// Whether what is no error and yet not as it should be is looked for in the Dockerfile.
+    pub(crate) checks: bool,
     /// Whether `RUN --security=insecure` is let.
     pub(crate) insecure: bool,
     /// Whether `RUN --network=host` is let.

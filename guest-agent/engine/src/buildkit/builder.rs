@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 
 use super::solution::{Read, Solution};
 use super::uploads::Uploads;
-use super::{export, questions, usage};
+use super::{checks, export, questions, usage};
 use crate::emulators::Emulators;
 use crate::engine::Engine;
 
@@ -106,6 +106,11 @@ impl Builder for EngineBuilder {
         let read = Read::new(&self.0, context, target);
         let read = Self::unless_cancelled(context, read).await?;
         match &read.asked.question {
+            Some(question) if question == checks::QUESTION => {
+                let solution = read.solution(context);
+                let (dockerfile, checked) = solution.check(&self.0.engine, context).await?;
+                Ok(Solved { solution: None, metadata: checks::answer(dockerfile, &checked) })
+            }
             Some(question) => {
                 let metadata = questions::answer(question, &read)?;
                 Ok(Solved { solution: None, metadata })

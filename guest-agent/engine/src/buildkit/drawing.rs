@@ -11,6 +11,7 @@ use naru_buildkit::wire::control::{Vertex, VertexStatus, VertexWarning};
 use naru_buildkit::wire::google::Timestamp;
 use naru_buildkit::wire::ops::{Position, Range, SourceInfo};
 use naru_buildkit::{BuildContext, Progress};
+use naru_dockerfile::Rule;
 use naru_image_store::{Digest, LayerState, PullEvent};
 
 use super::failure;
@@ -181,12 +182,17 @@ impl crate::build::Progress for Drawing {
         };
         let at = |line: u32| Position { line: i32::try_from(line).unwrap_or(0), character: 0 };
         let range = |(first, last)| Range { start: Some(at(first)), end: Some(at(last)) };
+        // Clients draw what is about a step that they know of.
+        let definition = digest(&self.reference, &definition_step(&self.dockerfile.name));
+        let rule = warning.rule;
         self.progress.warning(VertexWarning {
+            vertex: rule.map(|_| definition).unwrap_or_default(),
             level: 1,
+            detail: rule.iter().map(|rule| rule.description.as_bytes().to_vec()).collect(),
+            url: rule.map(Rule::url).unwrap_or_default(),
             short: warning.message.into_bytes(),
             info: warning.lines.is_some().then_some(source),
             ranges: warning.lines.into_iter().map(range).collect(),
-            ..VertexWarning::default()
         });
     }
 
@@ -205,6 +211,11 @@ impl crate::build::Progress for Drawing {
             true
         });
     }
+}
+
+/// The name of the step that reads the Dockerfile.
+pub(super) fn definition_step(filename: &str) -> String {
+    format!("[internal] load build definition from {filename}")
 }
 
 /// Tells a step from all others that a client may know of.

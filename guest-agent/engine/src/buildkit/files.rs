@@ -10,11 +10,11 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use async_trait::async_trait;
 use naru_buildkit::{BuildContext, ContextRequest};
 use naru_dockerfile::{Ignore, ignore_files, ignore_patterns};
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 
 use super::builder;
 use super::client::Client;
-use super::drawing::OwnStep;
+use super::drawing::{OwnStep, definition_step};
 use crate::build::{
     BuildError, BuildFiles, Context, ContextError, Directory, DockerfileText, ReceivedContext,
     WantedFiles,
@@ -32,6 +32,8 @@ pub(super) struct SessionFiles {
     ignored: Option<String>,
     /// Instead of a directory of the client's.
     upload: Option<Arc<Context>>,
+    /// What of the build's own directory is none of the build's, once that is asked for.
+    own_excluded: OnceCell<Vec<String>>,
     /// What was fetched, for as long as somebody has it: builds for several platforms share it.
     fetched: Mutex<Vec<(WantedFiles, Shared)>>,
 }
@@ -77,10 +79,10 @@ impl SessionFiles {
             others: BTreeMap::new(),
             ignored: None,
             upload: None,
+            own_excluded: OnceCell::new(),
             fetched: Mutex::default(),
         };
-        let title = format!("[internal] load build definition from {}", places.filename);
-        let step = OwnStep::begin(context, &title);
+        let step = OwnStep::begin(context, &definition_step(places.filename));
         let read = files.dockerfile(places, &step).await;
         let dockerfile = step.end(read)?;
         Ok(Begin { dockerfile, files })
@@ -163,16 +165,24 @@ impl SessionFiles {
         Ok(ignore_patterns(&text))
     }
 
+    async fn own_excluded(&self) -> Result<&Vec<String>, BuildError> {
+        let excluded = || self.excluded(&self.name, self.ignored.as_deref());
+        self.own_excluded.get_or_try_init(excluded).await
+    }
+
     async fn directory(
         &self,
         name: &str,
         wanted: WantedFiles,
         step: &OwnStep,
     ) -> Result<Arc<Directory>, BuildError> {
-        let own = if wanted.context.is_none() { self.ignored.as_deref() } else { None };
+        let exclude = match wanted.context {
+            None => self.own_excluded().await?.clone(),
+            Some(_) => self.excluded(name, None).await?,
+        };
         let request = ContextRequest {
             name: name.to_owned(),
-            exclude: self.excluded(name, own).await?,
+            exclude,
             follow: wanted.paths,
             ..ContextRequest::default()
         };
@@ -193,6 +203,15 @@ impl BuildFiles for SessionFiles {
         let directory = self.fetch_anew(wanted).await?;
         *known = Arc::downgrade(&directory);
         Ok(directory)
+    }
+
+    async fn ignored(&self) -> Result<Option<Ignore>, BuildError> {
+        // An archive has what it has.
+        if self.upload.is_some() {
+            return Ok(None);
+        }
+        let patterns = self.own_excluded().await?;
+        Ok(Some(Ignore::new(patterns).map_err(ContextError::Ignore)?))
     }
 
     async fn nearest(&self, context: Option<&str>, path: &str) -> Option<String> {

@@ -11,6 +11,7 @@
 
 mod attributes;
 mod builder;
+mod checks;
 mod client;
 mod drawing;
 mod export;

@@ -9,19 +9,20 @@ use naru_dockerfile::{Command, Dockerfile, Expander, Inputs, Mount, MountKind, S
 use naru_error::ErrorKind;
 use serde_json::{Value, json};
 
-use super::failure;
 use super::solution::Read;
+use super::{checks, failure};
 use crate::build::DockerfileText;
 
 /// Those that are answered, and what they are for.
-const QUESTIONS: [(&str, &str); 3] = [
+const QUESTIONS: [(&str, &str); 4] = [
+    (checks::QUESTION, "Lint a Dockerfile"),
     ("frontend.outline", "List all parameters current build target supports"),
     ("frontend.targets", "List all targets current build supports"),
     ("frontend.subrequests.describe", "List available subrequest types"),
 ];
-const VERSION: &str = "1.0.0";
+pub(super) const VERSION: &str = "1.0.0";
 
-type Answer = BTreeMap<String, Vec<u8>>;
+pub(super) type Answer = BTreeMap<String, Vec<u8>>;
 
 /// The answer, as JSON and as text.
 pub(super) fn answer(question: &str, read: &Read) -> Result<Answer, BuildError> {
@@ -47,9 +48,13 @@ fn describe() -> (Value, String) {
     let mut rows = vec![["NAME", "VERSION", "DESCRIPTION"].map(str::to_owned)];
     let described = QUESTIONS.map(|(name, description)| {
         rows.push([name, VERSION, description].map(str::to_owned));
+        let mut metadata = vec![json!({ "name": "result.json" }), json!({ "name": "result.txt" })];
+        if name == checks::QUESTION {
+            metadata.push(json!({ "name": "result.statuscode" }));
+        }
         json!({
             "name": name, "version": VERSION, "type": "rpc", "description": description,
-            "metadata": [{ "name": "result.json" }, { "name": "result.txt" }],
+            "metadata": metadata,
         })
     });
     (json!(described), table(&rows))

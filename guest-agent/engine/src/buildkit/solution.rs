@@ -15,7 +15,7 @@ use super::failure;
 use super::files::{Begin, Places, SessionFiles};
 use super::provenance::Provenance;
 use super::secrets::SessionSecrets;
-use crate::build::{BuildRequest, Built, DockerfileText, NamedContext};
+use crate::build::{BuildRequest, Built, Checked, DockerfileText, NamedContext, Progress};
 use crate::engine::Engine;
 
 /// Has an image say what its layers are good for.
@@ -103,11 +103,13 @@ impl Read {
         let (files, is_one) = (Arc::new(files), platforms.len() == 1);
         let names_stages = file.stages.len() > 1 || file.stages[0].from.name.is_some();
         let secrets = Arc::new(SessionSecrets::new(context.clone()));
-        let parts = platforms.into_iter().map(|platform| {
+        let parts = platforms.into_iter().enumerate().map(|(number, platform)| {
             let name = (!is_one).then(|| platform.to_string());
             let drawing = Drawing::new(context, dockerfile.clone(), name, names_stages);
             let mut options = options.clone();
             options.platform = Some(platform.clone());
+            // What is found is found for all.
+            options.checks = number == 0;
             Part {
                 platform,
                 request: BuildRequest {
@@ -127,6 +129,25 @@ impl Read {
 impl Solution {
     pub(super) fn provenance(&self) -> Option<&Provenance> {
         self.provenance.as_ref()
+    }
+
+    /// What is not as it should be in the Dockerfile.
+    pub(super) async fn check(
+        &self,
+        engine: &Engine,
+        context: &BuildContext,
+    ) -> Result<(&DockerfileText, Checked), BuildError> {
+        let part = &self.parts[0];
+        let mut request = part.request.clone();
+        // Nothing is built: what is taken from others is not known.
+        let unknown = self.inputs.keys().map(|name| (name.clone(), NamedContext::Files));
+        request.options.contexts.extend(unknown);
+        let progress: Arc<dyn Progress> = Arc::clone(&part.drawing) as _;
+        let checked = engine.check(&request, &progress, context.cancelled()).await;
+        let dockerfile = &part.request.dockerfile;
+        checked
+            .map(|checked| (dockerfile, checked))
+            .map_err(|error| failure::told(&error, dockerfile))
     }
 
     /// What comes of it for each platform, perhaps to be a cache for others. Whoever asks first

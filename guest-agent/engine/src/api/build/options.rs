@@ -144,6 +144,8 @@ impl Asked {
             pull: parameters.flag("pull"),
             cache_from: parameters.json("cachefrom")?,
             source_date_epoch: None,
+            // The classic builder, for whose clients this is, makes none.
+            checks: false,
             insecure: false,
         };
         let dockerfile = parameters.some("dockerfile").unwrap_or_else(|| DOCKERFILE.to_owned());
