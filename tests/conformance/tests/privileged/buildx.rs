@@ -2,6 +2,7 @@
 
 mod bake;
 mod caches;
+mod checks;
 mod contexts;
 mod failures;
 mod leave;
