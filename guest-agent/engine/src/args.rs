@@ -33,6 +33,9 @@ pub struct EngineArgs {
     /// A file of certificates (PEM) that are trusted besides the system's.
     #[arg(long = "registry-ca")]
     pub registry_cas: Vec<PathBuf>,
+    /// What the build cache may take, in MiB; BuildKit's part of the disk unless given.
+    #[arg(long)]
+    pub build_cache_mib: Option<u64>,
     /// A file (JSON) of settings for registries: mirrors, certificates, proxies.
     #[arg(long)]
     pub registries: Option<PathBuf>,

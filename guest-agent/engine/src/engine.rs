@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use crate::args::{EngineArgs, Mode};
-use crate::build::Builds;
+use crate::build::{Builds, Policies};
 use crate::container::{
     AgentProgram, Asker, Container, Containers, Database, Execs, Record, ShimAddress,
 };
@@ -114,7 +114,8 @@ impl Engine {
         if let Some(file) = args.registries.as_ref().or_else(|| kept.is_file().then_some(&kept)) {
             images.reconfigure(registries::with_file(&registries, file)?)?;
         }
-        let builds = Builds::open(&paths, &images)?;
+        let limit = args.build_cache_mib.map(|mib| mib.saturating_mul(1 << 20));
+        let builds = Builds::open(&paths, &images, Policies::new(limit))?;
         let database = Database::open(&paths.root.join("engine.db"))?;
         let records = database.containers().await?;
         let volumes = find_volumes(&paths, &database).await?;

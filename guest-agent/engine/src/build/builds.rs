@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 use naru_image_store::{Digest, ImageReference, MadeImage, Platform};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::building::Building;
-use super::cache::{BuildCache, Contexts, PruneWanted, Pruned, UsageRecord};
+use super::cache::{BuildCache, Contexts, Policies, Policy, PruneWanted, Pruned, UsageRecord};
 use super::context;
 use super::error::BuildError;
 use super::progress::Progress;
@@ -20,6 +21,10 @@ use crate::error::Result;
 /// Fewer steps at once make no use of a disk or a network that waits.
 const STEPS_MIN: usize = 8;
 
+/// So long after a build the cache is looked at, so that builds one after the other are not in
+/// the way of each other.
+const CLEAN_DELAY: Duration = Duration::from_secs(5);
+
 /// What builds share.
 #[derive(Debug)]
 pub(crate) struct Builds {
@@ -30,9 +35,13 @@ pub(crate) struct Builds {
 
 impl Builds {
     /// Opens the cache.
-    pub(crate) fn open(paths: &Paths, images: &naru_image_store::ImageStore) -> Result<Self> {
+    pub(crate) fn open(
+        paths: &Paths,
+        images: &naru_image_store::ImageStore,
+        policies: Policies,
+    ) -> Result<Self> {
         let directory = paths.builds();
-        let cache = Arc::new(BuildCache::open(&directory, images)?);
+        let cache = Arc::new(BuildCache::open(&directory, images, policies)?);
         let steps = available_parallelism().map_or(STEPS_MIN, |count| count.get().max(STEPS_MIN));
         Ok(Self { cache, permits: Semaphore::new(steps) })
     }
@@ -63,7 +72,7 @@ impl Engine {
     ) -> Result<Built, BuildError> {
         let cancelled = cancelled.child_token();
         let _given_up = cancelled.clone().drop_guard();
-        let (engine, closing) = (self.clone(), self.closing().clone());
+        let (engine, closing, this) = (self.clone(), self.closing().clone(), self.clone());
         // To its end even when the caller goes away: it cleans up after itself.
         let built = self.run_to_end(async move {
             let work = async {
@@ -79,6 +88,8 @@ impl Engine {
                     work.await
                 }
             };
+            // Also what a build that failed has done is kept.
+            this.clean_builds_soon();
             Ok(built?)
         });
         Ok(built.await?)
@@ -125,6 +136,44 @@ impl Engine {
         let attributes = [("reclaimed".to_owned(), pruned.reclaimed.to_string())];
         self.events().publish("builder", "prune", "", attributes.into());
         Ok(pruned)
+    }
+
+    /// The policies by which something of the build cache goes by itself.
+    pub(crate) async fn build_policies(&self) -> Result<[Policy; 4]> {
+        let engine = self.clone();
+        self.run_blocking(move || engine.builds().cache().policies()).await
+    }
+
+    /// Builds may have left more than they may: it goes soon, once for all that end until then.
+    fn clean_builds_soon(&self) {
+        if !self.builds().cache().policies_of().begin() {
+            return;
+        }
+        let engine = self.clone();
+        self.tasks().spawn(async move {
+            let is_closing = tokio::select! {
+                () = tokio::time::sleep(CLEAN_DELAY) => false,
+                () = engine.closing().cancelled() => true,
+            };
+            // Before it begins: what a build leaves meanwhile may come too late for it.
+            engine.builds().cache().policies_of().looked();
+            if !is_closing && let Err(error) = engine.clean_builds().await {
+                let error = naru_error::chain(&error);
+                tracing::warn!(error, "the build cache is not cleaned");
+            }
+        });
+    }
+
+    async fn clean_builds(&self) -> Result<()> {
+        let engine = self.clone();
+        let cleaning = move || engine.builds().cache().clean(engine.images());
+        let Pruned { records, reclaimed } = self.run_blocking(cleaning).await?;
+        if !records.is_empty() {
+            self.images().collect().await?;
+            self.trim_soon();
+            tracing::info!(records = records.len(), reclaimed, "cleaned the build cache");
+        }
+        Ok(())
     }
 
     /// Removes what builds of an engine that was killed have left.

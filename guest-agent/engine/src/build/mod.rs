@@ -45,7 +45,9 @@ mod wanted;
 mod workspace;
 
 pub(crate) use builds::Builds;
-pub(crate) use cache::{Kept, PruneBounds, PruneWanted, Pruned, UsageKind, UsageRecord};
+pub(crate) use cache::{
+    Kept, Policies, Policy, PruneBounds, PruneWanted, Pruned, UsageKind, UsageRecord,
+};
 pub(crate) use check::Checked;
 pub(crate) use context::{Context, ContextError, Received as ReceivedContext, Spooled};
 pub use error::{BuildError, FailedInstruction};

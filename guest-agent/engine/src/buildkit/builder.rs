@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 
 use super::solution::{Read, Solution};
 use super::uploads::Uploads;
-use super::{checks, export, questions, usage};
+use super::{checks, export, failure, questions, usage};
 use crate::emulators::Emulators;
 use crate::engine::Engine;
 
@@ -89,12 +89,13 @@ impl Builder for EngineBuilder {
         if let Some(gateway) = self.host_gateway() {
             labels.insert(HOST_GATEWAY_LABEL.to_owned(), gateway.to_string());
         }
+        let policies = self.0.engine.build_policies().await.map_err(failure::of_engine)?;
         Ok(vec![WorkerRecord {
+            gc_policy: policies.iter().map(usage::policy).collect(),
             id: "naru".to_owned(),
             labels,
             platforms: Emulators::read().platforms().into_iter().map(wire).collect(),
             buildkit_version: Some(self.version()),
-            ..WorkerRecord::default()
         }])
     }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use naru_buildkit::BuildError;
 use naru_buildkit::wire::control::{DiskUsageRequest, PruneRequest, UsageRecord};
 use naru_buildkit::wire::google::Timestamp;
+use naru_buildkit::wire::worker::GcPolicy;
 use naru_error::ErrorKind;
 use tokio::sync::mpsc;
 
@@ -53,6 +54,20 @@ pub(super) async fn prune(
         drop(removed.send(wire(record)).await);
     }
     Ok(())
+}
+
+/// A policy by which something goes by itself, as clients are told of it.
+pub(super) fn policy(policy: &build::Policy) -> GcPolicy {
+    let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+    let build::Policy { kinds, unused_for, all, bounds } = policy;
+    GcPolicy {
+        all: *all,
+        keep_duration: i64::try_from(unused_for.as_nanos()).unwrap_or(i64::MAX),
+        filters: kinds.iter().map(|kind| format!("type=={}", kind.as_str())).collect(),
+        reserved_space: bytes(bounds.reserved),
+        max_used_space: bytes(bounds.max_used),
+        min_free_space: bytes(bounds.min_free),
+    }
 }
 
 /// The moment that lies so many nanoseconds back.

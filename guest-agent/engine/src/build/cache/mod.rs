@@ -15,6 +15,7 @@
 
 mod contexts;
 mod mounts;
+mod policy;
 mod prune;
 mod steps;
 #[cfg(test)]
@@ -32,6 +33,7 @@ use crate::error::{EngineError, Result};
 
 pub(crate) use contexts::{Contexts, Kept};
 pub(crate) use mounts::{CacheMount, MountClaim};
+pub(crate) use policy::{Policies, Policy};
 pub(crate) use prune::{PruneBounds, PruneWanted, Pruned, UsageKind, UsageRecord};
 pub(crate) use steps::CachedStep;
 
@@ -75,11 +77,12 @@ pub(crate) struct BuildCache {
     doing: Mutex<HashMap<Fingerprint, Weak<tokio::sync::Mutex<()>>>>,
     mounts: mounts::InUse,
     contexts: Contexts,
+    policies: Policies,
 }
 
 impl BuildCache {
     /// Opens the cache in `directory`, which is made if it is missing, and holds its layers.
-    pub(crate) fn open(directory: &Path, images: &ImageStore) -> Result<Self> {
+    pub(crate) fn open(directory: &Path, images: &ImageStore, policies: Policies) -> Result<Self> {
         let caches = directory.join("caches");
         std::fs::create_dir_all(&caches).map_err(EngineError::io("creating", caches))?;
         let connection = Connection::open(directory.join("cache.db"))?;
@@ -98,6 +101,7 @@ impl BuildCache {
             doing: Mutex::default(),
             mounts: mounts::InUse::default(),
             contexts: Contexts::new(&directory.join("kept")),
+            policies,
         };
         cache.hold_layers(images)?;
         cache.sweep_mounts()?;

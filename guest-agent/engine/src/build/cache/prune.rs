@@ -108,6 +108,31 @@ pub(crate) struct Pruned {
     pub(crate) reclaimed: u64,
 }
 
+/// What goes of the cache, the oldest first, and what stays, the newest first.
+#[derive(Debug, Default)]
+pub(super) struct Chosen {
+    pub(super) go: Vec<UsageRecord>,
+    pub(super) stay: Vec<UsageRecord>,
+}
+
+/// Chooses of `records`, what was used last first, what goes where `free` bytes are free.
+pub(super) fn chosen(records: Vec<UsageRecord>, wanted: &PruneWanted, free: u64) -> Chosen {
+    let mut used = records.iter().map(UsageRecord::own_size).fold(0, u64::saturating_add);
+    let most = wanted.bounds.kept(used, free);
+    let mut chosen = Chosen::default();
+    for record in records.into_iter().rev() {
+        let is_wanted = !record.in_use && (wanted.all || !record.shared) && (wanted.fits)(&record);
+        if is_wanted && (most == 0 || used > most) {
+            used = used.saturating_sub(record.own_size());
+            chosen.go.push(record);
+        } else {
+            chosen.stay.push(record);
+        }
+    }
+    chosen.stay.reverse();
+    chosen
+}
+
 impl BuildCache {
     /// All that is in the cache, what was used last first. Blocks.
     pub(crate) fn usage(&self, images: &ImageStore) -> Result<Vec<UsageRecord>> {
@@ -126,22 +151,11 @@ impl BuildCache {
     /// Removes what is wanted gone. Layers go with the next collection. Blocks.
     pub(crate) fn prune(&self, wanted: &PruneWanted, images: &ImageStore) -> Result<Pruned> {
         let mut pruned = Pruned::default();
-        let mut kept = 0_u64;
         let mut gone: HashSet<Digest> = HashSet::new();
-        let records = self.usage(images)?;
-        let used = records.iter().map(UsageRecord::own_size).fold(0, u64::saturating_add);
         let disk = statvfs(self.directory.as_path()).map_err(io::Error::from);
         let disk = disk.map_err(EngineError::io("looking at", &self.directory))?;
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-        let most = wanted.bounds.kept(used, free);
-        for record in records {
-            let is_wanted =
-                !record.in_use && (wanted.all || !record.shared) && (wanted.fits)(&record);
-            let fits_in = kept.saturating_add(record.own_size()) <= most;
-            if !is_wanted || (most > 0 && fits_in) {
-                kept = kept.saturating_add(record.own_size());
-                continue;
-            }
+        for record in chosen(self.usage(images)?, wanted, free).go {
             match &record.place {
                 Place::Step(key, diff_id) => {
                     self.connection()

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::time::timeout;
 
 use super::{
-    BuildCache, CacheMount, CachedStep, MountClaim, PruneBounds, PruneWanted, UsageRecord,
+    BuildCache, CacheMount, CachedStep, MountClaim, Policies, PruneBounds, PruneWanted, UsageRecord,
 };
 
 async fn images(directory: &TempDir) -> ImageStore {
@@ -20,7 +20,9 @@ async fn images(directory: &TempDir) -> ImageStore {
 }
 
 fn cache(directory: &TempDir, images: &ImageStore) -> Arc<BuildCache> {
-    Arc::new(BuildCache::open(&directory.path().join("builds"), images).unwrap())
+    Arc::new(
+        BuildCache::open(&directory.path().join("builds"), images, Policies::new(None)).unwrap(),
+    )
 }
 
 fn key(text: &str) -> Fingerprint {
