@@ -33,6 +33,8 @@ pub struct NativeEngine {
     host: DockerHost,
     agent: PathBuf,
     bridge: String,
+    /// What it is told besides where it lives.
+    arguments: Vec<String>,
     child: Option<Child>,
     log: Arc<Mutex<String>>,
 }
@@ -42,6 +44,11 @@ impl NativeEngine {
     ///
     /// The agent is `NARU_AGENT`, or the one that cargo built beside this test.
     pub fn start() -> anyhow::Result<Self> {
+        Self::start_with(&[])
+    }
+
+    /// The same with more arguments, which it also gets when it is started again.
+    pub fn start_with(arguments: &[&str]) -> anyhow::Result<Self> {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let host = DockerHost::new()?;
@@ -51,6 +58,7 @@ impl NativeEngine {
             agent: agent_program()?,
             // An interface's name has at most 15 bytes: two, seven digits of pid, and the rest.
             bridge: format!("nt{}x{number}", id()),
+            arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
             child: None,
             log: Arc::default(),
         };
@@ -72,6 +80,7 @@ impl NativeEngine {
             .args([OsStr::new("--root"), self.root().as_os_str()])
             .args([OsStr::new("--run"), self.run_dir().as_os_str()])
             .args(["--host", &self.host(), "--bridge", &self.bridge])
+            .args(&self.arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use naru_test_framework::{DockerHost, Engine, NativeEngine, Output};
@@ -182,6 +183,34 @@ fn a_prune_takes_what_its_filters_say() -> anyhow::Result<()> {
     let again = build(&engine, &[])?;
     again.success()?;
     assert_eq!(hits(&again), 2);
+    Ok(())
+}
+
+#[test]
+fn what_is_more_than_the_cache_may_take_goes_by_itself() -> anyhow::Result<()> {
+    let engine = NativeEngine::start_with(&["--build-cache-mib=3"])?;
+    engine.load_busybox()?;
+    for name in ["first", "second"] {
+        let dockerfile =
+            format!("FROM busybox\nRUN head -c 2000000 /dev/urandom > /file && echo {name}\n");
+        context(&engine, &[("Dockerfile", &dockerfile)])?;
+        build(&engine, &["-t", "made"])?.success()?;
+        engine.docker(&["rmi", "made"])?.success()?;
+    }
+    // What images have had is looked at after the next build.
+    context(&engine, &[("Dockerfile", "FROM busybox\nLABEL a=b\n")])?;
+    build(&engine, &[])?.success()?;
+    let began = Instant::now();
+    loop {
+        let left = cache(&engine)?;
+        let has = |name: &str| left.iter().any(|one| one.to_string().contains(name));
+        ensure!(has("echo second"), "the newer one stays: {left:?}");
+        if !has("echo first") {
+            break;
+        }
+        ensure!(began.elapsed() < Duration::from_mins(1), "it does not go: {left:?}");
+        std::thread::yield_now();
+    }
     Ok(())
 }
 
