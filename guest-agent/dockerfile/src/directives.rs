@@ -1,6 +1,7 @@
 //! Comments at the very top that say how the rest is to be read.
 
-use crate::error::Problem;
+use crate::error::{DockerfileError, Problem};
+use crate::position::Position;
 
 /// The character that escapes and continues, unless a directive says otherwise.
 pub(crate) const ESCAPE: char = '\\';
@@ -25,15 +26,34 @@ impl Default for Directives {
 }
 
 impl Directives {
-    /// Refuses a file that is written for another frontend than Docker's own.
-    pub fn require_own_syntax(&self) -> Result<(), Problem> {
-        let Some(syntax) = &self.syntax else { return Ok(()) };
+    /// Reads those of a file, whatever language the rest of it is in.
+    pub fn read(text: &str) -> Result<Self, DockerfileError> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let mut reader = DirectiveReader::default();
+        for (number, line) in (1..).zip(text.lines()) {
+            let at = Position { line: number, column: 1 };
+            let is_one = reader.see(line.trim_start());
+            if !is_one.map_err(|problem| DockerfileError::at(at, problem))? {
+                break;
+            }
+        }
+        Ok(reader.found)
+    }
+
+    /// Refuses a file that is written for another frontend than Docker's own. Whoever builds may
+    /// name one (`asked`), whatever the file says.
+    pub fn require_own_syntax(&self, asked: Option<&str>) -> Result<(), DockerfileError> {
+        let asked = asked.map(str::trim).filter(|asked| !asked.is_empty());
+        let Some(syntax) = asked.or(self.syntax.as_deref()) else { return Ok(()) };
         // What follows the image's name is the frontend's command line.
         let image = syntax.split(' ').next().unwrap_or(syntax);
         let name = image.split('@').next().unwrap_or(image);
         let name = name.strip_prefix("docker.io/").unwrap_or(name);
         let name = name.split(':').next().unwrap_or(name);
-        if FRONTENDS.contains(&name) { Ok(()) } else { Err(Problem::Frontend(image.to_owned())) }
+        if FRONTENDS.contains(&name) {
+            return Ok(());
+        }
+        Err(DockerfileError::nowhere(Problem::Frontend(image.to_owned())))
     }
 }
 
@@ -116,6 +136,17 @@ mod tests {
     }
 
     #[test]
+    fn the_rest_may_be_in_any_language() {
+        let found = Directives::read("\u{feff}# syntax=a/b\n#check=skip=all\n{ x\n# escape=`");
+        let found = found.unwrap();
+        assert_eq!((found.syntax.as_deref(), found.escape), (Some("a/b"), '\\'));
+        assert_eq!(found.check.as_deref(), Some("skip=all"));
+        assert_eq!(Directives::read(""), Ok(Directives::default()));
+        let error = Directives::read("# syntax=a\n# escape=x").unwrap_err();
+        assert_eq!(error.at.map(|at| at.line), Some(2));
+    }
+
+    #[test]
     fn only_the_own_syntax_is_read() {
         for (syntax, is_own) in [
             ("docker/dockerfile", true),
@@ -125,7 +156,13 @@ mod tests {
             ("tonistiigi/dockerfile:runmount", false),
         ] {
             let directives = Directives { syntax: Some(syntax.into()), ..Directives::default() };
-            assert_eq!(directives.require_own_syntax().is_ok(), is_own, "{syntax}");
+            assert_eq!(directives.require_own_syntax(None).is_ok(), is_own, "{syntax}");
+            assert_eq!(directives.require_own_syntax(Some(" ")).is_ok(), is_own, "{syntax}");
+            let other = directives.require_own_syntax(Some("other/language:2 x"));
+            let message = "syntax other/language:2 needs a frontend that is not built in: only \
+                           docker/dockerfile is";
+            assert_eq!(other.unwrap_err().to_string(), message);
+            assert_eq!(directives.require_own_syntax(Some("docker/dockerfile:1-labs")), Ok(()));
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures::future::try_join_all;
 use jiff::Timestamp;
 use naru_dockerfile::{
-    Checks, Dockerfile, DockerfileError, Globals, Graph, Inputs, Node, Origin, PlatformNames,
+    Checks, Directives, Dockerfile, Globals, Graph, Inputs, Node, Origin, PlatformNames,
 };
 use naru_image_store::Platform;
 use tokio_util::sync::CancellationToken;
@@ -56,9 +56,10 @@ impl Prepared {
         let platform = request.options.platform.clone().unwrap_or_else(Platform::host);
         let epoch = epoch(request)?;
         let inputs = inputs(request, &platform);
-        let mut file = Dockerfile::parse(&request.dockerfile.text)?;
-        let is_ours = file.directives.require_own_syntax();
-        is_ours.map_err(|problem| DockerfileError { problem, at: None, keyword: None })?;
+        let text = &request.dockerfile.text;
+        // Another language's text says nothing to this one's reader.
+        Directives::read(text)?.require_own_syntax(request.options.syntax())?;
+        let mut file = Dockerfile::parse(text)?;
         if let Some(checks) = checks.as_deref_mut() {
             checks.text();
         }

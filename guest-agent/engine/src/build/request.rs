@@ -81,6 +81,13 @@ pub(crate) struct BuildOptions {
     pub(crate) host_network: bool,
 }
 
+impl BuildOptions {
+    /// The frontend that is to read the Dockerfile, whatever that says.
+    pub(crate) fn syntax(&self) -> Option<&str> {
+        self.arguments.get("BUILDKIT_SYNTAX").map(String::as_str)
+    }
+}
+
 /// What is meant by a name in place of an image or a stage.
 #[derive(Clone, Debug)]
 pub(crate) enum NamedContext {

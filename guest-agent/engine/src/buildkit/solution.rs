@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use naru_buildkit::{BuildContext, BuildError, Target};
-use naru_dockerfile::{Dockerfile, DockerfileError};
+use naru_dockerfile::{Directives, Dockerfile};
 use naru_image_store::Platform;
 use tokio::sync::OnceCell;
 
@@ -66,11 +66,9 @@ impl Read {
         let begin = SessionFiles::begin(shared, context, places).await;
         let Begin { dockerfile, files } =
             begin.map_err(|error| failure::told(&error, &DockerfileText::default()))?;
-        let file = Dockerfile::parse(&dockerfile.text).and_then(|file| {
-            let problem = file.directives.require_own_syntax();
-            problem.map_err(|problem| DockerfileError { problem, at: None, keyword: None })?;
-            Ok(file)
-        });
+        let is_ours = Directives::read(&dockerfile.text)
+            .and_then(|directives| directives.require_own_syntax(asked.options.syntax()));
+        let file = is_ours.and_then(|()| Dockerfile::parse(&dockerfile.text));
         let file = file.map_err(|error| failure::told(&error.into(), &dockerfile))?;
         Ok(Self { asked, file, dockerfile, files })
     }
