@@ -50,6 +50,8 @@ pub struct RunStep<'a> {
     pub security: Security,
     /// The names of the extra hosts.
     pub hosts: &'a [String],
+    /// What the machine is called, if whoever builds says so.
+    pub hostname: Option<&'a str>,
     /// What it finds mounted.
     pub mounts: &'a [MountStep<'a>],
 }
@@ -117,6 +119,11 @@ impl RunStep<'_> {
         encoder.count(self.mounts.len());
         for mount in self.mounts {
             mount.encode(&mut encoder);
+        }
+        // Who says nothing has the key of before it could be said.
+        if let Some(hostname) = self.hostname {
+            encoder.text("hostname");
+            encoder.text(hostname);
         }
         encoder.finish()
     }
@@ -232,6 +239,7 @@ mod tests {
             network: Network::Default,
             security: Security::Sandbox,
             hosts: &[],
+            hostname: None,
             mounts: &[],
         };
         let script = Document { name: "E".into(), content: "#!/bin/sh".into(), expands: false };
@@ -252,6 +260,8 @@ mod tests {
             RunStep { network: Network::None, ..run }.key(),
             RunStep { security: Security::Insecure, ..run }.key(),
             RunStep { hosts: &hosts, ..run }.key(),
+            RunStep { hostname: Some("a"), ..run }.key(),
+            RunStep { hostname: Some("b"), ..run }.key(),
         ]);
         assert_eq!(run.key(), RunStep { words: &words.clone(), ..run }.key());
     }
@@ -271,6 +281,7 @@ mod tests {
                 network: Network::Default,
                 security: Security::Sandbox,
                 hosts: &[],
+                hostname: None,
                 mounts,
             };
             run.key()
@@ -346,6 +357,7 @@ mod tests {
             network: Network::Default,
             security: Security::Sandbox,
             hosts: &[],
+            hostname: None,
             mounts: &[],
         };
         assert_eq!(

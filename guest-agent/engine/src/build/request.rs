@@ -63,6 +63,8 @@ pub(crate) struct BuildOptions {
     pub(crate) contexts: BTreeMap<String, NamedContext>,
     /// The network of the `RUN`s that name none.
     pub(crate) network: RunNetwork,
+    /// What the machine of the `RUN`s is called.
+    pub(crate) hostname: Option<String>,
     /// `name:address`.
     pub(crate) extra_hosts: Vec<String>,
     pub(crate) limits: Limits,

@@ -66,6 +66,7 @@ impl Building {
             network: run.network,
             security: run.security,
             hosts: &hosts,
+            hostname: self.request.options.hostname.as_deref(),
             mounts: &mount_steps,
         }
         .key();
@@ -171,6 +172,7 @@ impl Building {
             env: Some(variables.map(|(name, value)| format!("{name}={value}")).collect()),
             user: stage.config.user.clone(),
             working_dir: stage.config.working_dir.clone(),
+            hostname: self.request.options.hostname.clone(),
             ..ContainerConfig::default()
         }
     }

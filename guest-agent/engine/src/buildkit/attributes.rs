@@ -17,6 +17,8 @@ use super::provenance::Provenance;
 use super::solution::Solution;
 use crate::build::{BuildOptions, NoCache, RunNetwork};
 
+/// The argument that says what the machine of the `RUN`s is called.
+const HOSTNAME: &str = "BUILDKIT_SANDBOX_HOSTNAME";
 /// What of the frontend's protocol a client may ask for by name.
 const CAPABILITIES: [&str; 3] = [
     "moby.buildkit.frontend.inputs",
@@ -89,6 +91,10 @@ impl TryFrom<Target<Solution>> for Asked {
                 _ => asked.attribute(name, value)?,
             }
         }
+        // It goes before the attribute.
+        if let Some(name) = asked.options.arguments.get(HOSTNAME).filter(|name| !name.is_empty()) {
+            asked.options.hostname = Some(name.clone());
+        }
         for import in cache_imports {
             asked.options.cache_from.push(import_of(import)?);
         }
@@ -121,6 +127,7 @@ impl Asked {
             "no-cache" => options.no_cache = no_cache(value),
             "image-resolve-mode" => options.pull = pull(value)?,
             "add-hosts" => options.extra_hosts = extra_hosts(value)?,
+            "hostname" => options.hostname = Some(value.to_owned()).filter(|name| !name.is_empty()),
             "shm-size" => {
                 let bytes =
                     value.parse().map_err(|_| invalid(format!("invalid shm-size: {value}")));
@@ -319,6 +326,7 @@ mod tests {
             ("no-cache", ""),
             ("image-resolve-mode", "pull"),
             ("add-hosts", "a=1.2.3.4,b=[::1]"),
+            ("hostname", "maker"),
             ("shm-size", "1024"),
             ("ulimit", "nofile=1:2,core=3"),
             ("force-network-mode", "host"),
@@ -342,6 +350,7 @@ mod tests {
         );
         assert_eq!((&options.no_cache, options.pull), (&NoCache::All, true));
         assert_eq!(options.extra_hosts, ["a:1.2.3.4", "b:::1"]);
+        assert_eq!(options.hostname.as_deref(), Some("maker"));
         assert_eq!(options.limits.shm_bytes, Some(1024));
         let limits: Vec<_> = options.limits.ulimits.iter().map(|l| (l.soft, l.hard)).collect();
         assert_eq!(limits, [(Some(1), Some(2)), (Some(3), Some(3))]);
@@ -350,9 +359,16 @@ mod tests {
     }
 
     #[test]
+    fn an_argument_says_what_the_machine_is_called_before_the_attribute_does() {
+        let argument = ("build-arg:BUILDKIT_SANDBOX_HOSTNAME", "a");
+        let asked = asked(&[argument, ("hostname", "b")]).unwrap();
+        assert_eq!(asked.options.hostname.as_deref(), Some("a"));
+    }
+
+    #[test]
     fn what_is_not_done_is_refused_by_name() {
         for (name, value, word) in [
-            ("hostname", "x", "hostname"),
+            ("devices", "x", "devices"),
             ("context:a", "oci-layout://a", "oci-layout"),
             ("context:a", "input:a", "invalid input a"),
             ("cache-imports", r#"[{"Type":"gha"}]"#, "gha"),

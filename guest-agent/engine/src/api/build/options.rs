@@ -134,6 +134,7 @@ impl Asked {
             contexts: BTreeMap::new(),
             host_network: parameters.text("networkmode") == "host",
             network,
+            hostname: None,
             extra_hosts: parameters
                 .all("extrahosts")
                 .filter(|host| !host.is_empty())
