@@ -94,7 +94,7 @@ fn cache(engine: &DockerHost) -> anyhow::Result<Vec<Value>> {
 }
 
 /// All that is below, by its paths, but what databases are of.
-fn listing(root: &Path) -> anyhow::Result<Vec<String>> {
+pub(crate) fn listing(root: &Path) -> anyhow::Result<Vec<String>> {
     let mut found = Vec::new();
     let mut todo = vec![root.to_owned()];
     while let Some(directory) = todo.pop() {
@@ -112,6 +112,16 @@ fn listing(root: &Path) -> anyhow::Result<Vec<String>> {
     }
     found.sort();
     Ok(found)
+}
+
+/// Holds if the engine keeps no more than it did `before`.
+pub(crate) fn nothing_is_more(engine: &NativeEngine, before: &[String]) -> anyhow::Result<()> {
+    // The places themselves are made when they are first needed, and stay.
+    let places = ["builds/contexts", "builds/kept", "builds/kept/boot"];
+    let is_more = |path: &String| !before.contains(path) && !places.contains(&path.as_str());
+    let more: Vec<_> = listing(&engine.root())?.into_iter().filter(is_more).collect();
+    ensure!(more.is_empty(), "left: {more:?}");
+    Ok(())
 }
 
 #[test]
@@ -142,12 +152,7 @@ fn a_prune_gives_everything_back() -> anyhow::Result<()> {
     assert!(cache(&engine)?.is_empty());
     engine.docker(&["run", "--rm", "made", "ls", "/files/a"])?.success()?;
     engine.docker(&["rmi", "made"])?.success()?;
-    let after = listing(&engine.root())?;
-    let more: Vec<_> = after.iter().filter(|path| !before.contains(path)).collect();
-    // The places themselves are made when they are first needed, and stay.
-    let places = ["builds/contexts", "builds/kept", "builds/kept/boot"];
-    let more: Vec<_> = more.into_iter().filter(|path| !places.contains(&path.as_str())).collect();
-    ensure!(more.is_empty(), "left: {more:?}");
+    nothing_is_more(&engine, &before)?;
 
     let format = "{{.Type}} {{.Action}} {{index .Actor.Attributes \"reclaimed\"}}";
     let events = events(&engine, &["type=builder"], format)?;

@@ -5,6 +5,7 @@ mod caches;
 mod checks;
 mod contexts;
 mod failures;
+mod kills;
 mod leave;
 mod old;
 mod outputs;

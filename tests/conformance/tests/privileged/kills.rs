@@ -54,7 +54,9 @@ impl Subject {
 }
 
 /// Runs with another seed each time, which it says when it fails.
-fn with_seed(test: impl FnOnce(&mut StdRng) -> anyhow::Result<()>) -> anyhow::Result<()> {
+pub(crate) fn with_seed(
+    test: impl FnOnce(&mut StdRng) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let seed: u64 = rand::rng().random();
     test(&mut StdRng::seed_from_u64(seed)).with_context(|| format!("the seed is {seed}"))
 }
@@ -167,12 +169,11 @@ fn nothing_is_left(engine: &NativeEngine, subjects: &[Subject]) -> anyhow::Resul
 
 /// The instant is as random as can be: nothing is waited for.
 #[expect(clippy::disallowed_methods, reason = "an engine is killed at any time")]
-fn wait(time: Duration) {
+pub(crate) fn wait(time: Duration) {
     thread::sleep(time);
 }
 
-/// Holds if every image that is listed runs, nothing half-done lies about, and the sizes that are
-/// told are those on disk. Gives the names of the images.
+/// Holds if every image that is listed runs, and the store is whole. Gives the names of the images.
 fn check(engine: &NativeEngine, subjects: &[Subject]) -> anyhow::Result<BTreeSet<String>> {
     let listed = engine.docker(&["images", "--format", "{{.Repository}}:{{.Tag}}"])?;
     let listed: BTreeSet<String> = listed.success()?.lines().map(str::to_owned).collect();
@@ -182,6 +183,13 @@ fn check(engine: &NativeEngine, subjects: &[Subject]) -> anyhow::Result<BTreeSet
         let run = [&["run", "--rm", "--network=none", name], &PartedImage::ASK[..]].concat();
         ensure!(engine.docker(&run)?.success()? == subject.says, "{name} is not whole");
     }
+    store_is_whole(engine)?;
+    Ok(listed)
+}
+
+/// Holds if nothing half-done lies about in the store of images, and the sizes that are told are
+/// those on disk.
+pub(crate) fn store_is_whole(engine: &NativeEngine) -> anyhow::Result<()> {
     let store = engine.root().join("images");
     let ingest = entries(&store.join("ingest"))?;
     ensure!(ingest.is_empty(), "half-done work is left: {ingest:?}");
@@ -195,7 +203,7 @@ fn check(engine: &NativeEngine, subjects: &[Subject]) -> anyhow::Result<BTreeSet
         let found = size_of(&store.join("layers").join(&name))?;
         ensure!(found == size, "layer {name} has {found} bytes, not {size}");
     }
-    Ok(listed)
+    Ok(())
 }
 
 /// Names and sizes of the layers in the store's index.

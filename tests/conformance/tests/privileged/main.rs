@@ -15,6 +15,7 @@ mod build_bases;
 mod build_cache;
 mod build_git;
 mod build_hostile;
+mod build_kills;
 mod build_layers;
 mod build_limits;
 mod build_mount_places;
