@@ -7,6 +7,7 @@ use naru_dockerfile::{Came, Command, Fingerprint, Transfer, created_by};
 
 use super::building::Building;
 use super::cache::CachedStep;
+use super::context::GitAccess;
 use super::copy::{self, CopyError, CopyPlan, CopyTarget, Fetched, Found, Sources};
 use super::error::BuildError;
 use super::origin::{Opened, Source};
@@ -67,7 +68,9 @@ impl Building {
         }
         let fetched = if plan.needs_fetching() {
             let contexts = self.engine.paths().builds().join("contexts");
-            let fetched = plan.fetch(self.engine.images(), &contexts);
+            let access = GitAccess::of(plan.remotes(), self.request.secrets.as_ref());
+            let access = self.unless_cancelled(access).await?;
+            let fetched = plan.fetch(self.engine.images(), &access, &contexts);
             Some(self.unless_cancelled(fetched).await?)
         } else {
             None

@@ -49,7 +49,7 @@ pub(crate) use cache::{
     Kept, Policies, Policy, PruneBounds, PruneWanted, Pruned, UsageKind, UsageRecord,
 };
 pub(crate) use check::Checked;
-pub(crate) use context::{Context, ContextError, Received as ReceivedContext, Spooled};
+pub(crate) use context::{Context, ContextError, GitAccess, Received as ReceivedContext, Spooled};
 pub use error::{BuildError, FailedInstruction};
 pub(crate) use files::{BuildFiles, Directory, WantedFiles};
 pub(crate) use progress::{Outcome, Progress, Step, Stream, Warning};

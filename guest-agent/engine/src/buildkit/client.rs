@@ -16,9 +16,9 @@ use tokio_util::sync::CancellationToken;
 use super::builder::Shared;
 use super::drawing::OwnStep;
 use super::receive::{Filling, Place};
-use super::secrets::of_client;
+use super::secrets::{SessionSecrets, of_client};
 use super::uploads::Uploads;
-use crate::build::{BuildError, Context, Directory, Kept, ReceivedContext};
+use crate::build::{BuildError, Context, Directory, GitAccess, Kept, ReceivedContext};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::written::on_own_thread;
@@ -135,7 +135,9 @@ impl Client {
                 Ok(Context::fetch(images, &url, &place).await?)
             }
             Address::Git(source) => {
-                let context = Context::fetch_git(images, &source, &place).await?;
+                let secrets = SessionSecrets::new(self.context.clone());
+                let access = GitAccess::of([source.remote.as_str()], &secrets).await?;
+                let context = Context::fetch_git(images, &source, &access, &place).await?;
                 Ok((context, ReceivedContext::Archive))
             }
             Address::Path => {

@@ -1,7 +1,9 @@
 //! What a client is asked for by name while a build goes on: secrets, an agent, credentials.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
-use naru_buildkit::{BuildContext, SessionError};
+use naru_buildkit::{BuildContext, Session, SessionError};
 use naru_error::chain;
 use naru_image_store::Credentials;
 use tokio::net::UnixStream;
@@ -22,12 +24,21 @@ impl SessionSecrets {
     pub(super) fn new(context: BuildContext) -> Self {
         Self { context }
     }
+
+    /// A build without a session has nobody to ask.
+    async fn session(&self) -> Result<Option<Arc<Session>>, BuildError> {
+        match self.context.session().await {
+            Ok(session) => Ok(Some(session)),
+            Err(SessionError::None) => Ok(None),
+            Err(error) => Err(of_client(error)),
+        }
+    }
 }
 
 #[async_trait]
 impl BuildSecrets for SessionSecrets {
     async fn secret(&self, id: &str) -> Result<Option<Vec<u8>>, BuildError> {
-        let session = self.context.session().await.map_err(of_client)?;
+        let Some(session) = self.session().await? else { return Ok(None) };
         let secret = session.secret(id).await.map_err(of_client)?;
         Ok(secret.map(|secret| secret.reveal().to_vec()))
     }
@@ -49,12 +60,7 @@ impl BuildSecrets for SessionSecrets {
     }
 
     async fn credentials(&self, registry: &str) -> Result<Option<Credentials>, BuildError> {
-        // A build without a session has nobody to ask.
-        let session = match self.context.session().await {
-            Ok(session) => session,
-            Err(SessionError::None) => return Ok(None),
-            Err(error) => return Err(of_client(error)),
-        };
+        let Some(session) = self.session().await? else { return Ok(None) };
         let host = if registry == HUB { HUB_HOST } else { registry };
         let found = session.credentials(host).await.map_err(of_client)?;
         Ok(found.map(|found| {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use naru_error::ErrorKind;
 use percent_encoding::percent_decode_str;
-use reqwest::header::LAST_MODIFIED;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, LAST_MODIFIED};
 use reqwest::{Method, Response, Url};
 
 use super::connect::Connector;
@@ -114,6 +114,11 @@ impl WebUrl {
         Some(Self(url))
     }
 
+    /// Whether it is of the same server as `other`.
+    pub fn is_at(&self, other: &Self) -> bool {
+        self.0.origin() == other.0.origin()
+    }
+
     /// The name of the file, if its path has one.
     pub fn file_name(&self) -> Option<String> {
         let path = percent_decode_str(self.0.path()).decode_utf8_lossy();
@@ -143,6 +148,8 @@ impl fmt::Debug for WebUrl {
 pub struct WebRequest {
     /// Headers.
     pub headers: &'static [(&'static str, &'static str)],
+    /// Who asks, in place of what the URL says of that. It is for the URL's own server alone.
+    pub authorization: Option<HeaderValue>,
     /// What is sent, if something is.
     pub body: Option<Bytes>,
 }
@@ -194,6 +201,11 @@ impl Connector {
             let mut asked = wiring.dialled(&client, method, &at);
             for (name, value) in request.headers {
                 asked = asked.header(*name, *value);
+            }
+            if let Some(value) = &request.authorization
+                && at.origin() == url.0.origin()
+            {
+                asked = asked.headers(HeaderMap::from_iter([(AUTHORIZATION, value.clone())]));
             }
             if let Some(body) = &request.body {
                 asked = asked.body(body.clone());

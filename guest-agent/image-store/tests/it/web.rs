@@ -2,7 +2,8 @@
 
 use futures::TryStreamExt as _;
 use naru_error::ErrorKind;
-use naru_image_store::{ImageStore, RegistryConfig};
+use naru_image_store::{ImageStore, RegistryConfig, WebRequest};
+use reqwest::header::HeaderValue;
 
 use crate::registry::{Answer, Double};
 
@@ -89,5 +90,37 @@ async fn a_file_that_ends_too_soon_is_an_error() -> anyhow::Result<()> {
     let cut = Answer { status: 200, body: vec![7; 100], cut: Some((50, 9)), ..Answer::default() };
     bench.double.set("/cut", cut);
     bench.fetch(&bench.url("/cut")).await.expect_err("half of it is not the file");
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_asks_is_told_to_no_other_server() -> anyhow::Result<()> {
+    let (bench, other) = (Bench::new().await?, Bench::new().await?);
+    for bench in [&bench, &other] {
+        bench.double.set("/file", Answer { status: 200, ..Answer::default() });
+    }
+    bench.redirect("/near", "/file");
+    bench.redirect("/far", &other.url("/file"));
+    let mut hush = HeaderValue::from_static("bearer hush");
+    hush.set_sensitive(true);
+    let request = WebRequest { authorization: Some(hush), ..WebRequest::default() };
+    assert!(!format!("{request:?}").contains("hush"));
+    for path in ["/near", "/far"] {
+        bench.store.ask_web(&bench.url(path).parse()?, &request).await?;
+    }
+    let told = |bench: &Bench, path: &str| {
+        let requests = bench.double.requests(path);
+        let told = requests.iter().map(|request| request.headers.get("authorization").cloned());
+        told.collect::<Vec<_>>()
+    };
+    let known = vec![Some("bearer hush".to_owned())];
+    for path in ["/near", "/far", "/file"] {
+        assert_eq!(told(&bench, path), known, "{path}");
+    }
+    assert_eq!(told(&other, "/file"), [None]);
+    // It goes before what the URL has.
+    let address = bench.double.address;
+    bench.store.ask_web(&format!("http://u:p@{address}/file").parse()?, &request).await?;
+    assert_eq!(told(&bench, "/file"), [known.clone(), known].concat());
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use anyhow::{Context as _, ensure};
@@ -18,29 +19,45 @@ use crate::raw::ask;
 pub(crate) struct GitServer {
     address: SocketAddr,
     root: PathBuf,
+    asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl GitServer {
     /// Its thread waits for connections until the tests' process ends.
     pub(crate) fn start(root: PathBuf) -> anyhow::Result<Self> {
+        Self::serve(root, None)
+    }
+
+    /// One that answers only who says this as `Authorization`.
+    pub(crate) fn guarded(root: PathBuf, authorization: &str) -> anyhow::Result<Self> {
+        Self::serve(root, Some(authorization.to_owned()))
+    }
+
+    fn serve(root: PathBuf, authorization: Option<String>) -> anyhow::Result<Self> {
         fs::create_dir_all(&root)?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
-        let served = root.clone();
+        let (served, asked) = (root.clone(), Arc::<Mutex<Vec<String>>>::default());
+        let told = Arc::clone(&asked);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 // A client that goes away is its own business.
-                drop(answer(&stream, &served));
+                drop(answer(&stream, &served, authorization.as_deref(), &told));
             }
         });
-        Ok(Self { address, root })
+        Ok(Self { address, root, asked })
+    }
+
+    /// What each request said as `Authorization` since this was asked.
+    pub(crate) fn authorizations(&self) -> Vec<String> {
+        std::mem::take(&mut *self.asked.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn url(&self, repository: &str) -> String {
         format!("http://{}/{repository}", self.address)
     }
 
-    fn git(&self, repository: &str, arguments: &[&str]) -> anyhow::Result<String> {
+    pub(crate) fn git(&self, repository: &str, arguments: &[&str]) -> anyhow::Result<String> {
         let directory = self.root.join(repository);
         let made = Command::new("git")
             .args(["-c", "user.name=a", "-c", "user.email=a@b", "-c", "init.defaultBranch=main"])
@@ -76,7 +93,12 @@ impl GitServer {
 }
 
 /// Runs git's own program for one request, as a web server does.
-fn answer(mut stream: &TcpStream, root: &Path) -> anyhow::Result<()> {
+fn answer(
+    mut stream: &TcpStream,
+    root: &Path,
+    authorization: Option<&str>,
+    told: &Mutex<Vec<String>>,
+) -> anyhow::Result<()> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line)?;
@@ -97,6 +119,14 @@ fn answer(mut stream: &TcpStream, root: &Path) -> anyhow::Result<()> {
     };
     let mut body = vec![0; header("content-length").parse().unwrap_or(0)];
     reader.read_exact(&mut body)?;
+    let said = header("authorization");
+    let is_known = authorization.is_none_or(|wanted| wanted == said);
+    told.lock().unwrap_or_else(PoisonError::into_inner).push(said);
+    if !is_known {
+        let refused =
+            b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        return Ok(stream.write_all(refused)?);
+    }
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
     let mut program = Command::new("git")
         .arg("http-backend")

@@ -5,6 +5,7 @@ mod caches;
 mod checks;
 mod contexts;
 mod failures;
+mod git;
 mod kills;
 mod leave;
 mod old;

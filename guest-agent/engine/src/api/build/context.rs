@@ -12,8 +12,8 @@ use super::super::lines::Lines;
 use super::super::transfer::BodyReader;
 use super::options::Asked;
 use crate::build::{
-    BuildError, BuildFiles, Context, Directory, DockerfileText, ReceivedContext, Spooled,
-    WantedFiles,
+    BuildError, BuildFiles, Context, Directory, DockerfileText, GitAccess, ReceivedContext,
+    Spooled, WantedFiles,
 };
 use crate::engine::Engine;
 use crate::error::Result;
@@ -125,7 +125,9 @@ async fn fetch(
             Ok(Context::fetch(engine.images(), &url, &contexts).await?)
         }
         Ok(Place::Git(source)) => {
-            let context = Context::fetch_git(engine.images(), &source, &contexts).await?;
+            // This door's clients have no secrets.
+            let access = GitAccess::default();
+            let context = Context::fetch_git(engine.images(), &source, &access, &contexts).await?;
             Ok((context, ReceivedContext::Archive))
         }
         Ok(Place::Path) => Err(BuildError::Invalid(format!(

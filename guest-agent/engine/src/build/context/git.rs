@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use futures::TryStreamExt as _;
+use hyper::header::HeaderValue;
 use naru_dockerfile::GitSource;
 use naru_git::{
     Capabilities, Checkout, GitError, Modules, ObjectId, Pack, PackReader, Refs, Submodule,
@@ -12,6 +13,7 @@ use naru_image_store::{ImageStore, WebFile, WebRequest, WebUrl};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
+use super::access::GitAccess;
 use super::directory::{Context, read_text};
 use super::error::ContextError;
 use super::stream::StreamReader;
@@ -45,10 +47,11 @@ impl Context {
     pub(crate) async fn fetch_git(
         images: &ImageStore,
         source: &GitSource,
+        access: &GitAccess,
         contexts: &Path,
     ) -> Result<Self, ContextError> {
         let mut context = Self::new(contexts)?;
-        clone_git(images, source, context.path(), contexts).await?;
+        clone_git(images, source, access, context.path(), contexts).await?;
         if let Some(directory) = &source.directory {
             context.narrow(directory)?;
         }
@@ -61,6 +64,7 @@ impl Context {
 pub(crate) async fn clone_git(
     images: &ImageStore,
     source: &GitSource,
+    access: &GitAccess,
     into: &Path,
     contexts: &Path,
 ) -> Result<(), ContextError> {
@@ -76,7 +80,7 @@ pub(crate) async fn clone_git(
         if count > REPOSITORIES_MAX {
             return Err(ContextError::Git(GitError::Broken("it has too many submodules")));
         }
-        let server = Server::find(images, &wanted.remote).await?;
+        let server = Server::find(images, &wanted.remote, access).await?;
         let commit = match &wanted.what {
             What::Commit(commit) => *commit,
             What::Reference(reference) => {
@@ -136,17 +140,27 @@ struct Place {
 struct Server<'a> {
     images: &'a ImageStore,
     url: WebUrl,
+    authorization: Option<HeaderValue>,
 }
 
 impl<'a> Server<'a> {
     /// Asks it whether it speaks the protocol. It may lead elsewhere.
-    async fn find(images: &'a ImageStore, remote: &str) -> Result<Self, ContextError> {
+    async fn find(
+        images: &'a ImageStore,
+        remote: &str,
+        access: &GitAccess,
+    ) -> Result<Self, ContextError> {
         if !remote.starts_with("http://") && !remote.starts_with("https://") {
             let kind = "a git repository that is reached otherwise than by http";
             return Err(ContextError::Git(GitError::Unsupported(kind)));
         }
         let url: WebUrl = remote.parse()?;
-        let request = WebRequest { headers: &[("Git-Protocol", "version=2")], body: None };
+        let authorization = access.to(remote).cloned();
+        let request = WebRequest {
+            headers: &[("Git-Protocol", "version=2")],
+            authorization: authorization.clone(),
+            body: None,
+        };
         let info = url.below(INFO, Some("service=git-upload-pack"));
         let answer = images.ask_web(&info, &request).await?;
         let found = answer.url();
@@ -154,7 +168,9 @@ impl<'a> Server<'a> {
         // Where it was led, it need not say again who it is.
         let is_same = found.to_string() == info.to_string();
         let url = if is_same { url } else { found.above(INFO).unwrap_or(url) };
-        Ok(Self { images, url })
+        // Who we are is for where we came with it.
+        let authorization = authorization.filter(|_| url.is_at(&info));
+        Ok(Self { images, url, authorization })
     }
 
     async fn ask(&self, request: Vec<u8>) -> Result<WebFile, ContextError> {
@@ -163,7 +179,8 @@ impl<'a> Server<'a> {
             ("Content-Type", "application/x-git-upload-pack-request"),
             ("Accept", "application/x-git-upload-pack-result"),
         ];
-        let request = WebRequest { headers: HEADERS, body: Some(request.into()) };
+        let authorization = self.authorization.clone();
+        let request = WebRequest { headers: HEADERS, authorization, body: Some(request.into()) };
         Ok(self.images.ask_web(&self.url.below(UPLOAD, None), &request).await?)
     }
 

@@ -7,6 +7,7 @@
 //!
 //! Everything but the fetching blocks.
 
+mod access;
 mod directory;
 mod error;
 mod git;
@@ -14,6 +15,7 @@ mod ignored;
 mod spooled;
 mod stream;
 
+pub(crate) use access::GitAccess;
 pub(crate) use directory::{Context, Received, sweep};
 pub(crate) use error::ContextError;
 pub(crate) use git::clone_git;

@@ -18,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::fs;
 use tokio::io::AsyncWriteExt as _;
 
-use super::super::context::{Context, clone_git};
+use super::super::context::{Context, GitAccess, clone_git};
 use super::error::{CopyError, Tried as _};
 use super::plan::{CopyPlan, Source};
 use crate::files::{Room, Tree};
@@ -50,10 +50,19 @@ impl CopyPlan {
         self.sources.iter().any(|source| matches!(source, Source::Web { .. } | Source::Git { .. }))
     }
 
+    /// The repositories among that.
+    pub(crate) fn remotes(&self) -> impl Iterator<Item = &str> {
+        self.sources.iter().filter_map(|source| match source {
+            Source::Git { source, .. } => Some(source.remote.as_str()),
+            _ => None,
+        })
+    }
+
     /// Fetches it into a new directory in `contexts`. Dropping this ends it.
     pub(crate) async fn fetch(
         &self,
         images: &ImageStore,
+        access: &GitAccess,
         contexts: &Path,
     ) -> Result<Fetched, CopyError> {
         let directory = Context::new(contexts)?;
@@ -66,7 +75,7 @@ impl CopyPlan {
                 Source::Git { source, .. } => {
                     let made = fs::create_dir(&path).await;
                     made.tried("make the directory", path.as_os_str().as_bytes())?;
-                    clone_git(images, source, &path, contexts).await?;
+                    clone_git(images, source, access, &path, contexts).await?;
                 }
                 Source::Path { .. } | Source::Document { .. } => {}
             }
