@@ -17,7 +17,7 @@ use crate::pack::{Pack, Room};
 use crate::tree::{self, EntryKind, TreeEntry};
 
 /// More than any real tree or commit.
-const TREE_MAX: u64 = 64 << 20;
+pub(crate) const TREE_MAX: u64 = 64 << 20;
 /// More than the kernel takes for a link.
 const LINK_MAX: u64 = 4 << 10;
 /// Tags of tags.
@@ -50,7 +50,7 @@ pub fn checkout(
     room: &mut Room,
     is_given_up: &dyn Fn() -> bool,
 ) -> Result<Checkout, GitError> {
-    let commit = find_commit(pack, commit)?;
+    let (_, commit) = find_commit(pack, commit)?;
     let time = Timespec { tv_sec: commit.time, tv_nsec: 0 };
     let times = Timestamps { last_access: time, last_modification: time };
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -69,12 +69,16 @@ pub fn checkout(
     Ok(writing.found)
 }
 
-fn find_commit(pack: &Pack, mut id: ObjectId) -> Result<Commit, GitError> {
+/// The commit that is meant by its id, or by that of a tag.
+pub(crate) fn find_commit(pack: &Pack, mut id: ObjectId) -> Result<(ObjectId, Commit), GitError> {
     for _ in 0..TAGS_MAX {
         let content = pack.content(id, TREE_MAX)?;
         let broken = || GitError::Object(id.to_string());
         match pack.kind(id)? {
-            Kind::Commit => return Commit::parse(&content).ok_or_else(broken),
+            Kind::Commit => {
+                let commit = Commit::parse(&content).ok_or_else(broken)?;
+                return Ok((id, commit));
+            }
             Kind::Tag => id = tagged(&content).ok_or_else(broken)?,
             Kind::Tree | Kind::Blob => return Err(broken()),
         }
@@ -183,14 +187,14 @@ fn failed(path: &[u8]) -> impl FnOnce(Errno) -> GitError {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::fs;
     use std::os::unix::fs::MetadataExt as _;
 
     use super::*;
     use crate::pack::tests::{Packer, ROOM};
 
-    fn tree(packer: &mut Packer, entries: &[(&str, &str, ObjectId)]) -> ObjectId {
+    pub(crate) fn tree(packer: &mut Packer, entries: &[(&str, &str, ObjectId)]) -> ObjectId {
         let mut content = Vec::new();
         for (mode, name, id) in entries {
             content.extend(format!("{mode} {name}\0").into_bytes());

@@ -65,6 +65,10 @@ impl ObjectId {
     pub(crate) fn from_bytes(bytes: [u8; 20]) -> Self {
         Self(bytes)
     }
+
+    pub(crate) fn as_bytes(&self) -> &[u8; 20] {
+        &self.0
+    }
 }
 
 impl FromStr for ObjectId {
@@ -102,22 +106,26 @@ pub(crate) struct Commit {
     pub(crate) tree: ObjectId,
     /// Seconds since 1970.
     pub(crate) time: i64,
+    /// Whether there are others before it.
+    pub(crate) has_parents: bool,
 }
 
 impl Commit {
     /// Reads the head of a commit: its message is nobody's business.
     pub(crate) fn parse(content: &[u8]) -> Option<Self> {
-        let (mut tree, mut time) = (None, None);
+        let (mut tree, mut time, mut has_parents) = (None, None, false);
         for line in content.split(|&byte| byte == b'\n').take_while(|line| !line.is_empty()) {
             let line = String::from_utf8_lossy(line);
             if let Some(id) = line.strip_prefix("tree ") {
                 tree = id.parse().ok();
+            } else if line.starts_with("parent ") {
+                has_parents = true;
             } else if let Some(committer) = line.strip_prefix("committer ") {
                 // A name, an address, seconds and a time zone.
                 time = committer.rsplit(' ').nth(1).and_then(|seconds| seconds.parse().ok());
             }
         }
-        Some(Self { tree: tree?, time: time? })
+        Some(Self { tree: tree?, time: time?, has_parents })
     }
 }
 

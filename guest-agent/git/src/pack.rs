@@ -78,6 +78,13 @@ impl Pack {
         Ok(received)
     }
 
+    /// All objects, in order.
+    pub(crate) fn ids(&self) -> Vec<ObjectId> {
+        let mut ids: Vec<_> = self.objects.keys().copied().collect();
+        ids.sort_unstable();
+        ids
+    }
+
     /// What an object is.
     pub(crate) fn kind(&self, id: ObjectId) -> Result<Kind, GitError> {
         self.place(id).map(|place| place.kind)

@@ -52,7 +52,10 @@ pub fn refs_request(reference: Option<&str>) -> Vec<u8> {
     request.extend_from_slice(DELIMITER);
     push(&mut request, "peel");
     match reference {
-        None => push(&mut request, "ref-prefix HEAD"),
+        None => {
+            push(&mut request, "symrefs");
+            push(&mut request, "ref-prefix HEAD");
+        }
         Some(reference) => {
             for name in candidates(reference) {
                 push(&mut request, &format!("ref-prefix {name}"));
@@ -65,7 +68,18 @@ pub fn refs_request(reference: Option<&str>) -> Vec<u8> {
 
 /// Branches and tags with their commits.
 #[derive(Clone, Debug, Default)]
-pub struct Refs(Vec<(String, ObjectId)>);
+pub struct Refs(Vec<(String, Found)>);
+
+/// What a name means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The whole name: `refs/heads/main`. What is no name but an id has none.
+    pub name: Option<String>,
+    /// The commit.
+    pub commit: ObjectId,
+    /// The tag that is of the commit, where there is one; else the commit.
+    pub object: ObjectId,
+}
 
 impl Refs {
     /// Reads the answer to a [`refs_request`].
@@ -80,9 +94,16 @@ impl Refs {
             let (Some(id), Some(name)) = (words.next(), words.next()) else {
                 return Err(GitError::Broken("a reference has no name"));
             };
-            // What a tag is of.
-            let peeled = words.find_map(|word| word.strip_prefix("peeled:"));
-            refs.push((name.to_owned(), peeled.unwrap_or(id).parse()?));
+            let object = id.parse()?;
+            let mut found = Found { name: Some(name.to_owned()), commit: object, object };
+            for word in words {
+                match word.split_once(':') {
+                    Some(("peeled", commit)) => found.commit = commit.parse()?,
+                    Some(("symref-target", target)) => found.name = Some(target.to_owned()),
+                    _ => {}
+                }
+            }
+            refs.push((name.to_owned(), found));
             if refs.len() > REFS_MAX {
                 return Err(GitError::Broken("it has too many references"));
             }
@@ -91,14 +112,17 @@ impl Refs {
     }
 
     /// The commit that is meant: a branch before a tag, and what is no name but an id is itself.
-    pub fn find(&self, reference: Option<&str>) -> Result<ObjectId, GitError> {
-        let named =
-            |wanted: &str| self.0.iter().find(|(name, _)| name == wanted).map(|(_, id)| *id);
+    pub fn find(&self, reference: Option<&str>) -> Result<Found, GitError> {
+        let named = |wanted: &str| {
+            self.0.iter().find(|(name, _)| name == wanted).map(|(_, found)| found.clone())
+        };
         let Some(reference) = reference else {
             return named("HEAD").ok_or_else(|| GitError::NoSuchRef("HEAD".to_owned()));
         };
         let found = candidates(reference).iter().find_map(|name| named(name));
-        let found = found.or_else(|| reference.parse().ok());
+        let commit = || reference.parse().ok();
+        let found =
+            found.or_else(|| commit().map(|commit| Found { name: None, commit, object: commit }));
         found.ok_or_else(|| GitError::NoSuchRef(reference.to_owned()))
     }
 }
@@ -152,8 +176,16 @@ mod tests {
             (Some("pull/7/head"), "6"),
             (Some("7777777777777777777777777777777777777777"), "7"),
         ] {
-            assert_eq!(refs.find(reference).unwrap().to_string(), id(digit), "{reference:?}");
+            assert_eq!(
+                refs.find(reference).unwrap().commit.to_string(),
+                id(digit),
+                "{reference:?}"
+            );
         }
+        let tag = refs.find(Some("v1")).unwrap();
+        let name = Some("refs/tags/v1".to_owned());
+        assert_eq!((tag.name, tag.object.to_string()), (name, id("4")));
+        assert_eq!(refs.find(None).unwrap().name.unwrap(), "refs/heads/main");
         let error = refs.find(Some("nothing")).unwrap_err().to_string();
         assert_eq!(error, "repository does not contain ref nothing");
         Refs::default().find(None).unwrap_err();

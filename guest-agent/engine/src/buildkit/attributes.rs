@@ -32,6 +32,8 @@ pub(super) struct Asked {
     pub(super) filename: String,
     /// Where the files are, if they are in no directory of the client's.
     pub(super) address: Option<String>,
+    /// Whether `.git` is kept there, unless the address says it.
+    pub(super) keep_git_dir: bool,
     /// The client's names of the directory with the files, and of that with the Dockerfile.
     pub(super) files_name: String,
     pub(super) dockerfile_name: String,
@@ -64,6 +66,7 @@ impl TryFrom<Target<Solution>> for Asked {
         let mut asked = Self {
             filename: "Dockerfile".to_owned(),
             address: None,
+            keep_git_dir: false,
             files_name: "context".to_owned(),
             dockerfile_name: "dockerfile".to_owned(),
             contexts: BTreeMap::new(),
@@ -109,6 +112,10 @@ impl Asked {
             let seconds = value.parse().map_err(|_| invalid())?;
             let epoch = Timestamp::from_second(seconds).map_err(|_| invalid())?;
             self.options.source_date_epoch = Some(epoch);
+        }
+        if name == "BUILDKIT_CONTEXT_KEEP_GIT_DIR" {
+            // What is neither yes nor no is none, as with BuildKit.
+            self.keep_git_dir = matches!(value, "1" | "t" | "T" | "true" | "TRUE" | "True");
         }
         self.options.arguments.insert(name.to_owned(), value.to_owned());
         Ok(())
@@ -319,6 +326,7 @@ mod tests {
             ("platform", "linux/amd64,linux/arm64"),
             ("build-arg:A", "1=2"),
             ("build-arg:SOURCE_DATE_EPOCH", "60"),
+            ("build-arg:BUILDKIT_CONTEXT_KEEP_GIT_DIR", "1"),
             ("label:a:b", "c"),
             ("context:base", "docker-image://busybox@sha256:0"),
             ("context:files", "local:files"),
@@ -338,6 +346,7 @@ mod tests {
         .unwrap();
         let options = &asked.options;
         assert_eq!((asked.filename.as_str(), asked.platforms.len()), ("app.Dockerfile", 2));
+        assert!(asked.keep_git_dir);
         assert_eq!(options.target.as_deref(), Some("app"));
         assert_eq!(options.arguments["A"], "1=2");
         assert_eq!(options.source_date_epoch.map(Timestamp::as_second), Some(60));

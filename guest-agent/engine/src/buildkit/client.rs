@@ -104,6 +104,7 @@ impl Client {
     pub(super) async fn uploaded(
         &self,
         address: &str,
+        keep_git_dir: bool,
         step: &OwnStep,
     ) -> Result<(Context, ReceivedContext), BuildError> {
         if let Some(id) = Uploads::id(address) {
@@ -112,7 +113,7 @@ impl Client {
             return self.unpacked(upload.ok_or_else(gone)?).await;
         }
         let Some(path) = Session::upload_path(address) else {
-            return self.fetched(address).await;
+            return self.fetched(address, keep_git_dir).await;
         };
         let session = self.context.session().await.map_err(of_client)?;
         let (near, far) = tokio::io::duplex(UPLOAD);
@@ -125,7 +126,11 @@ impl Client {
     }
 
     /// An archive or a lone Dockerfile of the web, or a repository.
-    async fn fetched(&self, address: &str) -> Result<(Context, ReceivedContext), BuildError> {
+    async fn fetched(
+        &self,
+        address: &str,
+        keep_git_dir: bool,
+    ) -> Result<(Context, ReceivedContext), BuildError> {
         let (images, place) = (self.engine().images(), self.place());
         let known = Address::of_context(address);
         match known.map_err(|problem| BuildError::Invalid(problem.to_string()))? {
@@ -134,7 +139,8 @@ impl Client {
                 let url = url.map_err(|error| BuildError::Invalid(chain(&error)))?;
                 Ok(Context::fetch(images, &url, &place).await?)
             }
-            Address::Git(source) => {
+            Address::Git(mut source) => {
+                source.keep_git_dir.get_or_insert(keep_git_dir);
                 let secrets = SessionSecrets::new(self.context.clone());
                 let access = GitAccess::of([source.remote.as_str()], &secrets).await?;
                 let context = Context::fetch_git(images, &source, &access, &place).await?;

@@ -62,6 +62,8 @@ pub(super) struct Begin {
 pub(super) struct Places<'a> {
     pub(super) filename: &'a str,
     pub(super) address: Option<&'a str>,
+    /// Whether `.git` is kept there, unless the address says it.
+    pub(super) keep_git_dir: bool,
     pub(super) files_name: &'a str,
     pub(super) dockerfile_name: &'a str,
 }
@@ -116,7 +118,8 @@ impl SessionFiles {
                 (Arc::new(folder), None)
             }
             Some(address) => {
-                let (folder, received) = self.client.uploaded(address, step).await?;
+                let keep = places.keep_git_dir;
+                let (folder, received) = self.client.uploaded(address, keep, step).await?;
                 let folder = Arc::new(folder);
                 self.upload = Some(Arc::clone(&folder));
                 match received {
@@ -258,7 +261,7 @@ impl SessionFiles {
         let fetched = match other {
             Other::Directory(name) => self.directory(name, wanted, &step).await,
             Other::Address(address) => {
-                let fetched = self.client.uploaded(address, &step).await;
+                let fetched = self.client.uploaded(address, false, &step).await;
                 fetched.map(|(folder, _)| kept_by(Arc::new(folder)))
             }
         };

@@ -60,6 +60,7 @@ impl Read {
         let places = Places {
             filename: &asked.filename,
             address: asked.address.as_deref(),
+            keep_git_dir: asked.keep_git_dir,
             files_name: &asked.files_name,
             dockerfile_name: &asked.dockerfile_name,
         };

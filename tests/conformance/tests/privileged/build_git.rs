@@ -198,12 +198,20 @@ fn a_context_may_be_a_repository() -> anyhow::Result<()> {
         ensure!(said.contains("Successfully tagged made:latest"), "{remote}: {said}");
         assert_eq!(in_made(&engine, command)?, expected, "{remote}");
     }
+    // As the same clone, with a tag, a branch, and what was written once kept.
+    let kept = build_remote(&engine, &format!("{url}?keep-git-dir=true#v1"))?;
+    ensure!(kept.contains("Successfully tagged made:latest"), "{kept}");
+    engine.docker(&["create", "--name", "kept", "made"])?.success()?;
+    engine.docker(&["cp", "kept:/x", "git/kept"])?.success()?;
+    engine.docker(&["rm", "kept"])?.success()?;
+    assert_eq!(server.git("kept", &["describe"])?, "v1");
+    assert_eq!(server.git("kept", &["status", "--porcelain"])?, "");
+    server.git("kept", &["fsck", "--full"])?;
     for (remote, message) in [
         (format!("{url}#nothing"), "repository does not contain ref nothing"),
         (format!("{url}#:gone"), "has no directory"),
         (server.url("b.git"), "404"),
         (format!("{url}?checksum=0123456789"), "expected checksum to match 0123456789"),
-        (format!("{url}?keep-git-dir=true"), "to keep the directory .git is not supported"),
         ("git://127.0.0.1/a.git".to_owned(), "otherwise than by http is not supported"),
     ] {
         let said = build_remote(&engine, &remote)?;

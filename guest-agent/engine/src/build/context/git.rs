@@ -7,7 +7,7 @@ use futures::TryStreamExt as _;
 use hyper::header::HeaderValue;
 use naru_dockerfile::GitSource;
 use naru_git::{
-    Capabilities, Checkout, GitError, Modules, ObjectId, Pack, PackReader, Refs, Submodule,
+    Capabilities, Checkout, Found, GitError, Modules, ObjectId, Pack, PackReader, Refs, Submodule,
 };
 use naru_image_store::{ImageStore, WebFile, WebRequest, WebUrl};
 use tokio::task::spawn_blocking;
@@ -68,9 +68,6 @@ pub(crate) async fn clone_git(
     into: &Path,
     contexts: &Path,
 ) -> Result<(), ContextError> {
-    if source.keep_git_dir == Some(true) {
-        return Err(ContextError::Git(GitError::Unsupported("to keep the directory .git")));
-    }
     let reference = What::Reference(source.reference.clone());
     let mut todo =
         vec![Wanted { remote: source.remote.clone(), path: String::new(), what: reference }];
@@ -81,16 +78,20 @@ pub(crate) async fn clone_git(
             return Err(ContextError::Git(GitError::Broken("it has too many submodules")));
         }
         let server = Server::find(images, &wanted.remote, access).await?;
-        let commit = match &wanted.what {
-            What::Commit(commit) => *commit,
+        let found = match &wanted.what {
+            What::Commit(commit) => Found { name: None, commit: *commit, object: *commit },
             What::Reference(reference) => {
-                let commit = server.resolve(reference.as_deref()).await?;
-                check(commit, source.checksum.as_deref())?;
-                commit
+                let found = server.resolve(reference.as_deref()).await?;
+                check(found.commit, source.checksum.as_deref())?;
+                found
             }
         };
-        let place = Place { whole: into.to_owned(), path: wanted.path.clone() };
-        let checkout = server.fetch(commit, place, contexts).await?;
+        // As with BuildKit: of a part there is none.
+        let is_kept = source.keep_git_dir == Some(true)
+            && source.directory.is_none()
+            && matches!(wanted.what, What::Reference(_));
+        let place = Place { whole: into.to_owned(), path: wanted.path.clone(), is_kept };
+        let checkout = server.fetch(found, place, contexts).await?;
         if source.submodules != Some(false) {
             todo.extend(submodules(&checkout, into, &wanted)?);
         }
@@ -133,6 +134,8 @@ fn submodules(
 struct Place {
     whole: PathBuf,
     path: String,
+    /// Whether the directory `.git` goes there, too.
+    is_kept: bool,
 }
 
 /// A server that has a repository.
@@ -184,18 +187,21 @@ impl<'a> Server<'a> {
         Ok(self.images.ask_web(&self.url.below(UPLOAD, None), &request).await?)
     }
 
-    async fn resolve(&self, reference: Option<&str>) -> Result<ObjectId, ContextError> {
+    async fn resolve(&self, reference: Option<&str>) -> Result<Found, ContextError> {
         let answer = self.ask(naru_git::refs_request(reference)).await?;
         Ok(Refs::parse(body(answer).await?.as_slice())?.find(reference)?)
     }
 
     async fn fetch(
         &self,
-        commit: ObjectId,
+        found: Found,
         place: Place,
         contexts: &Path,
     ) -> Result<Checkout, ContextError> {
-        let answer = self.ask(naru_git::fetch_request(&[commit])).await?;
+        let wanted = if place.is_kept { found.object } else { found.commit };
+        let answer = self.ask(naru_git::fetch_request(&[wanted])).await?;
+        // It shows no password.
+        let remote = self.url.to_string();
         let given_up = CancellationToken::new();
         let _guard = given_up.clone().drop_guard();
         let reader = StreamReader::new(answer.into_stream(), given_up.clone());
@@ -209,7 +215,12 @@ impl<'a> Server<'a> {
             let pack = Pack::receive(PackReader::new(reader)?, spool.path(), &mut room)?;
             let directory = whole.join(place.path.trim_start_matches('/'));
             let is_given_up = || given_up.is_cancelled();
-            Ok(naru_git::checkout(&pack, commit, &directory, &mut room, &is_given_up)?)
+            let checkout =
+                naru_git::checkout(&pack, found.commit, &directory, &mut room, &is_given_up)?;
+            if place.is_kept {
+                naru_git::keep(&pack, &found, &remote, &directory, &mut room)?;
+            }
+            Ok(checkout)
         });
         unpacked.await.map_err(|_| ContextError::Panicked)?
     }

@@ -56,3 +56,34 @@ fn a_repository_is_reached_with_the_clients_secret_and_no_other_is_told() -> any
     ensure!(shown.iter().all(is_hushed), "{shown:?}");
     Ok(())
 }
+
+#[test]
+fn the_history_of_a_context_is_kept_if_it_is_asked_for() -> anyhow::Result<()> {
+    let buildx = Buildx::with("FROM scratch\n")?;
+    let server = GitServer::start(buildx.path("repositories"))?;
+    let dockerfile = "FROM busybox\nCOPY . /app/\nWORKDIR /app\nCMD cat .git/HEAD; ls -A\n";
+    server.commit("app.git", &[("Dockerfile", dockerfile)])?;
+    let commit = server.commit("app.git", &[("file", "")])?;
+    let url = server.url("app.git");
+    let keep = "BUILDKIT_CONTEXT_KEEP_GIT_DIR=1";
+    for (flags, files) in [
+        (&["--build-arg", keep][..], format!("{commit}\n.git\nDockerfile\nfile")),
+        (&[], "Dockerfile\nfile".to_owned()),
+    ] {
+        buildx.build(&[flags, &["-t", "app", &url]].concat())?;
+        assert_eq!(buildx.app(&[])?, files);
+    }
+    // It is of the one commit, as a clone is that is not deep.
+    buildx.build(&["--build-arg", keep, "-t", "app", &url])?;
+    let container = buildx.engine.docker(&["create", "app"])?.success()?.to_owned();
+    buildx.engine.docker(&["cp", &format!("{container}:/app"), "repositories/kept"])?.success()?;
+    buildx.engine.docker(&["rm", &container])?.success()?;
+    assert_eq!(server.git("kept", &["log", "--format=%H"])?, commit);
+    assert_eq!(
+        server.git("kept", &["branch", "--format=%(refname)", "--points-at=HEAD"])?.lines().last(),
+        Some("refs/heads/main")
+    );
+    assert_eq!(server.git("kept", &["status", "--porcelain"])?, "");
+    assert_eq!(server.git("kept", &["remote", "get-url", "origin"])?, url);
+    Ok(())
+}
