@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use naru_test_framework::Running;
 use nix::sys::signal::Signal;
 
@@ -9,14 +10,26 @@ use super::Buildx;
 
 #[test]
 fn a_failing_program_shows_its_line_and_its_output() -> anyhow::Result<()> {
-    let buildx = Buildx::with("FROM busybox\nRUN echo before && exit 7\n")?;
+    let run = "seq 40 && echo why >&2 && exit 7";
+    let buildx = Buildx::with(&format!("FROM busybox\nRUN {run}\n"))?;
     let said = buildx.failure(&["context"])?;
-    assert!(said.contains("before"), "{said}");
-    let error = "ERROR: failed to solve: process \"/bin/sh -c echo before && exit 7\" did not \
-                 complete successfully: exit code: 7";
-    assert!(said.contains(error), "{said}");
-    assert!(said.contains("Dockerfile:2"), "{said}");
-    assert!(said.contains(">>> RUN echo before && exit 7"), "{said}");
+    let error = format!(
+        "ERROR: failed to solve: process \"/bin/sh -c {run}\" did not complete successfully: \
+         exit code: 7"
+    );
+    assert!(said.contains(&error), "{said}");
+    // Behind all that was said of the build: the last lines, in order, then the instruction.
+    let (_, told) = said.split_once("\n------\n").context("an excerpt")?;
+    let lines: Vec<&str> =
+        told.lines().map(|line| line.rsplit(' ').next().unwrap_or(line)).collect();
+    assert!(told.starts_with(&format!(" > [2/2] RUN {run}:\n")), "{told}");
+    assert!(lines.windows(3).any(|last| last == ["39", "40", "why"]), "{told}");
+    assert!(!lines.contains(&"2"), "{told}");
+    assert!(told.contains("------\nDockerfile:2\n"), "{told}");
+    assert!(told.contains(&format!("   2 | >>> RUN {run}\n")), "{told}");
+    // Who asks for an id alone is told as much.
+    let quiet = buildx.run(&["build", "-q", "context"])?;
+    assert!(quiet.failure(1)?.contains(&error), "{quiet:?}");
     Ok(())
 }
 
