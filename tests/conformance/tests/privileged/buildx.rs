@@ -3,6 +3,7 @@
 mod bake;
 mod caches;
 mod checks;
+mod compose_keys;
 mod contexts;
 mod failures;
 mod git;

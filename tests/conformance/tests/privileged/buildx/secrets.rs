@@ -1,5 +1,6 @@
 //! What a build is trusted with and leaves nowhere.
 
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, ensure};
@@ -27,11 +28,33 @@ fn a_secret_is_seen_by_its_step_alone() -> anyhow::Result<()> {
 }
 
 /// An agent with one key, ended with this.
-struct Agent(Child);
+pub(super) struct Agent {
+    child: Child,
+    pub(super) socket: PathBuf,
+}
+
+impl Agent {
+    pub(super) fn start(buildx: &Buildx) -> anyhow::Result<Self> {
+        let (socket, key) = (buildx.path("agent.sock"), buildx.path("key"));
+        let mut agent = Command::new("ssh-agent");
+        agent.arg("-D").arg("-a").arg(&socket).stdout(Stdio::null());
+        let agent = Self { child: agent.spawn().context("start ssh-agent")?, socket };
+        let mut make = Command::new("ssh-keygen");
+        make.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key);
+        ensure!(make.status()?.success(), "no key was made");
+        loop {
+            let mut add = Command::new("ssh-add");
+            add.arg("-q").arg(&key).env("SSH_AUTH_SOCK", &agent.socket).stderr(Stdio::null());
+            if add.status()?.success() {
+                return Ok(agent);
+            }
+        }
+    }
+}
 
 impl Drop for Agent {
     fn drop(&mut self) {
-        let _ended = self.0.kill().and_then(|()| self.0.wait());
+        let _ended = self.child.kill().and_then(|()| self.child.wait());
     }
 }
 
@@ -67,22 +90,8 @@ fn a_step_reaches_the_clients_agent() -> anyhow::Result<()> {
     let mut compile = Command::new("cc");
     compile.args(["-static", "-o"]).args([buildx.path("context/ask"), buildx.path("ask.c")]);
     ensure!(compile.status()?.success(), "the program was not compiled");
-    let socket = buildx.path("agent.sock");
-    let mut agent = Command::new("ssh-agent");
-    agent.arg("-D").arg("-a").arg(&socket).stdout(Stdio::null());
-    let _agent = Agent(agent.spawn().context("start ssh-agent")?);
-    let key = buildx.path("key");
-    let mut make = Command::new("ssh-keygen");
-    make.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key);
-    ensure!(make.status()?.success(), "no key was made");
-    loop {
-        let mut add = Command::new("ssh-add");
-        let added = add.arg("-q").arg(&key).env("SSH_AUTH_SOCK", &socket).stderr(Stdio::null());
-        if added.status()?.success() {
-            break;
-        }
-    }
-    let ssh = format!("--ssh=default={}", socket.display());
+    let agent = Agent::start(&buildx)?;
+    let ssh = format!("--ssh=default={}", agent.socket.display());
     buildx.build(&[&ssh, "-t", "app", "context"])?;
     // The answer's length, its kind, and that there is one key.
     let answer = buildx.app(&[])?;
