@@ -43,7 +43,7 @@ pub fn devcontainer() -> anyhow::Result<PathBuf> {
     program("devcontainers/node_modules/.bin/devcontainer")
 }
 
-/// An image of Debian's `python`, `redis` or `postgres` over the busybox image, with more files
+/// An image of Debian's `gcc`, `node`, `python`, `redis` or `postgres` over the busybox image, with more files
 /// and container settings.
 pub fn image(name: &str, files: &[(&str, &[u8])], settings: &Value) -> anyhow::Result<OciImage> {
     of_tree(&program("roots")?.join(name), files, settings)

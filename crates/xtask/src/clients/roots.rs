@@ -9,7 +9,9 @@ use anyhow::Result;
 use crate::apt::{self, Apt};
 
 /// Each folder's name, and the packages in it.
-pub(super) const ROOTS: [(&str, &[&str]); 3] = [
+pub(super) const ROOTS: [(&str, &[&str]); 5] = [
+    ("gcc", &["gcc", "libc6-dev", "make"]),
+    ("node", &["nodejs"]),
     ("python", &["python3", "python3-pg8000"]),
     ("redis", &["redis-server"]),
     ("postgres", &["postgresql-17"]),

@@ -82,7 +82,7 @@ impl Buildx {
 }
 
 /// Makes buildx a plugin of the engine's `docker`.
-fn install(engine: &DockerHost) -> anyhow::Result<()> {
+pub(crate) fn install(engine: &DockerHost) -> anyhow::Result<()> {
     let plugins = engine.scratch().join("docker/cli-plugins");
     fs::create_dir_all(&plugins)?;
     Ok(symlink(clients::buildx()?, plugins.join("docker-buildx"))?)

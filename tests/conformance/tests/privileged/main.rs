@@ -19,6 +19,7 @@ mod build_kills;
 mod build_layers;
 mod build_limits;
 mod build_mount_places;
+mod build_projects;
 mod build_web;
 mod buildx;
 mod changes;
