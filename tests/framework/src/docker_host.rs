@@ -15,7 +15,7 @@ use tempfile::TempDir;
 pub use command::{Output, Running};
 pub use terminal::Terminal;
 
-pub(crate) use command::wait_for_exit;
+pub(crate) use command::{wait_for_end, wait_for_exit};
 
 use crate::oci::OciImage;
 

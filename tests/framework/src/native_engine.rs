@@ -11,20 +11,22 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, Stdio, id};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use nix::sys::signal::Signal;
 
 use crate::DockerHost;
-use crate::docker_host::{signal, wait_for_exit};
+use crate::docker_host::{signal, wait_for_end, wait_for_exit};
 
 /// How long the engine may take to say that it is ready.
 const START_DEADLINE: Duration = Duration::from_mins(1);
 /// How long the engine may take to stop its containers and itself.
 const STOP_DEADLINE: Duration = Duration::from_secs(30);
+/// How long what comes after an answer may take: that a line is read, or that a shim ends.
+const SETTLING: Duration = Duration::from_mins(1);
 const READY: &str = "the engine is ready";
 
 /// A running `naru-agent engine`.
@@ -36,8 +38,11 @@ pub struct NativeEngine {
     /// What it is told besides where it lives.
     arguments: Vec<String>,
     child: Option<Child>,
-    log: Arc<Mutex<String>>,
+    log: Arc<Log>,
 }
+
+/// What the engine has said, and whom to tell that it has said more.
+type Log = (Mutex<String>, Condvar);
 
 impl NativeEngine {
     /// Starts an engine without images or containers, and returns when it listens.
@@ -140,7 +145,17 @@ impl NativeEngine {
 
     /// What it wrote to its log so far.
     pub fn log(&self) -> String {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.log.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until its log has this text: what it says is read a moment after it acts.
+    pub fn says(&self, text: &str) -> anyhow::Result<()> {
+        let (log, grown) = &*self.log;
+        let log = log.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = grown.wait_timeout_while(log, SETTLING, |log| !log.contains(text));
+        let (log, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        ensure!(!waited.timed_out(), "the engine does not say {text:?}:\n{log}");
+        Ok(())
     }
 
     /// The processes of its shims.
@@ -156,6 +171,14 @@ impl NativeEngine {
                 line.contains("\0shim\0") && line.contains(run)
             })
             .collect()
+    }
+
+    /// Waits until no shim is left. One is there a moment longer than what it has told the end of.
+    pub fn has_no_shims(&self) -> anyhow::Result<()> {
+        for shim in self.shims() {
+            ensure!(wait_for_end(shim, SETTLING)?, "the shim {shim} does not end");
+        }
+        Ok(())
     }
 }
 
@@ -181,7 +204,7 @@ impl Drop for NativeEngine {
 }
 
 /// Keeps what the engine says, and tells once when it is ready.
-fn keep_log(stderr: ChildStderr, log: &Mutex<String>, ready: &Sender<()>) {
+fn keep_log(stderr: ChildStderr, (log, grown): &Log, ready: &Sender<()>) {
     for line in BufReader::new(stderr).lines().map_while(Result::ok) {
         if line.contains(READY) {
             let _nobody_waits = ready.send(());
@@ -189,6 +212,7 @@ fn keep_log(stderr: ChildStderr, log: &Mutex<String>, ready: &Sender<()>) {
         let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
         log.push_str(&line);
         log.push('\n');
+        grown.notify_all();
     }
 }
 

@@ -97,7 +97,7 @@ fn an_engine_that_ends_in_order_stops_its_containers() -> anyhow::Result<()> {
     engine.docker(&["run", "-d", "--name", "obeys", "busybox", "sh", "-c", shell])?.success()?;
     assert_eq!(engine.spawn(&["logs", "-f", "obeys"])?.line()?, "ready");
     engine.stop()?;
-    assert_eq!(engine.shims(), [0; 0]);
+    engine.has_no_shims()?;
     engine.restart()?;
     let status = ["ps", "-a", "--format", "{{.Names}} {{.State}}", "--filter", "exited=4"];
     assert_eq!(engine.docker(&status)?.success()?, "obeys exited");

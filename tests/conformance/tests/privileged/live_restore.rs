@@ -132,7 +132,8 @@ fn a_log_written_without_pause_has_no_gap() -> anyhow::Result<()> {
     }
     drop(follower);
     let mut wait = engine.spawn(&["wait", "writes"])?;
-    engine.docker(&["exec", "writes", "touch", "/stop"])?.success()?;
+    // The container's end may be its own too.
+    engine.docker(&["exec", "writes", "touch", "/stop"])?;
     assert_eq!(wait.line()?, "9");
     let logs = engine.docker(&["logs", "writes"])?;
     let mut lines = logs.success()?.lines();
@@ -173,7 +174,8 @@ fn who_was_attached_attaches_again_and_the_container_has_not_noticed() -> anyhow
     assert_eq!(engine.docker(&["logs", "plain"])?.success()?, "heard one\nheard two");
     let mut screen = engine.terminal(&["attach", "terminal"], 24, 80)?;
     screen.type_in("two\n")?;
-    screen.expect("heard two")?;
+    // With its end: what is behind it is not in the log yet.
+    screen.expect("heard two\r\n")?;
     let logs = engine.docker(&["logs", "terminal"])?.success()?.replace('\r', "");
     assert_eq!(logs, "one\nheard one\ntwo\nheard two");
     Ok(())
@@ -239,7 +241,7 @@ fn a_crowd_is_found_again_whole() -> anyhow::Result<()> {
     let kill: Vec<&str> =
         ["rm", "-f"].into_iter().chain(names.iter().map(String::as_str)).collect();
     engine.docker(&kill)?.success()?;
-    assert_eq!(engine.shims(), [0; 0]);
+    engine.has_no_shims()?;
     assert_eq!(fs::read_dir(engine.root().join("containers"))?.count(), 0);
     Ok(())
 }

@@ -166,8 +166,7 @@ fn nothing_is_left(engine: &NativeEngine) -> anyhow::Result<()> {
     let mut networks: Vec<&str> = networks.success()?.lines().collect();
     networks.sort_unstable();
     ensure!(networks == ["bridge", "host", "none"], "{networks:?}");
-    let shims = engine.shims();
-    ensure!(shims.is_empty(), "shims are left: {shims:?}");
+    engine.has_no_shims()?;
     let links = Path::new("/sys/class/net").join(engine.bridge()).join("brif");
     let links = links.read_dir().map(Iterator::count).unwrap_or_default();
     ensure!(links == 0, "{links} interfaces are left");

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::os::fd::AsFd as _;
 use std::os::unix::process::ExitStatusExt as _;
@@ -188,19 +189,24 @@ pub(crate) fn wait_for_exit(
     child: &mut Child,
     limit: Duration,
 ) -> anyhow::Result<Option<ExitStatus>> {
-    if let Some(status) = child.try_wait()? {
-        return Ok(Some(status));
-    }
-    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    let process = pidfd_open(pid.context("a child has an id")?, PidfdFlags::empty())?;
+    Ok(if wait_for_end(child.id(), limit)? { Some(child.wait()?) } else { None })
+}
+
+/// Waits for a process's end, whosever child it is; false when `limit` passed before.
+pub(crate) fn wait_for_end(pid: u32, limit: Duration) -> anyhow::Result<bool> {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).context("a process has an id")?;
+    let process = match pidfd_open(pid, PidfdFlags::empty()) {
+        Err(Errno::SRCH) => return Ok(true),
+        process => process?,
+    };
     let end = Instant::now() + limit;
     loop {
         let left = end.saturating_duration_since(Instant::now());
         let mut ended = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
         match poll(&mut ended, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)) {
-            Ok(0) if left.is_zero() => return Ok(None),
+            Ok(0) if left.is_zero() => return Ok(false),
             Ok(0) | Err(nix::errno::Errno::EINTR) => {}
-            Ok(_) => return Ok(Some(child.wait()?)),
+            Ok(_) => return Ok(true),
             Err(error) => return Err(error.into()),
         }
     }
