@@ -57,7 +57,9 @@ fn files_and_directories_go_both_ways_in_every_state() -> anyhow::Result<()> {
         engine.docker(&["cp", &inside("/etc/passwd"), &format!("passwd-{name}")])?.success()?;
         assert!(fs::read_to_string(here.join(format!("passwd-{name}")))?.starts_with("root:"));
     }
-    assert_eq!(mounts(&engine)?, before, "nothing is mounted on the host");
+    // The network of what has ended may have gone meanwhile.
+    let more: Vec<_> = mounts(&engine)?.into_iter().filter(|it| !before.contains(it)).collect();
+    assert_eq!(more, [""; 0], "something is mounted on the host");
     let read = ["exec", "running", "cat", "/srv/link"];
     assert_eq!(engine.docker(&read)?.success()?, "content", "the container sees it");
     let start = ["start", "-a", "created"];

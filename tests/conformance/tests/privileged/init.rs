@@ -32,11 +32,12 @@ fn signals_reach_the_command_and_orphans_are_buried() -> anyhow::Result<()> {
     assert_eq!(attached.line()?, "asked");
     attached.finish()?.failure(3)?;
 
-    // The grandchild is left to process 1, which sees its end before the marker is counted.
-    let shell = "(sh -c 'sleep 0.1' &); until ! pgrep sleep >/dev/null; do usleep 10000; done; \
-                 grep -l '^State:.Z' /proc/[0-9]*/status | wc -l";
+    // The grandchild is left to process 1: who has ended is there until he is buried.
+    let shell = "(sh -c 'echo $$ > /orphan; exec sleep 0.1' &); \
+                 until [ -s /orphan ]; do usleep 10000; done; \
+                 while [ -e /proc/$(cat /orphan) ]; do usleep 10000; done; echo buried";
     let output = engine.docker(&["run", "--rm", "--init", "busybox", "sh", "-c", shell])?;
-    assert_eq!(output.success()?, "0");
+    assert_eq!(output.success()?, "buried");
     Ok(())
 }
 

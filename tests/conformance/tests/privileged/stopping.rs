@@ -89,6 +89,9 @@ fn restart_starts_anew_what_runs_and_what_does_not() -> anyhow::Result<()> {
 
     assert_eq!(engine.docker(&["restart", "-t", "0", "again"])?.success()?, "again");
     assert_ne!(engine.docker(&pid)?.success()?, before);
+    // It says so before it ends.
+    let mut logs = engine.spawn(&["logs", "-f", "again"])?;
+    assert_eq!((logs.line()?, logs.line()?), ("started".to_owned(), "started".to_owned()));
     engine.docker(&["kill", "again"])?.success()?;
     engine.docker(&["restart", "-t", "0", "again"])?.success()?;
     assert_eq!(exit_code(&engine, "again")?, "running 0");

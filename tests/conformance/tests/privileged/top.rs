@@ -7,10 +7,10 @@ use crate::expect_error;
 #[test]
 fn top_lists_the_containers_processes() -> anyhow::Result<()> {
     let engine = Engine::with_busybox()?;
-    let shell = "sleep 1000 & echo ready; sleep 2000";
-    let run = ["run", "-d", "--name", "busy", "busybox", "sh", "-c", shell];
+    let run = ["run", "-d", "--name", "busy", "busybox", "sh", "-c", "sleep 1000 & sleep 2000"];
     let id = engine.docker(&run)?.success()?.to_owned();
-    assert_eq!(engine.spawn(&["logs", "-f", "busy"])?.line()?, "ready");
+    let sleeps = "until ps -o args | grep -qx 'sleep 1000'; do usleep 10000; done";
+    engine.docker(&["exec", "busy", "sh", "-c", sleeps])?.success()?;
 
     let shown = engine.docker(&["top", "busy"])?;
     let lines: Vec<Vec<&str>> =

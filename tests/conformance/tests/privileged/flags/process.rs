@@ -139,15 +139,17 @@ fn annotations_are_kept() -> anyhow::Result<()> {
 #[test]
 fn stop_signal_and_stop_timeout_are_those_of_a_stop() -> anyhow::Result<()> {
     let engine = Engine::with_busybox()?;
-    let script = "trap 'echo usr1' USR1; echo ready; while :; do usleep 20000; done";
-    let run = ["run", "-d", "--name", "deaf", "--stop-signal", "USR1", "--stop-timeout", "1"];
+    let script = "trap 'exit 5' USR1; echo ready; while :; do usleep 20000; done";
+    let run = ["run", "-d", "--name", "hears", "--stop-signal", "USR1", "--stop-timeout", "60"];
     engine.docker(&[&run[..], &["busybox", "sh", "-c", script]].concat())?.success()?;
-    let mut logs = engine.spawn(&["logs", "-f", "deaf"])?;
-    assert_eq!(logs.line()?, "ready");
-    engine.docker(&["stop", "deaf"])?.success()?;
-    assert_eq!(logs.line()?, "usr1");
+    assert_eq!(engine.spawn(&["logs", "-f", "hears"])?.line()?, "ready");
+    // PID 1 ignores what it has no handler for.
+    let run = ["run", "-d", "--name", "deaf", "--stop-signal", "USR1", "--stop-timeout", "1"];
+    engine.docker(&[&run[..], &["busybox", "sleep", "1000"]].concat())?.success()?;
+    engine.docker(&["stop", "hears", "deaf"])?.success()?;
     let format = "{{.State.ExitCode}} {{.Config.StopSignal}} {{.Config.StopTimeout}}";
-    assert_eq!(engine.docker(&["inspect", "-f", format, "deaf"])?.success()?, "137 USR1 1");
+    let shown = engine.docker(&["inspect", "-f", format, "hears", "deaf"])?;
+    assert_eq!(shown.success()?, "5 USR1 60\n137 USR1 1");
     drop(engine);
     let said = refused(&["--stop-signal", "NOPE"], 125)?;
     assert!(said.contains("nvalid signal: NOPE"), "{said}");
