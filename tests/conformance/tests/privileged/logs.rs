@@ -26,8 +26,16 @@ fn logs_keep_the_streams_apart() -> anyhow::Result<()> {
 #[test]
 fn logs_are_taken_from_and_up_to_a_time() -> anyhow::Result<()> {
     let engine = Engine::with_busybox()?;
-    let shell = "echo one; usleep 50000; echo two; usleep 50000; echo three";
-    engine.docker(&["run", "--name", "talker", "busybox", "sh", "-c", shell])?.success()?;
+    // Each line waits until the one before is in the log: what is read at once has one time.
+    let shell = "echo one; read next; echo two; read next; echo three";
+    engine.docker(&["run", "-di", "--name", "talker", "busybox", "sh", "-c", shell])?.success()?;
+    let mut attached = engine.spawn(&["attach", "talker"])?;
+    let mut follower = engine.spawn(&["logs", "-f", "talker"])?;
+    for line in ["one", "two", "three"] {
+        assert_eq!(follower.line()?, line);
+        attached.write(b"next\n")?;
+    }
+    engine.docker(&["wait", "talker"])?.success()?;
 
     let timed = engine.docker(&["logs", "-t", "talker"])?;
     let lines: Vec<(&str, &str)> =
