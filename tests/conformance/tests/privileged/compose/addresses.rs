@@ -22,7 +22,7 @@ fn addresses_are_those_of_the_file_or_of_its_range() -> anyhow::Result<()> {
     let free = free.lines().next().unwrap_or_default().to_owned();
     assert!(["10.213.7.128/24", "10.213.7.130/24"].contains(&free.as_str()), "{free}");
     for address in ["10.213.7.10", "[fd3a:5e1f:7::10]", "fixed"] {
-        let said = project.shell("free", &format!("timeout 5 wget -q -O - http://{address}/"))?;
+        let said = project.shell("free", &format!("timeout 60 wget -q -O - http://{address}/"))?;
         assert_eq!(said, "fixed-host", "{address}");
     }
     let names = "nslookup fixed 127.0.0.11 | awk '/^Address/ { print $2 }' | sort";

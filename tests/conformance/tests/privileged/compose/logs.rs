@@ -16,6 +16,8 @@ fn logs_are_followed_while_they_are_written() -> anyhow::Result<()> {
     let (name, line) = plain(&logs).split_once('|').unwrap_or_default();
     assert_eq!((name.trim(), line.trim()), ("talker-1", "second"), "{logs}");
 
+    let mut other = project.spawn(&["logs", "-f", "--no-log-prefix", "other"])?;
+    while plain(&other.line()?) != "three" {}
     let all = project.compose(&["logs", "--no-color"])?;
     for line in ["other-1", "talker-1", "one", "two", "three", "ready", "first"] {
         assert!(all.success()?.contains(line), "{all:?}");

@@ -7,7 +7,7 @@ fn names_are_those_of_the_file() -> anyhow::Result<()> {
     let project = Project::new("names")?;
     project.said(&["up", "-d", "--wait"])?;
     let fetch =
-        |name: &str| project.shell("client", &format!("timeout 5 wget -q -O - http://{name}/"));
+        |name: &str| project.shell("client", &format!("timeout 60 wget -q -O - http://{name}/"));
     assert_eq!(project.shell("web", "hostname; hostname -f")?, "www\nwww.naru.example");
     for name in ["web", "site", "names-web-1"] {
         assert_eq!(fetch(name)?, "www", "{name}");

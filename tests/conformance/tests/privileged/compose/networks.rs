@@ -4,7 +4,12 @@ use anyhow::ensure;
 
 use super::Project;
 
-const FETCH: &str = "timeout 5 wget -q -O - http://";
+const FETCH: &str = "timeout 60 wget -q -O - http://";
+
+/// What a service's shell fetches from a name. Names are asked for once, and not for long.
+fn fetched(project: &Project, service: &str, name: &str) -> anyhow::Result<String> {
+    project.shell(service, &format!("until {FETCH}{name}; do usleep 100000; done"))
+}
 
 /// Holds if a service's shell finds no such name.
 fn finds_no(project: &Project, service: &str, name: &str) -> anyhow::Result<()> {
@@ -27,7 +32,7 @@ fn names_and_aliases_are_found_on_shared_networks_only() -> anyhow::Result<()> {
         ("store", "backend", "api-host"),
         ("store", "backend.example", "api-host"),
     ] {
-        let said = project.shell(service, &format!("{FETCH}{name}"))?;
+        let said = fetched(&project, service, name)?;
         assert_eq!(said, host, "{service} fetches from {name}");
     }
     for (service, name) in
@@ -53,9 +58,9 @@ fn names_and_aliases_are_found_on_shared_networks_only() -> anyhow::Result<()> {
 fn an_internal_network_leads_nowhere_else() -> anyhow::Result<()> {
     let project = Project::new("internal")?;
     project.said(&["up", "-d", "--wait"])?;
-    assert_eq!(project.shell("inside", &format!("{FETCH}proxy"))?, "proxy-host");
-    assert_eq!(project.shell("proxy", &format!("{FETCH}inside"))?, "inside-host");
-    assert_eq!(project.shell("outside", &format!("{FETCH}proxy"))?, "proxy-host");
+    assert_eq!(fetched(&project, "inside", "proxy")?, "proxy-host");
+    assert_eq!(fetched(&project, "proxy", "inside")?, "inside-host");
+    assert_eq!(fetched(&project, "outside", "proxy")?, "proxy-host");
     finds_no(&project, "inside", "outside")?;
     let format = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
     let outside = project.inspect("internal-outside-1", format)?;

@@ -1,6 +1,6 @@
 //! `depends_on`.
 
-use super::Project;
+use super::{Project, plain};
 
 #[test]
 fn each_service_waits_for_what_it_depends_on() -> anyhow::Result<()> {
@@ -23,7 +23,8 @@ fn each_service_waits_for_what_it_depends_on() -> anyhow::Result<()> {
     project.docker(&["exec", "order-database-1", "touch", "/ready"])?;
     up.finish()?.success()?;
     assert_eq!((started.line()?, started.line()?), ("migration".into(), "program".into()));
-    assert_eq!(project.log("program")?, "migrated");
+    let mut log = project.spawn(&["logs", "-f", "--no-log-prefix", "program"])?;
+    assert_eq!(plain(&log.line()?), "migrated");
     assert_eq!(project.inspect("order-database-1", "{{.State.Health.Status}}")?, "healthy");
 
     project.said(&["down", "-v"])?;
