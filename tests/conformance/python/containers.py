@@ -5,6 +5,7 @@ import signal
 import sys
 import urllib.request
 
+import docker
 from testcontainers.core.container import DockerContainer, Reaper
 from testcontainers.core.network import Network
 from testcontainers.core.wait_strategies import LogMessageWaitStrategy
@@ -59,6 +60,10 @@ def dies():
     Network().create()
     container = web().start()
     assert fetch(container) == b"Naru\n"
+    # Who looks when it is dead may come after the reaper.
+    client, session = docker.from_env(), {"label": "org.testcontainers.session-id"}
+    assert len(client.containers.list(filters=session)) == 1
+    assert len(client.networks.list(filters=session)) == 1
     os.kill(os.getpid(), signal.SIGKILL)
 
 
