@@ -70,28 +70,30 @@ fn what_is_copied_must_be_there() -> anyhow::Result<()> {
 
 #[test]
 fn a_client_that_goes_away_ends_its_build() -> anyhow::Result<()> {
-    let buildx = Buildx::with("FROM busybox\nRUN echo began && sleep 1000\n")?;
+    // So long that nobody else's does: other cases sleep beside this one.
+    let time = format!("{}", 1_000_000 + std::process::id());
+    let buildx = Buildx::with(&format!("FROM busybox\nRUN echo began && sleep {time}\n"))?;
     let command = buildx.engine.command(&["buildx", "build", "context"]);
     let running = Running::start(command)?;
     let began = Instant::now();
-    while !is_sleeping()? {
+    while !is_sleeping(&time)? {
         assert!(began.elapsed() < Duration::from_mins(1), "it has not begun");
         std::thread::yield_now();
     }
     running.signal(Signal::SIGKILL);
     let ended = Instant::now();
-    while is_sleeping()? {
+    while is_sleeping(&time)? {
         assert!(ended.elapsed() < Duration::from_mins(1), "it goes on");
         std::thread::yield_now();
     }
     Ok(())
 }
 
-fn is_sleeping() -> anyhow::Result<bool> {
+fn is_sleeping(time: &str) -> anyhow::Result<bool> {
     for entry in std::fs::read_dir("/proc")? {
         // It may have ended meanwhile.
         let Ok(line) = std::fs::read(entry?.path().join("cmdline")) else { continue };
-        if line == b"sleep\x001000\0" {
+        if line == format!("sleep\0{time}\0").as_bytes() {
             return Ok(true);
         }
     }

@@ -77,6 +77,8 @@ fn a_build_is_ended_by_the_name_that_it_was_given() -> anyhow::Result<()> {
     let cancel = |name: &str| -> anyhow::Result<u16> {
         Ok(ask(&engine, "POST", &format!("/build/cancel?id={name}"))?.status)
     };
+    // When it tells of itself, it is known by its name.
+    assert!(!answer.chunk()?.is_empty());
     assert_eq!(cancel("")?, 400);
     // That there is no such build is what was wanted.
     assert_eq!(cancel("other")?, 200);
