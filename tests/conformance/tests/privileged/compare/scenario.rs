@@ -1,6 +1,8 @@
 //! The lives of a few containers, looked at from every side.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, ensure};
@@ -66,7 +68,7 @@ pub(super) fn life(asking: &mut Asking<'_>) -> anyhow::Result<()> {
     asking.ask("list/created", "GET", "/containers/json?all=1")?;
     running(asking)?;
     paused(asking)?;
-    healthy(asking)?;
+    healthy(asking, scratch)?;
     exited(asking)?;
     images(asking)?;
     events(asking, &began)
@@ -170,18 +172,22 @@ fn paused(asking: &mut Asking<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A health check; it has run once when its event comes.
-fn healthy(asking: &mut Asking<'_>) -> anyhow::Result<()> {
-    let check = json!({ "Test": ["CMD-SHELL", "echo fine"], "Interval": 1_000_000_000_u64,
+/// A health check; it has run once when its event comes, and waits with that for a file.
+fn healthy(asking: &mut Asking<'_>, scratch: &str) -> anyhow::Result<()> {
+    let test = "until [ -e /gate/open ]; do usleep 10000; done; echo fine";
+    let check = json!({ "Test": ["CMD-SHELL", test], "Interval": 1_000_000_000_u64,
         "Timeout": 30_000_000_000_u64, "Retries": 2 });
+    let gate = json!({ "Binds": [format!("{scratch}:/gate:ro")] });
     let filters = "filters={\"event\":[\"health_status\"],\"container\":[\"healthy\"]}";
     let mut events = asking.open("GET", &format!("/events?{filters}"))?;
     asking.create(
         "healthy",
-        &json!({ "Image": "busybox", "Cmd": ["sleep", "1000"], "Healthcheck": check }),
+        &json!({ "Image": "busybox", "Cmd": ["sleep", "1000"], "Healthcheck": check,
+            "HostConfig": gate }),
     )?;
     asking.must("POST", "/containers/healthy/start", "")?;
     asking.ask("list/starting", "GET", "/containers/json?filters={\"health\":[\"starting\"]}")?;
+    fs::write(Path::new(scratch).join("open"), "")?;
     let event: Value = serde_json::from_slice(&events.chunk()?)?;
     ensure!(event["status"] == "health_status: healthy", "{event}");
     asking.ask("inspect/healthy", "GET", "/containers/healthy/json")?;
@@ -196,7 +202,7 @@ fn exited(asking: &mut Asking<'_>) -> anyhow::Result<()> {
     asking.ask("wait/host", "POST", "/containers/host/wait")?;
     asking.ask("kill/plain", "POST", "/containers/plain/kill?signal=KILL")?;
     asking.ask("wait/plain", "POST", "/containers/plain/wait?condition=not-running")?;
-    asking.ask("stop/options", "POST", "/containers/options/stop?t=1")?;
+    asking.ask("stop/options", "POST", "/containers/options/stop?t=30")?;
     asking.ask("stop/again", "POST", "/containers/options/stop")?;
     for name in ["plain", "options", "host", "healthy"] {
         asking.ask(
