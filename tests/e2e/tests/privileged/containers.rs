@@ -15,8 +15,10 @@ fn a_container_is_run_watched_entered_and_stopped() -> Result<()> {
     let output = vm.docker(&hello)?;
     assert_eq!((output.code, &*output.stdout, &*output.stderr), (42, "out\n", "err\n"));
 
-    let script = "echo ready; trap 'echo bye; exit 3' TERM; while :; do sleep 0.1; done";
+    let script =
+        "trap 'echo bye; exit 3' TERM; echo ready; touch /ready; while :; do sleep 0.1; done";
     vm.docker_ok(&["run", "-d", "--name", "web", &image, "sh", "-c", script])?;
+    vm.docker_ok(&["exec", "web", "sh", "-c", "until [ -e /ready ]; do sleep 0.1; done"])?;
     assert_eq!(vm.docker_ok(&["exec", "web", "cat", "/proc/1/comm"])?, "sh");
     // A terminal of 31 lines and 97 columns, through docker's own client.
     let line =
@@ -45,6 +47,7 @@ fn a_published_port_carries_each_direction_to_its_own_end_and_a_taken_one_is_nam
     let count = ["nc", "-ll", "-p", "7", "-e", "wc", "-c"];
     let run = ["run", "-d", "--name", "count", "-p", "127.0.0.1::7", &image];
     vm.docker_ok(&[&run[..], &count[..]].concat())?;
+    await_listener(&vm, "count", 7)?;
     let address = vm.docker_ok(&["port", "count", "7"])?;
     for bytes in [5, 300_000] {
         let mut client = TcpStream::connect(&address)?;
@@ -112,6 +115,12 @@ fn what_a_container_uses_is_counted_with_a_limit_and_without() -> Result<()> {
         assert!(limit.is_none_or(|limit| limit == most), "{name}: {said}");
     }
     Ok(())
+}
+
+/// Waits until something listens on a port of the container.
+pub(crate) fn await_listener(vm: &Vm, name: &str, port: u16) -> Result<()> {
+    let listens = format!("until grep -q ':{port:04X} .* 0A ' /proc/net/tcp6; do sleep 0.1; done");
+    vm.docker_ok(&["exec", name, "sh", "-c", &listens]).map(drop)
 }
 
 /// A running machine that has busybox, and the image's name.

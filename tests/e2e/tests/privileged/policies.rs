@@ -8,7 +8,7 @@ use std::process::Stdio;
 use anyhow::{Context, Result};
 use naru_test_framework::Vm;
 
-use crate::containers::vm_with_busybox;
+use crate::containers::{await_listener, vm_with_busybox};
 
 /// Waits until these containers have been started since the engine was.
 fn wait_for_starts(vm: &Vm, names: &[&str]) -> Result<()> {
@@ -47,6 +47,7 @@ fn a_reboot_starts_what_its_policy_wants_with_its_ports() -> Result<()> {
     {
         assert_eq!(vm.inspect(name, "{{.State.Status}}")?, expected, "{name}");
     }
+    await_listener(&vm, "serves", 7)?;
     let mut client = TcpStream::connect(vm.docker_ok(&["port", "serves", "7"])?)?;
     client.write_all(b"12345")?;
     client.shutdown(Shutdown::Write)?;

@@ -120,16 +120,19 @@ impl Case {
         for number in 0..self.subjects.len() {
             takes.push(self.take(Step::Bring(number))?);
         }
-        let prune_takes = self.take(Step::Prune)?;
+        let mut prune_takes = self.take(Step::Prune)?;
         let (mut present, mut cut) = (BTreeSet::new(), 0);
         for round in 0..rounds {
             let step = self.next_step(random, &present);
             let takes = match step {
-                Step::Bring(number) => takes[number],
-                Step::Prune => prune_takes,
+                Step::Bring(number) => &mut takes[number],
+                Step::Prune => &mut prune_takes,
             };
             let at = takes.mul_f64(random.random_range(0.0..1.2));
-            let acknowledged = self.power_off(step, at)?;
+            let took = self.power_off(step, at)?;
+            // The computer may have been busy when it was measured first.
+            *takes = took.map_or(*takes, |took| took.min(*takes));
+            let acknowledged = took.is_some();
             cut += u32::from(!acknowledged);
             let checked = self.check().and_then(|found| {
                 self.holds(step, acknowledged, &present, &found.subjects)?;
@@ -178,12 +181,12 @@ impl Case {
         Ok(begun.elapsed())
     }
 
-    /// Begins a step, kills QEMU `at` some time after that, and starts the machine again. Whether
-    /// the step was acknowledged.
-    fn power_off(&self, step: Step, at: Duration) -> Result<bool> {
+    /// Begins a step, kills QEMU `at` some time after that, and starts the machine again. How long
+    /// the step took if it was acknowledged.
+    fn power_off(&self, step: Step, at: Duration) -> Result<Option<Duration>> {
         let qemu = self.vm.qemu()?;
-        let acknowledged = thread::scope(|scope| -> Result<bool> {
-            let client = scope.spawn(|| self.take(step).is_ok());
+        let took = thread::scope(|scope| -> Result<Option<Duration>> {
+            let client = scope.spawn(|| self.take(step).ok());
             wait(at);
             kill(qemu)?;
             client.join().map_err(|_| anyhow::anyhow!("the client panicked"))
@@ -193,7 +196,7 @@ impl Case {
             ensure!(Instant::now() < end, "nobody noticed: {}", self.vm.status()?);
         }
         self.vm.naru(&["start"])?.success().with_context(|| self.vm.console())?;
-        Ok(acknowledged)
+        Ok(took)
     }
 
     /// Whether what is there now may follow from what was there.

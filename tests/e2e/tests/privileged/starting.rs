@@ -22,8 +22,8 @@ struct Held {
 
 impl Held {
     fn begin(vm: &Vm) -> Result<Self> {
-        let start = vm.naru_command(&["start"]).stdout(Stdio::null()).spawn()?;
-        let end = Instant::now() + BEGUN;
+        let mut start = vm.naru_command(&["start"]).stdout(Stdio::null()).spawn()?;
+        let mut end = Instant::now() + BEGUN;
         loop {
             // Those that run before this step only say what QEMU can do. One whose accelerator
             // does not work ends by itself, and another takes its place.
@@ -31,7 +31,15 @@ impl Held {
                 && let Ok(qemu) = vm.qemu()
                 && signal(qemu, "STOP").is_ok()
             {
-                return Ok(Self { start, qemu });
+                if vm.status()?["state"] == "starting" {
+                    return Ok(Self { start, qemu });
+                }
+                // This process stood still for longer than the machine took to boot.
+                signal(qemu, "CONT")?;
+                start.wait()?;
+                vm.naru(&["stop"])?.success()?;
+                start = vm.naru_command(&["start"]).stdout(Stdio::null()).spawn()?;
+                end = Instant::now() + BEGUN;
             }
             ensure!(Instant::now() < end, "the machine does not boot: {}", vm.status()?);
             Command::new("sleep").arg("0.01").status()?;

@@ -83,7 +83,8 @@ fn an_engine_that_is_killed_leaves_containers_running_and_knows_their_ends() -> 
 
     assert_eq!(answer_of_a_new_engine(&vm, &["wait", "killer"])?, "9");
     assert_eq!(vm.inspect("long", "{{.State.Running}} {{.State.Pid}}")?, format!("true {pid}"));
-    vm.docker_ok(&["exec", "long", "touch", "/go"])?;
+    // The container's end may be its own too.
+    vm.docker(&["exec", "long", "touch", "/go"])?;
     assert_eq!(vm.docker_ok(&["wait", "long"])?, "7");
     assert_eq!(vm.docker_ok(&["logs", "long"])?, "before\nafter");
     Ok(())
