@@ -22,10 +22,10 @@ pub enum Hands {
 impl Hands {
     /// Presses the thing of this role and name.
     pub async fn press(self, page: &Page, role: &str, name: &str) -> anyhow::Result<()> {
-        let element = page.find(role, name).await?;
         match self {
-            Self::Mouse => element.click().await?,
+            Self::Mouse => page.click(role, name).await?,
             Self::Keyboard => {
+                page.find(role, name).await?;
                 tab_to(page, role, name).await?;
                 page.key(Key::Enter).await?;
             }
@@ -35,10 +35,12 @@ impl Hands {
 
     /// Types into the field of this name.
     pub async fn fill(self, page: &Page, name: &str, text: &str) -> anyhow::Result<()> {
-        let element = page.find("textbox", name).await?;
         match self {
-            Self::Mouse => element.click().await?,
-            Self::Keyboard => tab_to(page, "textbox", name).await?,
+            Self::Mouse => page.click("textbox", name).await?,
+            Self::Keyboard => {
+                page.find("textbox", name).await?;
+                tab_to(page, "textbox", name).await?;
+            }
         }
         page.keys(text).await
     }
@@ -46,7 +48,7 @@ impl Hands {
     /// Chooses the tab of this name; by keyboard with the arrows, as tabs want it.
     pub async fn choose_tab(self, page: &Page, from: &str, name: &str) -> anyhow::Result<()> {
         match self {
-            Self::Mouse => page.find("tab", name).await?.click().await?,
+            Self::Mouse => page.click("tab", name).await?,
             Self::Keyboard => {
                 page.find("tab", name).await?;
                 tab_to(page, "tab", from).await?;
@@ -83,10 +85,10 @@ impl Hands {
     /// Opens the menu of this name and picks an item of it.
     pub async fn pick(self, page: &Page, menu: &str, item: &str) -> anyhow::Result<()> {
         self.press(page, "button", menu).await?;
-        let element = page.find("menuitem", item).await?;
         match self {
-            Self::Mouse => element.click().await?,
+            Self::Mouse => page.click("menuitem", item).await?,
             Self::Keyboard => {
+                page.find("menuitem", item).await?;
                 for _ in 0..MOST_ITEMS {
                     if page.has_focus("menuitem", item).await? {
                         return page.key(Key::Enter).await;
@@ -101,10 +103,10 @@ impl Hands {
 
     /// Chooses the radio button of this name; by keyboard with an arrow from the one before.
     pub async fn choose_radio(self, page: &Page, from: &str, name: &str) -> anyhow::Result<()> {
-        let element = page.find("radio", name).await?;
         match self {
-            Self::Mouse => element.click().await?,
+            Self::Mouse => page.click("radio", name).await?,
             Self::Keyboard => {
+                page.find("radio", name).await?;
                 tab_to(page, "radio", from).await?;
                 page.key(Key::Down).await?;
             }

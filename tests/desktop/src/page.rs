@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::bail;
 use rustls::crypto::ring;
 use serde_json::{Value, json};
+use thirtyfour::error::WebDriverErrorInner;
 use thirtyfour::{Capabilities, Key, WebDriver, WebElement};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, interval, timeout};
@@ -98,6 +99,25 @@ impl Page {
         self.wait(&what, async || {
             let found = self.driver.execute(FIND, vec![json!(role), json!(name)]).await?;
             Ok(found.elements()?.into_iter().next())
+        })
+        .await
+    }
+
+    /// Clicks on the first thing of this role and name, as soon as one is there and can be
+    /// clicked on: until then it may be drawn anew, move, or lie under something that passes.
+    pub async fn click(&self, role: &str, name: &str) -> anyhow::Result<()> {
+        self.wait(&format!("{role} {name:?} to click on"), async || {
+            let found = self.driver.execute(FIND, vec![json!(role), json!(name)]).await?;
+            let Some(element) = found.elements()?.into_iter().next() else { return Ok(None) };
+            match element.click().await {
+                Ok(()) => Ok(Some(())),
+                Err(error) => match error.as_inner() {
+                    WebDriverErrorInner::StaleElementReference(_)
+                    | WebDriverErrorInner::ElementClickIntercepted(_)
+                    | WebDriverErrorInner::ElementNotInteractable(_) => Ok(None),
+                    _ => Err(error.into()),
+                },
+            }
         })
         .await
     }

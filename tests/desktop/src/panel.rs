@@ -101,13 +101,18 @@ impl Tray {
         }
     }
 
-    /// Chooses the menu's entry with this label.
+    /// Chooses the menu's entry with this label, as soon as there is one.
     pub async fn choose(&self, label: &str) -> anyhow::Result<()> {
-        let entries = self.entries().await?;
-        let (_, id) = entries
-            .iter()
-            .find(|(each, _)| each == label)
-            .with_context(|| format!("no {label}"))?;
+        let deadline = Instant::now() + PATIENCE;
+        let mut again = interval(LOOK_AGAIN);
+        let id = loop {
+            let entries = self.entries().await?;
+            if let Some((_, id)) = entries.iter().find(|(each, _)| each == label) {
+                break *id;
+            }
+            anyhow::ensure!(Instant::now() < deadline, "no {label} among {entries:?}");
+            again.tick().await;
+        };
         let event = (id, "clicked", Value::from(0), 0_u32);
         let menu = self.menu.as_str();
         ask(&self.connection, &self.program, menu, MENU, "Event", &event).await

@@ -20,6 +20,9 @@ async fn opened() -> anyhow::Result<Browser> {
     let run = ["run", "-d", "--name", "ferry", "-v", "hold:/hold", "-p", "127.0.0.1:0:80"];
     let more = ["-e", "HARBOUR=busan", "-e", "DB_PASSWORD=hush", "--restart", "on-failure:3"];
     engine.docker(&[&run[..], &more, &["busybox", "sh", "-c", COMMAND]].concat())?.success()?;
+    // The last that it does.
+    let done = "while [ -e /etc/group ]; do sleep 0.1; done";
+    engine.docker(&["exec", "ferry", "sh", "-c", done])?.success()?;
     let browser = Browser::open(engine).await?;
     browser.sees(EN.machine_running).await?;
     MOUSE.press(&browser, "button", "Show ferry").await?;

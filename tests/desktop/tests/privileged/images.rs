@@ -8,18 +8,21 @@ mod person;
 mod volumes;
 mod words;
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-
 use anyhow::ensure;
 use naru_desktop_tests::Browser;
 use naru_test_framework::images::busybox_with;
 use naru_test_framework::{Guard, NativeEngine, PASSWORD, Registry, USER};
-use serde_json::json;
-use thirtyfour::Key;
-
 use person::in_every_way;
+use serde_json::json;
+use std::time::Duration;
+use thirtyfour::Key;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep};
 
+/// How long what is on its way may take, and how often to look for it.
+const PATIENCE: Duration = Duration::from_mins(2);
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// Journey 1, from where the machine runs.
 #[tokio::test]
 async fn a_first_container_is_run_from_the_bundled_image() -> anyhow::Result<()> {
@@ -67,8 +70,17 @@ async fn an_image_is_found_pulled_run_and_opened_in_the_browser() -> anyhow::Res
         person.press("button", words.common.close).await?;
         let before = browser.opened().len();
         person.press_at("web", &words.open_port(PORT)).await?;
+        let until = Instant::now() + PATIENCE;
+        while browser.opened().len() == before {
+            ensure!(Instant::now() < until, "nothing is opened");
+            sleep(LOOK_AGAIN).await;
+        }
         ensure!(browser.opened()[before..] == [format!("http://localhost:{PORT}/")]);
-        ensure!(served(PORT)?.contains("landing"), "the port does not answer");
+        // The container may run for a moment before its server listens.
+        while !served(PORT).await.is_ok_and(|answer| answer.contains("landing")) {
+            ensure!(Instant::now() < until, "the port does not answer");
+            sleep(LOOK_AGAIN).await;
+        }
         person.remove_container("web").await?;
         person.remove_image(&image).await
     })
@@ -77,11 +89,11 @@ async fn an_image_is_found_pulled_run_and_opened_in_the_browser() -> anyhow::Res
 }
 
 /// What a browser would get.
-fn served(port: u16) -> anyhow::Result<String> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
+async fn served(port: u16) -> anyhow::Result<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+    stream.write_all(b"GET / HTTP/1.0\r\n\r\n").await?;
     let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
+    stream.read_to_string(&mut answer).await?;
     Ok(answer)
 }
 

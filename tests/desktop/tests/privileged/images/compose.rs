@@ -6,8 +6,10 @@ use std::os::unix::fs::symlink;
 use anyhow::ensure;
 use naru_desktop_tests::{Browser, Violation};
 use naru_test_framework::{NativeEngine, clients};
+use tokio::time::{Instant, sleep};
 
 use super::person::in_every_way;
+use super::{LOOK_AGAIN, PATIENCE};
 use crate::words::EN;
 
 /// What the services say must not be in their commands, which are shown too.
@@ -130,6 +132,18 @@ async fn a_compose_project_is_brought_up_watched_and_taken_down() -> anyhow::Res
         }
         person.press("button", words.take_down).await?;
         browser.gone("row", "harbour").await?;
+        // Its containers are gone, and after them compose removes the network and what is lost.
+        let until = Instant::now() + PATIENCE;
+        let gone = |kind: &str, name: &str| {
+            browser.with_engine(|engine| {
+                let listed = engine.docker(&[kind, "ls", "--format", "{{.Name}}"])?;
+                Ok(!listed.success()?.lines().any(|each| each == name))
+            })
+        };
+        while !gone("network", "harbour_default")? || (is_lost && !gone("volume", VOLUME)?) {
+            ensure!(Instant::now() < until, "compose does not take its things down");
+            sleep(LOOK_AGAIN).await;
+        }
         let left = browser.with_engine(|engine| {
             let listed = engine.docker(&["volume", "ls", "-q"])?;
             Ok(listed.success()?.lines().any(|name| name == VOLUME))
