@@ -20,6 +20,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio::task::yield_now;
 use tokio::time::timeout;
 
 /// Far more than anything here takes, also without acceleration on a busy computer.
@@ -140,8 +141,19 @@ async fn a_terminal_answers(app: &App, web: &ContainerRef) -> Result<()> {
     let waits = "sleep 4242 & echo $((6*6))\n".to_owned();
     app.terminal_write(TerminalWrite { stream_id: stream_id.clone(), text: waits }).await?;
     read_until(&mut chunks, "36\r\n").await?;
-    let running = app.terminal_programs(TerminalRef { stream_id: stream_id.clone() }).await?;
-    ensure!(running.commands == ["sleep 4242"], "{running:?}");
+    // What the shell has forked is the shell still, until it is another program.
+    timeout(PATIENCE, async {
+        loop {
+            let stream_id = stream_id.clone();
+            let running = app.terminal_programs(TerminalRef { stream_id }).await?;
+            if running.commands == ["sleep 4242"] {
+                return anyhow::Ok(());
+            }
+            yield_now().await;
+        }
+    })
+    .await
+    .context("the terminal never runs just its sleep")??;
     // What is typed comes back too, so the answer has to differ from the question.
     let text = "echo $((6*7)); stty size; exit\n".to_owned();
     app.terminal_write(TerminalWrite { stream_id, text }).await?;
