@@ -18,7 +18,10 @@ use crate::harness::{Case, NARU, on_each};
 #[test]
 fn a_further_process_runs_beside_the_first() -> Result<()> {
     on_each(|case| {
+        let case = case.shell("echo started; exec sleep 1000")?;
         case.start(&[])?;
+        // Until then it may be the runtime still.
+        case.await_output("started\n")?;
         let id = case.id();
         let said = case.succeed(&["exec", &id, "sh", "-c", "hostname; cat /proc/1/cmdline"])?;
         assert!(said.starts_with("naru-oci\n") && said.contains("sleep"), "{said:?}");
