@@ -36,6 +36,8 @@ const VERSION_DEADLINE: Duration = Duration::from_secs(20);
 const PIECE: usize = 16 << 10;
 /// How much of the end of its error output is looked at for why it failed.
 const LAST: usize = 2000;
+/// How much of its output is read as an answer; a file of a thousand services has less.
+const ANSWER_MAX: usize = 16 << 20;
 /// Keeps a program of the console from opening one.
 #[cfg(windows)]
 const CREATE_NO_WINDOW: u32 = 0x0800_0000;
@@ -137,8 +139,30 @@ impl Compose {
         let message = line.map_or_else(|| format!("compose ended: {status}"), str::to_owned);
         Err(AppError::ComposeFailed { message })
     }
-}
 
+    /// Runs it as [`Self::run`] does, and gives what it writes to its standard output.
+    pub(crate) async fn ask(
+        &self,
+        directory: &Path,
+        arguments: &[&str],
+        mut say: impl FnMut(&'static str, &[u8]) -> bool + Send,
+    ) -> Result<Vec<u8>, AppError> {
+        let mut answer = Vec::new();
+        let ended = self.run(directory, arguments, |source, bytes| {
+            if source != "stdout" {
+                return say(source, bytes);
+            }
+            answer.extend_from_slice(bytes);
+            answer.len() <= ANSWER_MAX
+        });
+        let ended = ended.await;
+        if answer.len() > ANSWER_MAX {
+            let message = format!("compose answers with more than {} MiB", ANSWER_MAX >> 20);
+            return Err(AppError::ComposeFailed { message });
+        }
+        ended.map(|()| answer)
+    }
+}
 /// Whether it is the compose that is spoken to here. The first one, which some systems still call
 /// `docker-compose`, was another program: it cannot say as JSON what a file means.
 fn is_known(version: &str) -> bool {
@@ -237,6 +261,22 @@ mod tests {
         let script = "echo first; exec sleep 600";
         let ended = compose.run(compose.nowhere(), &[script], |_, _| false).await;
         assert!(matches!(ended, Err(AppError::TransferCancelled)));
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_its_output_and_has_a_limit() {
+        let compose = shell();
+        let mut errors = Vec::new();
+        let script = ["echo warned >&2; echo answered"];
+        let answer = compose.ask(compose.nowhere(), &script, |source, bytes| {
+            errors.extend_from_slice(bytes);
+            source == "stderr"
+        });
+        assert_eq!(answer.await.unwrap(), b"answered\n");
+        assert_eq!(errors, b"warned\n");
+        let endless = compose.ask(compose.nowhere(), &["exec yes"], |_, _| true).await;
+        let error = endless.unwrap_err().to_string();
+        assert_eq!(error, "compose answers with more than 16 MiB");
     }
 
     #[test]

@@ -48,16 +48,8 @@ impl App {
         let compose = self.working_compose().await?;
         // It says what is wrong with the file before anything is made of it, and what the
         // project is called. What else is in it, such as passwords, is nobody's business.
-        let mut read = Vec::new();
         let look = ["--ansi", "never", "-f", file, "config", "--format", "json"];
-        let said = compose.run(folder, &look, |source, bytes| {
-            if source == "stdout" {
-                read.extend_from_slice(bytes);
-                return true;
-            }
-            sink(chunk(source, bytes))
-        });
-        said.await?;
+        let read = compose.ask(folder, &look, |source, bytes| sink(chunk(source, bytes))).await?;
         let read: Value = serde_json::from_slice(&read).map_err(|source| AppError::Garbled {
             what: "what compose says of the file",
             source,
