@@ -138,3 +138,61 @@ async fn descriptors_that_lie_are_refused() -> anyhow::Result<()> {
     store.load(&layout(|_| {})?).await?;
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_named_again_and_again_is_read_once() -> anyhow::Result<()> {
+    /// As large as one may be: reading it for each name would take the better part of an hour.
+    const MANIFEST_LEN: usize = 8 << 20;
+    const MANIFESTS: usize = 8;
+    const INDEXES: usize = 1000;
+    const TIMES: usize = 40;
+
+    let store = Store::open().await?;
+    let (layer, config) = image_of_one_file()?;
+    let described = |kind: &str, content: &[u8]| {
+        json!({
+            "mediaType": format!("application/vnd.oci.image.{kind}.v1+json"),
+            "digest": digest(content), "size": content.len(),
+            "platform": { "architecture": "amd64", "os": "linux" },
+        })
+    };
+    let manifests: Vec<Vec<u8>> = (0..MANIFESTS)
+        .map(|number| {
+            let missing = described("config", number.to_string().as_bytes());
+            let manifest = json!({ "schemaVersion": 2, "config": missing, "layers": [] });
+            format!("{:MANIFEST_LEN$}", manifest.to_string()).into_bytes()
+        })
+        .collect();
+    let all: Vec<Value> = manifests.iter().map(|content| described("manifest", content)).collect();
+    let indexes: Vec<Vec<u8>> = (0..INDEXES)
+        .map(|number| {
+            let index = json!({
+                "schemaVersion": 2, "manifests": all,
+                "annotations": { "number": number.to_string() },
+            });
+            index.to_string().into_bytes()
+        })
+        .collect();
+    let listed: Vec<Value> = indexes
+        .iter()
+        .map(|index| {
+            let media_type = "application/vnd.oci.image.index.v1+json";
+            json!({ "mediaType": media_type, "digest": digest(index), "size": index.len() })
+        })
+        .collect();
+    let listed: Vec<&Value> = listed.iter().cycle().take(INDEXES * TIMES).collect();
+    let listed = json!({ "schemaVersion": 2, "manifests": listed }).to_string();
+    let rows = json!([{ "Config": "c.json", "RepoTags": ["x:1"], "Layers": ["layer.tar"] }]);
+
+    let mut tar = LayerWriter::new();
+    tar.file("manifest.json", 0o644, rows.to_string().as_bytes())?;
+    tar.file("c.json", 0o644, &config)?;
+    tar.file("layer.tar", 0o644, &layer)?;
+    tar.file("index.json", 0o644, listed.as_bytes())?;
+    for content in indexes.iter().chain(&manifests) {
+        let path = format!("blobs/{}", digest(content).replace(':', "/"));
+        tar.file(&path, 0o644, content)?;
+    }
+    store.load(&tar.into_tar()).await?;
+    Ok(())
+}
