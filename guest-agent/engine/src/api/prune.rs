@@ -4,6 +4,8 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use axum::{Json, Router};
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use naru_dockerfile::duration;
 use serde::Deserialize;
@@ -51,11 +53,16 @@ pub(super) fn until(filters: &Filters, now: Timestamp) -> Result<Option<Timestam
     }
 }
 
-/// A time, or how long before `now` it was: `24h`, `1h30m`.
+/// A time, or how long before `now` it was: `24h`, `1h30m`. One without a zone is UTC.
 fn parse_until(text: &str, now: Timestamp) -> Result<Timestamp, ApiError> {
     let ago = duration(text).ok().map(SignedDuration::from_nanos);
     let ago = ago.and_then(|ago| now.checked_sub(ago).ok());
-    match ago {
+    // Digits alone are seconds, and no date.
+    let civil = || text.contains('-').then(|| text.parse::<DateTime>().ok()).flatten();
+    let without_zone = || civil()?.to_zoned(TimeZone::UTC).ok().map(|time| time.timestamp());
+    // A civil time would leave out the zone that is there.
+    let zoned = || text.parse().ok();
+    match ago.or_else(zoned).or_else(without_zone) {
         Some(time) => Ok(time),
         None => {
             parse_time(text)?.ok_or_else(|| ApiError::invalid(format!("invalid timestamp: {text}")))
@@ -76,6 +83,11 @@ mod tests {
             ("1.5s", 1_000_000 - 2),
             ("500000", 500_000),
             ("1970-01-01T00:00:09Z", 9),
+            ("1970-01-01T01:00:09+01:00", 9),
+            ("1970-01-01T00:00:09", 9),
+            ("1970-01-01T00:01", 60),
+            ("1970-01-02", 86400),
+            ("19700102", 19_700_102),
         ] {
             let until = parse_until(text, now).unwrap();
             assert_eq!(until.as_nanosecond().div_euclid(1_000_000_000), second, "{text}");
