@@ -136,7 +136,10 @@ impl<W: Write> Members<W> {
     fn file(&mut self, node: &Node, name: &[u8]) -> io::Result<()> {
         if node.metadata().nlink() > 1 {
             if let Some(first) = self.links.get(&node.identity()).cloned() {
-                return self.begin(node, EntryType::Link, name, (&first, &Attributes::new()));
+                // Docker sets a link's owner when it unpacks it, which takes capabilities from the
+                // file, and then what stands here.
+                let attributes = attributes::read(node.open_file()?)?;
+                return self.begin(node, EntryType::Link, name, (&first, &attributes));
             }
             if self.links.len() < LINKS_MAX {
                 self.links.insert(node.identity(), name.to_vec());
