@@ -23,7 +23,7 @@ const FIRST: &str = "mkdir -p /made/deep; echo one > /made/one; ln /made/one /ma
     chown 5:6 /made/one; chmod 4750 /made/one; ln -s ../own/noted /made/link; mkfifo /made/pipe; \
     chown -h 7:8 /made/link; chmod 1777 /made/deep; head -c 300000 /dev/zero > /made/big; \
     touch -d '2001-02-03 04:05:06' /own/noted /own/busybox; rm /own/gone; \
-    ln /own/busybox /own/linked; ln /own/noted /made/noted";
+    ln /own/busybox /own/busybox-too; ln /own/noted /made/noted";
 
 /// And on the one that it goes to.
 const SECOND: &str = "mkdir /more; echo more > /more/file; ln /more/file /more/again; \
@@ -79,7 +79,7 @@ fn look(
     let seen = docker(&[&run[..], &[name, "sh", "-c", LISTING]].concat())?;
     ensure!(seen.lines().count() > 15, "{seen}");
     // The file's capability is given to a user without rights.
-    for program in ["/own/busybox", "/own/linked"] {
+    for program in ["/own/busybox", "/own/busybox-too"] {
         let status = ["--user", "1000", name, program, "grep", "CapEff", "/proc/self/status"];
         let rights = docker(&[&run[..], &status].concat())?;
         ensure!(rights.ends_with("0000000000000400"), "{program}: {rights}");
