@@ -160,7 +160,9 @@ async fn what_is_named_again_and_again_is_read_once() -> anyhow::Result<()> {
         .map(|number| {
             let missing = described("config", number.to_string().as_bytes());
             let manifest = json!({ "schemaVersion": 2, "config": missing, "layers": [] });
-            format!("{:MANIFEST_LEN$}", manifest.to_string()).into_bytes()
+            let mut manifest = manifest.to_string().into_bytes();
+            manifest.resize(MANIFEST_LEN, b' ');
+            manifest
         })
         .collect();
     let all: Vec<Value> = manifests.iter().map(|content| described("manifest", content)).collect();
