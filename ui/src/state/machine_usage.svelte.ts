@@ -2,6 +2,7 @@ import type { Host } from "../lib/host/host";
 import type { MachineUsage as Look } from "../lib/ipc/bindings";
 import { IpcFailure } from "../lib/ipc/failure";
 import { KEPT_SAMPLES } from "./stats.svelte";
+import { lookAgain } from "./watching";
 
 /** From one look to the next, in milliseconds. */
 const EVERY = 1000;
@@ -31,18 +32,7 @@ export class MachineUsage {
 
   /** Looks again and again until the answer is called. */
   begin(): () => void {
-    let gone = false;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const look = async () => {
-      // Nobody sees a window that is hidden.
-      if (!document.hidden) await this.#read();
-      if (!gone) timer = setTimeout(() => void look(), EVERY);
-    };
-    void look();
-    return () => {
-      gone = true;
-      clearTimeout(timer);
-    };
+    return lookAgain(EVERY, () => this.#read());
   }
 
   async #read(): Promise<void> {

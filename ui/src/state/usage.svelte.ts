@@ -2,6 +2,7 @@ import { SvelteMap } from "svelte/reactivity";
 
 import type { Host } from "../lib/host/host";
 import type { ContainerUsage } from "../lib/ipc/bindings";
+import { lookAgain } from "./watching";
 
 /** How many looks a line is made of. */
 export const KEPT_LOOKS = 30;
@@ -41,18 +42,9 @@ export class Usage {
 
   /** Looks again and again until the answer is called. */
   begin(): () => void {
-    let gone = false;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const look = async () => {
-      // Nobody sees a window that is hidden.
-      if (!document.hidden && this.#ids.length > 0) await this.#read();
-      if (!gone) timer = setTimeout(() => void look(), EVERY);
-    };
-    void look();
-    return () => {
-      gone = true;
-      clearTimeout(timer);
-    };
+    return lookAgain(EVERY, async () => {
+      if (this.#ids.length > 0) await this.#read();
+    });
   }
 
   async #read(): Promise<void> {
