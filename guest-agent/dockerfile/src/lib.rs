@@ -17,6 +17,7 @@
 //! is told by its key: see [`RunStep`], [`CopyStep`] and [`Fingerprint`]. [`Checks`] finds what is
 //! no error and yet not as it should be.
 
+mod boolean;
 mod check;
 mod csv;
 mod directives;
@@ -60,6 +61,7 @@ mod mutations;
 #[cfg(test)]
 mod tables;
 
+pub use boolean::boolean;
 pub use check::{Base, CheckOptions, Checks, Finding, Rule};
 pub use directives::Directives;
 pub use duration::duration;

@@ -1,5 +1,6 @@
 //! `RUN --mount`.
 
+use crate::boolean::boolean;
 use crate::csv::fields;
 use crate::error::{DockerfileError, Problem};
 use crate::expand::Expander;
@@ -137,10 +138,10 @@ impl Mount {
             || wrong(format!("unexpected key '{key}' for mount type '{}'", self.kind.as_str()));
         let takes_required = matches!(self.kind, MountKind::Secret | MountKind::Ssh);
         match (key, value) {
-            ("readonly" | "ro", value) => *read_only = Some(boolean(key, value)?),
-            ("readwrite" | "rw", value) => *read_only = Some(!boolean(key, value)?),
+            ("readonly" | "ro", value) => *read_only = Some(switch(key, value)?),
+            ("readwrite" | "rw", value) => *read_only = Some(!switch(key, value)?),
             ("required", _) if !takes_required => return Err(unexpected()),
-            ("required", value) => self.required = boolean(key, value)?,
+            ("required", value) => self.required = switch(key, value)?,
             (_, None) => {
                 return Err(wrong(format!("invalid field '{field}' must be a key=value pair")));
             }
@@ -257,13 +258,10 @@ fn sharing(value: &str) -> Result<Sharing, Problem> {
     })
 }
 
-/// As Go reads it.
-fn boolean(key: &str, value: Option<&str>) -> Result<bool, Problem> {
-    match value {
-        None | Some("1" | "t" | "T" | "true" | "TRUE" | "True") => Ok(true),
-        Some("0" | "f" | "F" | "false" | "FALSE" | "False") => Ok(false),
-        Some(value) => Err(wrong(format!("invalid value for {key}: {value}"))),
-    }
+/// A key without a value says yes.
+fn switch(key: &str, value: Option<&str>) -> Result<bool, Problem> {
+    let value = value.unwrap_or("true");
+    boolean(value).ok_or_else(|| wrong(format!("invalid value for {key}: {value}")))
 }
 
 fn number(key: &str, value: &str, radix: u32) -> Result<u32, Problem> {

@@ -1,5 +1,6 @@
 //! What a source of `ADD`, or a context, is: a path, something to download, or a repository.
 
+use crate::boolean::boolean;
 use crate::error::Problem;
 
 /// Where files are, as far as the text says it.
@@ -95,14 +96,14 @@ impl GitSource {
 
     fn set(&mut self, name: &str, value: &str) -> Result<(), Problem> {
         let wrong = |message: String| Err(Problem::Git(message));
-        let boolean = || match value {
-            "" | "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(Some(true)),
-            "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(Some(false)),
-            _ => Err(Problem::Git(format!("invalid {name} value: {value:?}"))),
+        let switch = || {
+            let said = if value.is_empty() { Some(true) } else { boolean(value) };
+            let invalid = || Problem::Git(format!("invalid {name} value: {value:?}"));
+            said.map(Some).ok_or_else(invalid)
         };
         match name {
-            "keep-git-dir" => self.keep_git_dir = boolean()?,
-            "submodules" => self.submodules = boolean()?,
+            "keep-git-dir" => self.keep_git_dir = switch()?,
+            "submodules" => self.submodules = switch()?,
             "ref" | "tag" | "branch" | "subdir" | "checksum" | "commit" if value.is_empty() => {
                 return wrong(format!("query {name:?} has no value"));
             }

@@ -1,5 +1,6 @@
 //! `# check=`: which checks are made, and whether what they find ends a build.
 
+use crate::boolean::boolean;
 use crate::error::Problem;
 
 /// Which checks are made.
@@ -30,7 +31,7 @@ impl CheckOptions {
                 "skip" => options.skipped = Selection::parse(value),
                 "experimental" => options.experimental = Selection::parse(value),
                 "error" => {
-                    let switch = switch(value.trim());
+                    let switch = boolean(value.trim());
                     options.is_error =
                         switch.ok_or_else(|| Problem::CheckSwitch(part.to_owned()))?;
                 }
@@ -59,15 +60,6 @@ impl Selection {
 
     fn has(&self, name: &str) -> bool {
         self.all || self.names.iter().any(|known| known == name)
-    }
-}
-
-/// As Go reads yes and no.
-fn switch(text: &str) -> Option<bool> {
-    match text {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
-        _ => None,
     }
 }
 

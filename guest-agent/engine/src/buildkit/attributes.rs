@@ -7,7 +7,7 @@ use bollard_stubs::models::ResourcesUlimits;
 use jiff::Timestamp;
 use naru_buildkit::wire::control::CacheOptionsEntry;
 use naru_buildkit::{BuildError, Target};
-use naru_dockerfile::Place;
+use naru_dockerfile::{Place, boolean};
 use naru_error::{ErrorKind, chain};
 use naru_image_store::Platform;
 use serde::Deserialize;
@@ -115,7 +115,7 @@ impl Asked {
         }
         if name == "BUILDKIT_CONTEXT_KEEP_GIT_DIR" {
             // What is neither yes nor no is none, as with BuildKit.
-            self.keep_git_dir = matches!(value, "1" | "t" | "T" | "true" | "TRUE" | "True");
+            self.keep_git_dir = boolean(value).unwrap_or(false);
         }
         self.options.arguments.insert(name.to_owned(), value.to_owned());
         Ok(())

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use naru_dockerfile::boolean;
 use naru_network::{Attachment, BridgeAddress, BridgeConfig, IpvlanMode, MacvlanMode};
 
 use super::record::{Driver, NetworkRecord};
@@ -91,11 +92,8 @@ fn bridge(record: &NetworkRecord) -> Result<BridgeConfig> {
 
 /// An option that is on unless it is switched off.
 fn switch(record: &NetworkRecord, key: &str) -> Result<bool> {
-    match record.option(key) {
-        None | Some("1" | "t" | "T" | "true" | "TRUE" | "True") => Ok(true),
-        Some("0" | "f" | "F" | "false" | "FALSE" | "False") => Ok(false),
-        Some(text) => Err(invalid(key, text)),
-    }
+    let text = record.option(key).unwrap_or("true");
+    boolean(text).ok_or_else(|| invalid(key, text))
 }
 
 fn parent(record: &NetworkRecord) -> Result<String> {

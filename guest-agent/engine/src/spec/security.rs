@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use bollard_stubs::models::HostConfig;
+use naru_dockerfile::boolean;
 use oci_spec::runtime::{Capability, LinuxSeccomp, Process};
 
 use super::profile::{self, Profile};
@@ -88,15 +89,6 @@ impl Security {
             Seccomp::Builtin => Some(seccomp::default_profile(&capabilities)),
             Seccomp::Profile(profile) => Some(profile.filter(&capabilities)),
         }
-    }
-}
-
-/// Go's `strconv.ParseBool`.
-fn boolean(text: &str) -> Option<bool> {
-    match text {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
-        _ => None,
     }
 }
 
