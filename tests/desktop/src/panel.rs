@@ -105,14 +105,25 @@ impl Tray {
     pub async fn choose(&self, label: &str) -> anyhow::Result<()> {
         let deadline = Instant::now() + PATIENCE;
         let mut again = interval(LOOK_AGAIN);
-        let id = loop {
+        loop {
             let entries = self.entries().await?;
-            if let Some((_, id)) = entries.iter().find(|(each, _)| each == label) {
-                break *id;
+            let id = entries.iter().find(|(each, _)| each == label).map(|(_, id)| *id);
+            match id {
+                Some(id) => match self.click(id).await {
+                    Ok(()) => return Ok(()),
+                    // The menu may have been made anew since it was read.
+                    Err(error) if Instant::now() >= deadline => return Err(error),
+                    Err(_) => {}
+                },
+                None => {
+                    anyhow::ensure!(Instant::now() < deadline, "no {label} among {entries:?}");
+                }
             }
-            anyhow::ensure!(Instant::now() < deadline, "no {label} among {entries:?}");
             again.tick().await;
-        };
+        }
+    }
+
+    async fn click(&self, id: i32) -> anyhow::Result<()> {
         let event = (id, "clicked", Value::from(0), 0_u32);
         let menu = self.menu.as_str();
         ask(&self.connection, &self.program, menu, MENU, "Event", &event).await
