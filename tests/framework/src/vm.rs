@@ -38,7 +38,7 @@ impl Vm {
         let images = workspace.join("target/vm-images").join(ARCH).canonicalize();
         let images = images.context("no VM image: run `cargo xtask image`")?;
         let vm = Self { home: tempfile::tempdir()?, naru, images };
-        vm.configure(&json!({ "cpus": 2, "memory_mib": 1024, "disk_gib": 4 }))?;
+        vm.configure(&json!({}))?;
         Ok(vm)
     }
 
@@ -59,11 +59,16 @@ impl Vm {
         &self.images
     }
 
-    /// Writes settings, which take effect at the next start.
+    /// Writes settings, beside small ones, which take effect at the next start.
     pub fn configure(&self, settings: &Value) -> Result<()> {
+        // An accelerator that is there may fail, which is found out once in each home, and
+        // takes the most of a minute inside of another virtual machine.
+        let mut all = json!({ "accelerator": "tcg", "cpus": 2, "memory_mib": 1024, "disk_gib": 4 });
+        let settings = settings.as_object().context("settings are an object")?;
+        all.as_object_mut().context("settings are an object")?.extend(settings.clone());
         let directory = self.home.path().join("config");
         fs::create_dir_all(&directory)?;
-        fs::write(directory.join("settings.json"), serde_json::to_vec(settings)?)?;
+        fs::write(directory.join("settings.json"), serde_json::to_vec(&all)?)?;
         Ok(())
     }
 

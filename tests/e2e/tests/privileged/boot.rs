@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::{Context, Result};
 use naru_test_framework::Vm;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// In this order; a person who waits reads them.
 const STEPS: [&str; 7] = ["qemu", "image", "disk", "boot", "channel", "handshake", "engine"];
@@ -12,6 +12,8 @@ const STEPS: [&str; 7] = ["qemu", "image", "disk", "boot", "channel", "handshake
 #[test]
 fn a_start_names_its_steps_and_ends_with_an_engine_that_docker_reaches() -> Result<()> {
     let vm = Vm::new()?;
+    // As for a person: what does not work here is found out.
+    vm.configure(&json!({ "accelerator": "auto" }))?;
     let started = vm.naru(&["start"])?;
     let said = started.success().with_context(|| vm.console())?;
     let steps: Vec<&str> = said.lines().filter_map(|line| line.split(' ').next()).collect();

@@ -109,7 +109,7 @@ fn a_registry_that_is_not_on_the_loopback_is_spoken_to_over_tls_unless_settings_
     }
     vm.naru(&["stop"])?.success()?;
     vm.configure(&json!({
-        "memory_mib": 1024, "disk_gib": 4, "insecure_registries": [hosts[0]],
+        "insecure_registries": [hosts[0]],
         "registries": { "insecure": [hosts[1]] },
     }))?;
     vm.naru(&["start"])?.success()?;
@@ -142,7 +142,6 @@ fn a_loopback_registry_with_an_authority_of_its_own_is_known_by_its_name() -> Re
     let [first, second, third] = hosts.each_ref().map(String::as_str);
     let vm = Vm::new()?;
     vm.configure(&json!({
-        "memory_mib": 1024, "disk_gib": 4,
         "registries": { "hosts": { (first): own, (second): own, (third): ours } },
     }))?;
     vm.naru(&["start"])?.success().with_context(|| vm.console())?;
