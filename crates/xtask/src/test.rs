@@ -98,7 +98,7 @@ fn privileged_tier(checks: &mut Checks, filter: Option<&str>, beside: &[Tier]) -
     let native = Arch::native()?;
     for arch in Arch::ALL {
         // The other one's is booted, and that is all.
-        let effort = if arch == native { Effort::Full } else { Effort::Quick };
+        let effort = if arch == native { Effort::Half } else { Effort::Quick };
         checks.run(&format!("VM image for {}", arch.name()), || image::build(&apt, arch, effort));
     }
     checks.run("the window's pages for a browser", || ui::npm("build:loopback"));

@@ -16,6 +16,8 @@ use crate::{process, workspace};
 pub(crate) enum Effort {
     /// All, for what is shipped and measured.
     Full,
+    /// As much as pays in a machine that is booted for tests.
+    Half,
     /// None, for what has to be built, linked and booted, but not to be fast: what the
     /// unit tests of the architecture were built of is used again.
     Quick,
@@ -24,8 +26,21 @@ pub(crate) enum Effort {
 /// What every static program is built with.
 pub(crate) const STATIC: &str = "-C target-feature=+crt-static";
 
-/// Builds the agent as it ships into `target` and returns the program's bytes.
-pub(super) fn build(apt: &Apt, arch: Arch, target: &Path) -> Result<Vec<u8>> {
+/// Builds the agent and returns the program's bytes.
+pub(super) fn build(apt: &Apt, arch: Arch, effort: Effort) -> Result<Vec<u8>> {
+    match effort {
+        Effort::Full => build_optimised(apt, arch, "agent", &target_folder()),
+        Effort::Half => build_optimised(apt, arch, "agent-test", &target_folder()),
+        Effort::Quick => build_quickly(apt, arch),
+    }
+}
+
+/// Builds the agent as it ships into `target`, a folder, and returns the program's bytes.
+pub(super) fn build_again(apt: &Apt, arch: Arch, target: &Path) -> Result<Vec<u8>> {
+    build_optimised(apt, arch, "agent", target)
+}
+
+fn build_optimised(apt: &Apt, arch: Arch, profile: &str, target: &Path) -> Result<Vec<u8>> {
     let prefixes = prefixes(target)?;
     let map = |option: &str| {
         let options = prefixes.iter().map(|(from, to)| format!("{option}={}={to}", from.display()));
@@ -33,14 +48,14 @@ pub(super) fn build(apt: &Apt, arch: Arch, target: &Path) -> Result<Vec<u8>> {
     };
     process::run(
         cargo(apt, arch)?
-            .args(["build", "--quiet", "--profile", "agent", "--package", "naru-agent"])
+            .args(["build", "--quiet", "--profile", profile, "--package", "naru-agent"])
             .args(["--target", arch.triple()])
             .current_dir(workspace::root())
             .env("CARGO_TARGET_DIR", target)
             .env("RUSTFLAGS", format!("{STATIC} {}", map("--remap-path-prefix")))
             .env(format!("CFLAGS_{}", arch.triple().replace('-', "_")), map("-ffile-prefix-map")),
     )?;
-    read(&target.join(arch.triple()).join("agent/naru-agent"))
+    read(&target.join(arch.triple()).join(profile).join("naru-agent"))
 }
 
 /// Builds the agent of [`Effort::Quick`] and returns the program's bytes.
@@ -64,7 +79,7 @@ fn read(program: &Path) -> Result<Vec<u8>> {
 
 /// Where the agent is built unless another place is asked for: not in the developer's
 /// own target folder, because the flags differ and would rebuild everything there.
-pub(crate) fn target_folder() -> PathBuf {
+fn target_folder() -> PathBuf {
     workspace::output().join("agent")
 }
 

@@ -141,10 +141,7 @@ pub(crate) fn run(arguments: &ImageArgs) -> Result<()> {
 pub(crate) fn build(apt: &Apt, arch: Arch, effort: Effort) -> Result<()> {
     let folder = folder(arch);
     step(&format!("VM image for {}", arch.name()), || {
-        let agent = step("agent", || match effort {
-            Effort::Full => agent::build(apt, arch, &agent::target_folder()),
-            Effort::Quick => agent::build_quickly(apt, arch),
-        })?;
+        let agent = step("agent", || agent::build(apt, arch, effort))?;
         assemble(apt, arch, &folder, agent)
     })
 }
@@ -251,7 +248,7 @@ fn check(apt: &Apt, arch: Arch) -> Result<()> {
         _ => {}
     }
     let second = scratch.join(arch.name());
-    assemble(apt, arch, &second, agent::build(apt, arch, &scratch.join("agent"))?)?;
+    assemble(apt, arch, &second, agent::build_again(apt, arch, &scratch.join("agent"))?)?;
     // The manifest has the digest of every other file.
     let (one, other) = (read(&folder(arch).join(MANIFEST))?, read(&second.join(MANIFEST))?);
     if one != other {
