@@ -26,13 +26,9 @@ impl Decoder {
         Self { tty, header: BytesMut::with_capacity(HEADER), source: "stdout", left: 0 }
     }
 
-    /// The chunks in `bytes`. A frame need not be complete for its beginning to be given,
-    /// so nothing is held back and no length that the stream claims is believed.
-    pub(crate) fn decode(&mut self, bytes: Bytes) -> Vec<OutputChunk> {
-        self.split(bytes).iter().map(|(source, piece)| chunk(source, piece)).collect()
-    }
-
-    /// The same as bytes, each with its source.
+    /// The pieces of output in `bytes`, each with its source. A frame need not be complete for its
+    /// beginning to be given, so nothing is held back and no length that the stream claims is
+    /// believed.
     pub(crate) fn split(&mut self, mut bytes: Bytes) -> Vec<(&'static str, Bytes)> {
         if self.tty {
             return vec![("stdout", bytes)];
@@ -58,6 +54,36 @@ impl Decoder {
     }
 }
 
+/// Output that the window has not been given yet: what came of one source in a row is one chunk,
+/// because the engine frames each line, and the window pays for each chunk.
+#[derive(Debug, Default)]
+pub(crate) struct Gathered {
+    pieces: Vec<(&'static str, Vec<u8>)>,
+    length: usize,
+}
+
+impl Gathered {
+    /// Adds what came next.
+    pub(crate) fn push(&mut self, source: &'static str, bytes: &[u8]) {
+        self.length += bytes.len();
+        match self.pieces.last_mut() {
+            Some((last, piece)) if *last == source => piece.extend_from_slice(bytes),
+            _ => self.pieces.push((source, bytes.to_vec())),
+        }
+    }
+
+    /// How many bytes it has.
+    pub(crate) fn length(&self) -> usize {
+        self.length
+    }
+
+    /// Empties it.
+    pub(crate) fn take(&mut self) -> Vec<OutputChunk> {
+        self.length = 0;
+        self.pieces.drain(..).map(|(source, piece)| chunk(source, &piece)).collect()
+    }
+}
+
 /// The last chunk of every stream.
 pub(crate) fn end() -> OutputChunk {
     chunk("end", b"")
@@ -70,6 +96,8 @@ pub(crate) fn chunk(source: &str, bytes: &[u8]) -> OutputChunk {
 
 #[cfg(test)]
 mod tests {
+    use std::iter;
+
     use super::*;
 
     fn frame(stream: u8, text: &str) -> Vec<u8> {
@@ -86,15 +114,21 @@ mod tests {
         String::from_utf8(bytes).unwrap()
     }
 
+    fn chunks_of<'a>(tty: bool, parts: impl Iterator<Item = &'a [u8]>) -> Vec<OutputChunk> {
+        let (mut decoder, mut gathered) = (Decoder::new(tty), Gathered::default());
+        for part in parts {
+            for (source, piece) in decoder.split(Bytes::copy_from_slice(part)) {
+                gathered.push(source, &piece);
+            }
+        }
+        gathered.take()
+    }
+
     #[test]
     fn frames_are_told_apart_however_the_bytes_are_cut() {
         let bytes = [frame(1, "out"), frame(2, "error"), frame(1, ""), frame(1, "put")].concat();
         for size in 1..bytes.len() {
-            let mut decoder = Decoder::new(false);
-            let chunks: Vec<_> = bytes
-                .chunks(size)
-                .flat_map(|part| decoder.decode(Bytes::copy_from_slice(part)))
-                .collect();
+            let chunks = chunks_of(false, bytes.chunks(size));
             assert_eq!(joined(&chunks, "stdout"), "output", "in pieces of {size}");
             assert_eq!(joined(&chunks, "stderr"), "error", "in pieces of {size}");
         }
@@ -102,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_terminals_bytes_pass_as_they_are() {
-        let chunks = Decoder::new(true).decode(Bytes::from_static(b"\x01\x00$ "));
+        let chunks = chunks_of(true, iter::once(&b"\x01\x00$ "[..]));
         assert_eq!(joined(&chunks, "stdout"), "\u{1}\0$ ");
     }
 }
