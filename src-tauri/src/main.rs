@@ -31,8 +31,9 @@ const WINDOW: &str = "main";
 
 fn main() -> Result<(), tauri::Error> {
     let environment = config::Environment::read();
-    // Before anything else: GTK and WebKit read the locale once, at their start.
-    if let Some((name, value)) = environment.missing_locale() {
+    // Before anything else: GTK and WebKit read these once, at their start.
+    let variables = [environment.missing_locale(), environment.costly_compositing()];
+    for (name, value) in variables.into_iter().flatten() {
         sys::set_variable(name, value);
     }
     let filter = EnvFilter::new(environment.log_filter());
