@@ -49,6 +49,31 @@ describe("the filter", () => {
     expect(screen.getByText("Nothing here has this in its name.")).toBeVisible();
   });
 
+  it("leaves those that run, if that is wanted", async () => {
+    const host = withMany(9);
+    const { screen, user } = openWindow(host);
+    await user.click(await screen.findByRole("checkbox", { name: "Only running" }));
+    // The header's row, and c0x, c2x, c4x, c6x, c8x.
+    expect(screen.getAllByRole("row")).toHaveLength(6);
+    host.containers = host.containers.map((each) => ({ ...each, state: "exited" }));
+    host.emit({ type: "containers" });
+    expect(await screen.findByText("None of them is running.")).toBeVisible();
+    await user.click(screen.getByRole("checkbox", { name: "Only running" }));
+    expect(screen.getAllByRole("row")).toHaveLength(10);
+  });
+
+  it("stays while it holds rows back of a list that has become short", async () => {
+    const host = withMany(9);
+    const { screen, user } = openWindow(host);
+    await user.type(await screen.findByRole("searchbox"), "c4");
+    host.containers = host.containers.slice(0, 5).map((each) => ({ ...each, image: "newer:2" }));
+    host.emit({ type: "containers" });
+    await screen.findByText("newer:2");
+    await user.clear(screen.getByRole("searchbox"));
+    expect(await row("c0x")).toBeTruthy();
+    expect(screen.queryByRole("searchbox")).toBeNull();
+  });
+
   it("is not there for a short one", async () => {
     const { screen } = openWindow(withMany(3));
     await row("c0x");

@@ -34,6 +34,15 @@ describe("the list", () => {
     }
   });
 
+  it("finds those that nobody is in, and not the engine's own", async () => {
+    const host = withNetworks();
+    host.networks = [...host.networks, ...Array.from({ length: 5 }, (_, at) => fakeNetwork(`old-${at}`))];
+    const { screen, user } = openWindow(host, "networks");
+    await user.click(await screen.findByRole("checkbox", { name: "Only unused" }));
+    expect(screen.getAllByRole("row")).toHaveLength(7);
+    expect(screen.queryByRole("row", { name: /bridge|shop/ })).toBeNull();
+  });
+
   it("asks before it removes", async () => {
     const host = withNetworks();
     const { screen, user } = openWindow(host, "networks");

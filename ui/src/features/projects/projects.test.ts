@@ -62,6 +62,20 @@ it("says how a project comes about when there is none", async () => {
   expect(screen.getByRole("button", { name: "Open a compose file" })).toBeVisible();
 });
 
+it("lists those that run, or that are called like that", async () => {
+  const host = new FakeHost();
+  host.containers = Array.from({ length: 8 }, (_, at) =>
+    fakeContainer(`p${at}-web-1`, { project: `p${at}`, service: "web", state: at < 2 ? "running" : "exited" }),
+  );
+  const { screen, user } = openWindow(host, "projects");
+  await user.click(await screen.findByRole("checkbox", { name: "Only running" }));
+  expect(screen.getAllByRole("row")).toHaveLength(3);
+  await user.type(screen.getByRole("searchbox", { name: "Filter by name" }), "p1");
+  expect(screen.getAllByRole("row")).toHaveLength(2);
+  await user.type(screen.getByRole("searchbox", { name: "Filter by name" }), "zzz");
+  expect(screen.getByText("Nothing here has this in its name.")).toBeVisible();
+});
+
 it("shows what needs what, in words and as lines from what stands above", async () => {
   const host = withProject();
   host.containers = host.containers.map((each) => (each.service === "web" ? { ...each, needs: ["cache", "db"] } : each));

@@ -111,6 +111,22 @@ describe("removing", () => {
   });
 });
 
+it("finds those that nobody has, all of which are then removed", async () => {
+  const host = withVolumes();
+  const [used] = host.volumes;
+  host.volumes = [...(used ? [used] : []), ...Array.from({ length: 8 }, (_, at) => fakeVolume(`old-${at}`))];
+  const { screen, user } = openWindow(host, "volumes");
+  await user.click(await screen.findByRole("checkbox", { name: "Only unused" }));
+  expect(screen.queryByRole("row", { name: /data/ })).toBeNull();
+  await user.click(screen.getByRole("checkbox", { name: "Select all" }));
+  await user.click(screen.getByRole("button", { name: "Remove" }));
+  await user.click(screen.getAllByRole("button", { name: "Remove" }).at(-1) ?? document.body);
+  expect(await screen.findByText("None of them is unused.")).toBeVisible();
+  expect(host.volumes.map(({ name }) => name)).toEqual(["data"]);
+  await user.click(screen.getByRole("checkbox", { name: "Only unused" }));
+  expect(await row("data")).toBeTruthy();
+});
+
 describe("details", () => {
   it("say who has it and where, and lead there", async () => {
     const { screen, user } = openWindow(withVolumes(), "volumes");

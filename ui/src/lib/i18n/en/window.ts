@@ -46,6 +46,10 @@ export const table = {
   clear: "Clear the selection",
   filter: "Filter by name",
   noMatch: "Nothing here has this in its name.",
+  onlyRunning: "Only running",
+  noneRunning: "None of them is running.",
+  onlyUnused: "Only unused",
+  noneUnused: "None of them is unused.",
 };
 
 export const palette = {

@@ -48,6 +48,10 @@ export const table: Messages["table"] = {
   clear: "선택 해제",
   filter: "이름으로 거르기",
   noMatch: "이 이름을 포함한 항목이 없습니다.",
+  onlyRunning: "실행 중만",
+  noneRunning: "실행 중인 항목이 없습니다.",
+  onlyUnused: "미사용만",
+  noneUnused: "사용하지 않는 항목이 없습니다.",
 };
 
 export const palette: Messages["palette"] = {
