@@ -5,6 +5,7 @@ export const closeUp = (host: FakeHost): void => {
   host.close.details = fakeContainerDetails({
     name: "web",
     image: "registry.example.com/team/shop-frontend:2026-11-22",
+    image_id: "sha256:11",
     health: { status: "healthy", failing: 0, output: "HTTP/1.1 200 OK" },
     restarts: 2,
     env: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin", "NGINX_VERSION=1.29.3", "API_TOKEN=0d9e7b5a4f"],

@@ -16,8 +16,9 @@ export class Networks {
     this.list = new Listing(() => host.call("network.list", null));
   }
 
-  find(id: string): NetworkSummary | undefined {
-    return this.list.items?.find((network) => network.id === id);
+  /** By its id or its name. */
+  find(network: string): NetworkSummary | undefined {
+    return this.list.items?.find(({ id, name }) => id === network || name === network);
   }
 
   /** Answers the new one's id, rejects with an `IpcFailure`. */

@@ -7,6 +7,7 @@ import { isLive, type Verb } from "./containers.svelte";
 import { projectsOf } from "./projects";
 import { deedsOf } from "./deeds";
 import { askToRemoveContainers, askToRemoveImages, askToRemoveNetworks, askToRemoveVolumes } from "./questions";
+import { showImage, showNetwork, showVolume } from "./showing";
 import { volumeDeedsOf } from "./volume_deeds";
 
 /** Where the focus goes after a removal is the screen's business; from here it goes nowhere. */
@@ -96,12 +97,7 @@ const namedImageActions = (app: AppState, tag: string): Action[] => {
   const act = (verb: string, title: string, command: string, run: () => void) =>
     action("image", `${verb}-${tag}`, title, command, run);
   return [
-    act("show-image", t.open(tag), docker(context, "image", "inspect", tag), () => {
-      app.view = "images";
-      app.finding = null;
-      app.building = null;
-      app.image = tag;
-    }),
+    act("show-image", t.open(tag), docker(context, "image", "inspect", tag), () => showImage(app, tag)),
     act("run", t.runLabel(tag), docker(context, "run", "-d", tag), () => {
       app.view = "images";
       app.running = tag;
@@ -128,10 +124,7 @@ export const volumeActions = (app: AppState, volume: VolumeSummary): Action[] =>
   const { name } = volume;
   const t = app.t.volumes;
   return [
-    action("volume", `show-volume-${name}`, t.open(name), docker(contextOf(app), "volume", "inspect", name), () => {
-      app.view = "volumes";
-      app.volume = name;
-    }),
+    action("volume", `show-volume-${name}`, t.open(name), docker(contextOf(app), "volume", "inspect", name), () => showVolume(app, name)),
     ...volumeDeedsOf(app, volume).map(({ id, label, command, run }) =>
       action("volume", `${id}-volume-${name}`, label, command, run),
     ),
@@ -155,10 +148,7 @@ export const networkActions = (app: AppState, network: NetworkSummary): Action[]
       `show-network-${id}`,
       app.t.networks.open(name),
       docker(contextOf(app), "network", "inspect", name),
-      () => {
-        app.view = "networks";
-        app.network = id;
-      },
+      () => showNetwork(app, id),
     ),
     action(
       "network",

@@ -1,7 +1,18 @@
 import { within } from "@testing-library/svelte";
 import { describe, expect, it } from "vitest";
 
-import { chunk, failure, fakeContainer, fakeContainerDetails, fakeEntry, FakeHost, fakeSample } from "../../../lib/host/fake";
+import {
+  chunk,
+  failure,
+  fakeContainer,
+  fakeContainerDetails,
+  fakeEntry,
+  FakeHost,
+  fakeImage,
+  fakeNetwork,
+  fakeSample,
+  fakeVolume,
+} from "../../../lib/host/fake";
 import { openWindow } from "../../../test/render";
 
 const opened = async (host: FakeHost, tab?: string) => {
@@ -35,6 +46,35 @@ describe("the overview", () => {
     expect(panel.getByText("64 MB")).toBeVisible();
     await user.click(panel.getByRole("button", { name: "Open port 8080 in the browser" }));
     expect(host.opened).toEqual(["http://localhost:8080/"]);
+  });
+
+  it("leads to the container's image, volumes and networks", async () => {
+    const host = new FakeHost();
+    const image = fakeImage("nginx:1.29");
+    host.images = [image];
+    host.volumes = [fakeVolume("data")];
+    host.networks = [fakeNetwork("shop")];
+    host.close.details = fakeContainerDetails({
+      image: "nginx:1.29",
+      image_id: image.id,
+      mounts: [{ kind: "volume", source: "data", destination: "/data", read_only: false }],
+      networks: [{ network: "shop", address: "172.18.0.2/16", gateway: "", names: [] }],
+    });
+    const { screen, user } = await opened(host, "Overview");
+    for (const [name, view] of [["nginx:1.29", "Images"], ["data", "Volumes"], ["shop", "Networks"]] as const) {
+      await user.click(await screen.findByRole("button", { name: `Show ${name}` }));
+      expect(await screen.findByRole("heading", { name, level: 2 })).toBeVisible();
+      expect(screen.getByRole("button", { name: view })).toHaveAttribute("aria-current", "page");
+      expect(screen.getByRole("button", { name: `Show ${name}` })).toHaveAttribute("aria-expanded", "true");
+      await user.click(screen.getByRole("button", { name: "Containers" }));
+    }
+  });
+
+  it("leads to no image that is not here any more", async () => {
+    const host = new FakeHost();
+    host.close.details = fakeContainerDetails({ image: "nginx:1.29" });
+    const { screen } = await opened(host, "Overview");
+    expect(await screen.findByText("nginx:1.29", { selector: "dd" })).toBeVisible();
   });
 
   it("hides what looks like a secret until it is asked for", async () => {
