@@ -186,6 +186,23 @@ describe("a project", () => {
     expect(host.requests("container.logs")).toHaveLength(2);
   });
 
+  it("finds what any of its services said", async () => {
+    const host = withCompose();
+    host.log = [chunk("stdout", "2026-11-26T10:00:00.25Z ready\n2026-11-26T10:00:00.5Z REFUSED by the db\n")];
+    const { screen, user } = await opened(host);
+    await user.click(screen.getByRole("tab", { name: "Logs" }));
+    const log = await screen.findByRole("log", { name: "Output of shop" });
+    await expect.poll(() => log.textContent).toMatch(/ready.*REFUSED/s);
+    await user.keyboard("{Control>}f{/Control}");
+    await user.keyboard("refused");
+    expect(screen.getByText("2 matches")).toBeVisible();
+    expect(log).not.toHaveTextContent("ready");
+    await user.click(screen.getByRole("button", { name: "Copy all" }));
+    expect(await navigator.clipboard.readText()).toMatch(/^\S+ +REFUSED by the db\n\S+ +REFUSED by the db$/);
+    await user.type(screen.getByRole("searchbox", { name: "Search the output" }), "{Escape}");
+    expect(log).toHaveTextContent("ready");
+  });
+
   it("sorts times whatever the length of their fractions", () => {
     const times = ["2026-11-26T10:00:01Z", "2026-11-26T10:00:00.12Z", "2026-11-26T10:00:00.1Z"];
     expect([...times].sort((a, b) => (sortable(a) < sortable(b) ? -1 : 1))).toEqual([times[2], times[1], times[0]]);

@@ -177,6 +177,17 @@ describe("the output", () => {
     expect(log.textContent).toMatch(/:00:00\.120/);
   });
 
+  it("is searched by a key, but not below a dialog", async () => {
+    const { screen, user } = await opened(new FakeHost());
+    await user.keyboard("{Control>}f{/Control}");
+    const search = screen.getByRole("searchbox", { name: "Search the output" });
+    expect(search).toHaveFocus();
+    search.blur();
+    await user.keyboard("{Control>}k{/Control}");
+    await user.keyboard("{Control>}f{/Control}");
+    expect(search).not.toHaveFocus();
+  });
+
   it("has its colours, as long as nothing is looked for", async () => {
     const host = new FakeHost();
     host.log = [chunk("stdout", "\u001b[32mready\u001b[0m to go\n")];
