@@ -72,10 +72,34 @@ describe("the palette", () => {
     expect(host.requests("container.remove")).toHaveLength(0);
   });
 
-  it("says that there is nothing", async () => {
-    const { screen, user, box } = await open();
-    await user.type(box, "zzz");
-    expect(screen.getByText("There is nothing like that.")).toBeVisible();
+  it("finds in registries what is not here, after all that is", async () => {
+    const { screen, user, host, box } = await open();
+    host.found = [{ name: "webhook", description: "", stars: 3, mark: null }];
+    await user.type(box, "webho");
+    expect(screen.getAllByRole("option")).toHaveLength(1);
+    expect(screen.getByText("docker --context naru search webho")).toBeVisible();
+    await user.keyboard("{Enter}");
+    expect(await screen.findByRole("button", { name: "webhook" })).toBeVisible();
+    expect(host.requests("registry.search")).toMatchObject([{ term: "webho" }]);
+  });
+
+  it("pulls what is one image's name", async () => {
+    const { screen, user, host, box } = await open();
+    await user.type(box, "postgres:17");
+    expect(screen.getByText("docker --context naru pull postgres:17")).toBeVisible();
+    await user.keyboard("{Enter}");
+    expect(await screen.findByText("postgres:17 is ready")).toBeVisible();
+    expect(host.requests("image.pull")).toMatchObject([{ reference: "postgres:17" }]);
+  });
+
+  it("says why nothing is found while the machine is off", async () => {
+    const host = new FakeHost();
+    host.machine = fakeStatus("failed");
+    const { screen, user } = openWindow(host);
+    await user.click(screen.getByRole("button", { name: "Search and do" }));
+    await user.type(await screen.findByRole("combobox", { name: "Search and do" }), "zzz");
+    expect(screen.getByRole("option")).toHaveTextContent("needs the machine");
+    expect(screen.getByRole("option")).toHaveAttribute("aria-disabled", "true");
   });
 
   it("changes the language, and is in it from then on", async () => {

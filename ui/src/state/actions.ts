@@ -2,6 +2,7 @@ import type { Settings } from "../lib/ipc/bindings";
 import { copyText } from "../lib/clipboard";
 import { docker } from "../lib/text/docker";
 import type { Shortcut } from "../lib/text/keys";
+import { isReference, namesOneImage } from "../lib/text/reference";
 import { views, type AppState, type View } from "./app.svelte";
 import { saveDiagnostics } from "./diagnostics.svelte";
 import { askToFreeCache, askToRestart, askToStop } from "./questions";
@@ -169,6 +170,27 @@ const imagesActions = (app: AppState): Action[] => {
     act("login", app.t.login.title, "docker login", () => (app.dialog = { kind: "login", registry: "" })),
     act("prune-images", app.t.prune.title, docker(context, "image", "prune"), () => (app.dialog = { kind: "prune" })),
   ];
+};
+
+/** Gets what the words name, or looks for it where images come from. */
+export const findAction = (app: AppState, words: string): Action => {
+  const pulls = namesOneImage(words) && isReference(words);
+  return {
+    id: "find-image",
+    title: pulls ? app.t.find.pullLabel(words) : app.t.find.inRegistries(words),
+    group: "image",
+    shortcut: null,
+    command: docker(contextOf(app), pulls ? "pull" : "search", words),
+    blocked: app.machine.running ? null : app.t.palette.needsMachine,
+    run: () => {
+      if (pulls) {
+        app.view = "images";
+        void app.images.pull(words);
+      } else {
+        app.find(words);
+      }
+    },
+  };
 };
 
 const projectsActions = (app: AppState): Action[] => [

@@ -124,6 +124,7 @@ export const find = {
   tag: "Tag",
   badTag: "A tag is made of letters, digits, “_”, “.” and “-”.",
   pullLabel: (name: string) => `Pull ${name}`,
+  inRegistries: (term: string) => `Find “${term}” in registries`,
   platformsMore: (names: string, n: number) => `${names} and ${n} more`,
   more: "More tags",
 };

@@ -55,7 +55,6 @@ export const table = {
 export const palette = {
   label: "Search and do",
   placeholder: "What would you like to do?",
-  none: "There is nothing like that.",
   count: (n: number) => (n === 1 ? "1 action" : `${n} actions`),
   groups: { go: "Go to", container: "Container", image: "Image", volume: "Volume", network: "Network", project: "Project", machine: "Machine", window: "Window" },
   go: (place: string) => `Go to ${place}`,

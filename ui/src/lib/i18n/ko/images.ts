@@ -123,6 +123,7 @@ export const find: Messages["find"] = {
   tag: "태그",
   badTag: "태그에는 영문자, 숫자, “_”, “.”, “-”만 쓸 수 있습니다.",
   pullLabel: (name) => `${name} 가져오기`,
+  inRegistries: (term) => `레지스트리에서 “${term}” 찾기`,
   platformsMore: (names, n) => `${names} 외 ${n}개`,
   more: "태그 더 보기",
 };

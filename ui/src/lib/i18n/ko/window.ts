@@ -57,7 +57,6 @@ export const table: Messages["table"] = {
 export const palette: Messages["palette"] = {
   label: "찾기와 실행",
   placeholder: "무엇을 할까요?",
-  none: "해당하는 작업이 없습니다.",
   count: (n) => `작업 ${n}개`,
   groups: { go: "이동", container: "컨테이너", image: "이미지", volume: "볼륨", network: "네트워크", project: "프로젝트", machine: "가상 머신", window: "창" },
   go: (place) => `${place}(으)로 이동`,
