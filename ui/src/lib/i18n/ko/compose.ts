@@ -9,7 +9,7 @@ export const compose: Messages["compose"] = {
   badFile: "파일은 루트부터 시작하는 경로입니다.",
   looking: "이 컴퓨터의 컴포즈를 찾는 중…",
   none: "이 컴퓨터에 버전 2 이상의 docker compose가 없습니다.",
-  noneText: "프로그램 하나이며 Naru와 그대로 함께 쓸 수 있습니다. 사용 중인 시스템의 명령을 터미널에 입력한 다음 다시 찾으세요. 그래도 찾지 못하면 Naru를 다시 시작하세요.",
+  noneText: "프로그램 하나이며 나루와 그대로 함께 쓸 수 있습니다. 사용 중인 시스템의 명령을 터미널에 입력한 다음 다시 찾으세요. 그래도 찾지 못하면 나루를 다시 시작하세요.",
   lookAgain: "다시 찾기",
   by: (program, version) => `이 컴퓨터의 ${program} ${version}(으)로 실행합니다.`,
   bringUp: "실행하기",

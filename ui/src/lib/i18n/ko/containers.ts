@@ -76,7 +76,7 @@ export const edit: Messages["edit"] = {
     count === 0
       ? "지금까지의 출력이 사라집니다. 볼륨 밖에 기록한 파일은 없습니다."
       : `지금까지의 출력과, 볼륨 밖에서 바뀐 파일과 폴더 ${count}개가 사라집니다.`,
-  composed: (project) => `${project}의 compose 파일은 그대로입니다. docker compose가 그 파일로 다시 만들 수 있습니다.`,
+  composed: (project) => `${project}의 컴포즈 파일은 그대로입니다. docker compose가 그 파일로 다시 만들 수 있습니다.`,
   make: "새로 만들기",
   making: "새로 만드는 중…",
   done: (name) => `${name} 컨테이너를 새로 만들었습니다`,
