@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
+use hickory_resolver::net::NetError;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::HOST;
 use reqwest::redirect::Policy;
@@ -224,13 +225,61 @@ impl Resolve for SystemNames {
                 return Ok(addresses(localhost));
             }
             let resolver = TokioResolver::builder_tokio()?.build()?;
-            let found = resolver.lookup_ip(name.as_str()).await?;
+            let found = resolver.lookup_ip(name.as_str()).await;
+            let found = found.map_err(|error| LookupError::new(name.as_str(), &error))?;
             Ok(addresses(found.iter().collect()))
         })
+    }
+}
+
+/// No address for a name, in Docker's words. It has no cause of its own, for the innermost one is
+/// what is shown, and the resolver's is a dump of its query.
+#[derive(Debug, thiserror::Error)]
+#[error("lookup {name}: {reason}")]
+struct LookupError {
+    name: String,
+    reason: String,
+}
+
+impl LookupError {
+    fn new(name: &str, error: &NetError) -> Self {
+        let reason =
+            if error.is_no_records_found() { "no such host".to_owned() } else { error.to_string() };
+        Self { name: name.to_owned(), reason }
     }
 }
 
 /// The port is the URL's.
 fn addresses(found: Vec<IpAddr>) -> Addrs {
     Box::new(found.into_iter().map(|address| SocketAddr::new(address, 0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::{Context, ensure};
+
+    use super::*;
+
+    async fn failed(url: &str) -> anyhow::Result<String> {
+        let wiring = Wiring::new(RegistryConfig::default());
+        let sent = wiring.client("", true, false)?.get(url).send().await;
+        let error = sent.err().context("there is an answer")?;
+        Ok(RegistryError::unreachable("there".to_owned(), &error).to_string())
+    }
+
+    #[tokio::test]
+    async fn a_name_that_nobody_has_is_said_to_be_no_host() -> anyhow::Result<()> {
+        // The resolver knows without asking that nothing is called so (RFC 6761), and with the dot
+        // it tries no domain of the system's.
+        let said = failed("http://registry.invalid./v2/").await?;
+        let expected = "there cannot be reached: lookup registry.invalid.: no such host";
+        ensure!(said == expected, "{said}");
+        Ok(())
+    }
+
+    #[test]
+    fn a_lookup_that_fails_does_not_say_that_there_is_no_host() {
+        let error = LookupError::new("registry.example", &NetError::Timeout);
+        assert_eq!(error.to_string(), "lookup registry.example: request timed out");
+    }
 }
