@@ -3,8 +3,8 @@
 use std::os::fd::BorrowedFd;
 
 use rustix::fs::{
-    AtFlags, Gid, Mode, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags, chownat, fchmod, fchown,
-    fsetxattr, fstat, utimensat,
+    AtFlags, Gid, Mode, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags, chmodat, chownat,
+    fchmod, fchown, fsetxattr, fstat, utimensat,
 };
 use rustix::io::Errno;
 
@@ -42,14 +42,21 @@ pub(super) fn made_with(member: &Member) -> Mode {
     Mode::from_raw_mode(member.mode & 0o777)
 }
 
-/// Sets the owner of a symbolic link or device.
-pub(super) fn own(parent: BorrowedFd<'_>, name: &[u8], member: &Member) -> Result<(), Errno> {
+/// Sets owner, mode and time of what `name` is in `parent`: a symbolic link, which has no mode and
+/// is not followed, or what is not opened, because to open a device does something.
+pub(super) fn apply_unopened(
+    parent: BorrowedFd<'_>,
+    name: &[u8],
+    member: &Member,
+    is_symlink: bool,
+) -> Result<(), Errno> {
     let (owner, group) = (Uid::from_raw(member.uid), Gid::from_raw(member.gid));
-    chownat(parent, name, Some(owner), Some(group), AtFlags::SYMLINK_NOFOLLOW)
-}
-
-/// Sets the modification time of what `name` is in `parent`, not of what it points to.
-pub(super) fn touch(parent: BorrowedFd<'_>, name: &[u8], member: &Member) -> Result<(), Errno> {
+    chownat(parent, name, Some(owner), Some(group), AtFlags::SYMLINK_NOFOLLOW)?;
+    if !is_symlink {
+        // Again, because the new owner cleared the set-id bits. Nobody else comes near the layer:
+        // it has not become a link since.
+        chmodat(parent, name, Mode::from_raw_mode(member.mode), AtFlags::empty())?;
+    }
     utimensat(parent, name, &times(member.mtime), AtFlags::SYMLINK_NOFOLLOW)
 }
 

@@ -5,8 +5,8 @@ use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 
 use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, chmodat, futimens, linkat, makedev, mkdirat, mknodat, openat,
-    statat, symlinkat,
+    AtFlags, FileType, Mode, OFlags, futimens, linkat, makedev, mkdirat, mknodat, openat, statat,
+    symlinkat,
 };
 use rustix::io::Errno;
 
@@ -141,13 +141,7 @@ impl Unpacker {
                 self.replacing(place, tape.recorder(), node)?;
             }
         }
-        attributes::own(parent, name, member)?;
-        if member.kind != Kind::Symlink {
-            // Again, because the new owner cleared the set-id bits. It is not a link: it
-            // was just made.
-            chmodat(parent, name, Mode::from_raw_mode(member.mode), AtFlags::empty())?;
-        }
-        Ok(attributes::touch(parent, name, member)?)
+        Ok(attributes::apply_unopened(parent, name, member, member.kind == Kind::Symlink)?)
     }
 
     fn directory<R: Read>(
@@ -214,7 +208,22 @@ impl Unpacker {
         let target_parent = self.root.open_directory(target_parent)?;
         let link =
             || linkat(&target_parent, target_name, place.parent, place.name, AtFlags::empty());
-        self.replacing(place, recorder, link).map_err(Failure::from)
+        self.replacing(place, recorder, link)?;
+        // As Docker does: what the last of a file's names has is the file's.
+        let (parent, name) = (place.parent.as_fd(), place.name);
+        let linked = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        match FileType::from_raw_mode(linked.st_mode) {
+            FileType::RegularFile => {
+                let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                let file = openat(parent, name, flags, Mode::empty())?;
+                attributes::apply(file.as_fd(), member)?;
+                Ok(futimens(&file, &attributes::times(member.mtime))?)
+            }
+            kind => {
+                let is_symlink = kind == FileType::Symlink;
+                Ok(attributes::apply_unopened(parent, name, member, is_symlink)?)
+            }
+        }
     }
 
     /// Does `make`, after taking away what is in its place: the later member wins.

@@ -58,8 +58,8 @@ fn whiteouts_become_what_overlayfs_reads() -> anyhow::Result<()> {
 fn modes_links_devices_and_times_are_kept() -> anyhow::Result<()> {
     let mut layer = LayerWriter::new();
     layer.file("bin/su", 0o4755, b"program")?;
-    layer.hard_link("bin/other", "bin/su")?;
-    layer.hard_link("bin/absolute", "/bin/su")?;
+    layer.entry("bin/other", EntryType::Link, 0o4755, Some("bin/su"), b"")?;
+    layer.entry("bin/absolute", EntryType::Link, 0o4755, Some("/bin/su"), b"")?;
     layer.character_device("dev/null", 1, 3)?;
     layer.entry("run/pipe", EntryType::Fifo, 0o620, None, b"")?;
     let long = "n".repeat(120);
@@ -75,6 +75,35 @@ fn modes_links_devices_and_times_are_kept() -> anyhow::Result<()> {
     assert_eq!((null.rdev(), null.mode() & 0o777), (0x103, 0o600));
     assert!(root.join("run/pipe").metadata()?.file_type().is_fifo());
     assert_eq!(fs::read(root.join(&long).join(&long))?, b"long");
+    Ok(())
+}
+
+#[test]
+fn a_file_has_what_stands_with_the_last_of_its_names() -> anyhow::Result<()> {
+    let mut layer = LayerWriter::new();
+    layer.file("file", 0o755, b"content")?;
+    layer.file("target", 0o600, b"")?;
+    layer.symlink("symlink", "target")?;
+    layer.entry("pipe", EntryType::Fifo, 0o620, None, b"")?;
+    layer.owner(7, 8);
+    layer.attribute("user.note", b"value");
+    layer.entry("again", EntryType::Link, 0o2750, Some("file"), b"")?;
+    layer.entry("other symlink", EntryType::Link, 0o777, Some("symlink"), b"")?;
+    layer.entry("other pipe", EntryType::Link, 0o4711, Some("pipe"), b"")?;
+    let directory = tempfile::tempdir()?;
+    let root = directory.path();
+    unpack(layer.into_tar().as_slice(), root)?;
+    let shown = |name: &str| -> anyhow::Result<_> {
+        let found = root.join(name).symlink_metadata()?;
+        Ok((found.uid(), found.gid(), found.mode() & 0o7777, found.nlink()))
+    };
+    assert_eq!(shown("file")?, (7, 8, 0o2750, 2));
+    let mut value = [0; 8];
+    let length = getxattr(root.join("file"), "user.note", &mut value)?;
+    assert_eq!(&value[..length], b"value");
+    assert_eq!(shown("pipe")?, (7, 8, 0o4711, 2));
+    assert_eq!(shown("symlink")?, (7, 8, 0o777, 2));
+    assert_eq!(shown("target")?, (0, 0, 0o600, 1), "the link is not followed");
     Ok(())
 }
 
