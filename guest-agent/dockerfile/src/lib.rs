@@ -35,6 +35,8 @@ mod heredoc;
 mod history;
 mod ignore;
 mod instruction;
+#[cfg(any(test, feature = "invariants"))]
+pub mod invariants;
 mod keyword;
 mod lexer;
 mod mode;

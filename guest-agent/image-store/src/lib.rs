@@ -32,6 +32,8 @@ mod holds;
 mod image;
 mod index;
 mod ingest;
+#[cfg(any(test, feature = "invariants"))]
+pub mod invariants;
 mod layers;
 mod made;
 #[cfg(test)]

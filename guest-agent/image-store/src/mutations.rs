@@ -12,6 +12,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use anyhow::Error;
 use flate2::Compression as Level;
 use flate2::write::GzEncoder;
 use naru_test_framework::oci::{Compression, LayerWriter, OciImage};
@@ -25,16 +26,15 @@ use self::mutate::{BLOCK, mutate};
 use crate::archive::check_plan;
 use crate::digest::Digest;
 use crate::index::Index;
+use crate::invariants;
 use crate::layers::Layers;
-use crate::platform::Platform;
-use crate::reference::ImageReference;
-use crate::registry::{ManifestDocument, Parsed, choose};
 use crate::stream::decompressed;
 use crate::unpack::unpack;
 
 const MEMORY: &str = "/dev/shm";
 /// How much of a decompressed stream is looked at.
 const MOST: u64 = 1 << 20;
+
 fn references(seed: u64, rounds: Option<u32>) -> anyhow::Result<()> {
     let digest = Digest::of(b"x");
     let samples = [
@@ -44,19 +44,7 @@ fn references(seed: u64, rounds: Option<u32>) -> anyhow::Result<()> {
         "[2001:db8::1]:80/x".to_owned(),
     ];
     mutate(seed, rounds, &samples, 1, |bytes| {
-        let text = String::from_utf8_lossy(bytes);
-        let Ok(reference) = text.parse::<ImageReference>() else { return Ok(()) };
-        // It is put into paths and URLs.
-        let repository = reference.repository();
-        anyhow::ensure!(
-            repository.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte))
-                && repository.split('/').all(|part| !matches!(part, "" | "." | "..")),
-            "{text:?} has the repository {repository:?}"
-        );
-        for shown in [reference.to_string(), reference.familiar()] {
-            anyhow::ensure!(shown.parse().as_ref() == Ok(&reference), "{text:?} became {shown:?}");
-        }
-        Ok(())
+        invariants::reference(&String::from_utf8_lossy(bytes)).map_err(Error::msg)
     })
 }
 
@@ -70,19 +58,7 @@ fn manifests(seed: u64, rounds: Option<u32>) -> anyhow::Result<()> {
         json!({ "schemaVersion": 2, "manifests": [entry] }),
     ]
     .map(|sample| sample.to_string());
-    mutate(seed, rounds, &samples, 1, |bytes| {
-        let document = ManifestDocument {
-            digest: Digest::of(bytes),
-            media_type: String::new(),
-            content: bytes.to_owned(),
-        };
-        match document.parse("a:1") {
-            Ok(Parsed::Index(entries)) => drop(choose(&entries, &Platform::host())),
-            Ok(Parsed::Image(_)) => {}
-            Err(error) => anyhow::ensure!(error.to_string().len() < 2000, "{error}"),
-        }
-        Ok(())
-    })
+    mutate(seed, rounds, &samples, 1, |bytes| invariants::manifest(bytes).map_err(Error::msg))
 }
 
 /// A layer with one of everything.
