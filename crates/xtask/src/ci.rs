@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::step::{Checks, say};
-use crate::{bindings, cross, layers, process, setup, ui, workspace};
+use crate::{bindings, cross, fuzz, layers, process, setup, ui, workspace};
 
 /// Runs `cargo xtask ci`.
 pub(crate) fn run() -> Result<()> {
@@ -18,7 +18,10 @@ pub(crate) fn run() -> Result<()> {
 pub(crate) fn add(checks: &mut Checks) -> Result<()> {
     setup::install(&[setup::BUILD, setup::WINDOW])?;
     ui::build()?;
-    checks.run("formatting", || cargo(&["fmt", "--all", "--check"], &[]));
+    checks.run("formatting", || {
+        cargo(&["fmt", "--all", "--check"], &[])?;
+        cargo(&["fmt", "--check", "--manifest-path", "fuzz/Cargo.toml"], &[])
+    });
     checks.run("layers", layers::check);
     checks.run("bindings are up to date", bindings::check);
     checks.run("clippy", || {
@@ -36,6 +39,7 @@ pub(crate) fn add(checks: &mut Checks) -> Result<()> {
     if_installed(checks, "typos", "spelling", || {
         process::run(Command::new("typos").current_dir(workspace::root()))
     });
+    fuzz::add(checks);
     cross::add(checks)
 }
 

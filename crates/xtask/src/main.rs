@@ -7,6 +7,7 @@ mod bindings;
 mod ci;
 mod clients;
 mod cross;
+mod fuzz;
 mod image;
 mod layers;
 mod process;
@@ -39,7 +40,7 @@ enum Commands {
     /// Set up everything and run all tests, tier by tier, and the checks of `ci`
     Test(test::TestArgs),
     /// Run the checks that look at the code: formatting, clippy, documentation, layers,
-    /// bindings, cross-check
+    /// bindings, fuzz targets, cross-check
     Ci,
     /// Build what the VM boots: kernel, initramfs, data disk, demo image
     ///
