@@ -45,7 +45,7 @@ impl Room {
     pub(crate) fn of(directory: &Path) -> io::Result<Self> {
         let place = File::open(directory)?;
         let found = fstatvfs(&place)?;
-        let step = (kept_bytes(&found) / STEP_PART).min(STEP_MAX);
+        let step = (kept_of(&found) / STEP_PART).min(STEP_MAX);
         check(&found)?;
         Ok(Self { place, step, unseen: 0 })
     }
@@ -53,7 +53,7 @@ impl Room {
     /// How many bytes may be brought.
     pub(crate) fn bytes(&self) -> io::Result<u64> {
         let found = fstatvfs(&self.place)?;
-        Ok(free_bytes(&found).saturating_sub(kept_bytes(&found)))
+        Ok(free_bytes(&found).saturating_sub(kept_of(&found)))
     }
 
     fn take(&mut self, bytes: u64) -> io::Result<()> {
@@ -95,7 +95,7 @@ impl<R: Read> Read for WhileRoom<R> {
 }
 
 fn check(found: &StatVfs) -> io::Result<()> {
-    let kept = kept_bytes(found);
+    let kept = kept_of(found);
     if free_bytes(found) < kept {
         return Err(full(kept, "bytes"));
     }
@@ -111,8 +111,13 @@ fn full(count: u64, what: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::StorageFull, Kept { count, what })
 }
 
-fn kept_bytes(found: &StatVfs) -> u64 {
-    (found.f_blocks.saturating_mul(found.f_frsize) / KEPT_PART).min(KEPT_BYTES_MAX)
+/// How many of a disk's bytes are kept.
+pub fn kept_bytes(all: u64) -> u64 {
+    (all / KEPT_PART).min(KEPT_BYTES_MAX)
+}
+
+fn kept_of(found: &StatVfs) -> u64 {
+    kept_bytes(found.f_blocks.saturating_mul(found.f_frsize))
 }
 
 /// Also the part that is kept for root, who we are.
