@@ -76,7 +76,7 @@ pub use registry::{
 };
 pub use remote::{Distributed, DistributedImage};
 pub use remove::{Removal, RemoveConflict, Users};
-pub use room::{Kept, kept_bytes};
+pub use room::{Kept, kept_bytes, while_room};
 pub use save::SavedImages;
 pub use store::ImageStore;
 pub use stream::decompressed;

@@ -43,7 +43,10 @@ pub struct Kept {
 impl Room {
     /// The room where `directory` is; an error if there is none.
     pub(crate) fn of(directory: &Path) -> io::Result<Self> {
-        let place = File::open(directory)?;
+        Self::at(File::open(directory)?)
+    }
+
+    fn at(place: File) -> io::Result<Self> {
         let found = fstatvfs(&place)?;
         let step = (kept_of(&found) / STEP_PART).min(STEP_MAX);
         check(&found)?;
@@ -68,7 +71,7 @@ impl Room {
 
 impl Kept {
     /// Whether that is what ended the reading.
-    pub(crate) fn of(error: &io::Error) -> Option<Self> {
+    pub fn of(error: &io::Error) -> Option<Self> {
         error.get_ref()?.downcast_ref().copied()
     }
 }
@@ -78,6 +81,12 @@ impl Kept {
 pub(crate) struct WhileRoom<R> {
     reader: R,
     room: Room,
+}
+
+/// Gives what `reader` has as long as there is room for it in the file system of `place`. Where
+/// there is no more, it ends in an error that is [`Kept`].
+pub fn while_room<R: Read>(reader: R, place: File) -> io::Result<impl Read> {
+    Ok(WhileRoom::new(reader, Room::at(place)?))
 }
 
 impl<R: Read> WhileRoom<R> {

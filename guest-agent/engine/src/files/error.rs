@@ -3,7 +3,7 @@
 use std::io;
 
 use naru_error::ErrorKind;
-use naru_image_store::UnpackError;
+use naru_image_store::{Kept, UnpackError};
 use rustix::io::Errno;
 use thiserror::Error;
 
@@ -51,7 +51,10 @@ pub enum FilesError {
     CutOff,
     /// The archive is broken.
     #[error(transparent)]
-    Archive(#[from] UnpackError),
+    Archive(UnpackError),
+    /// The rest of the disk is for others.
+    #[error(transparent)]
+    Kept(Kept),
     /// A file operation failed.
     #[error("{operation} {path}")]
     Io {
@@ -77,6 +80,7 @@ impl FilesError {
             | Self::EmptyArchive
             | Self::CutOff
             | Self::Archive(_) => ErrorKind::InvalidArgument,
+            Self::Kept(_) => ErrorKind::Internal,
             Self::Io { source, .. } => match Errno::from_io_error(source) {
                 Some(Errno::NOENT) => ErrorKind::NotFound,
                 Some(
@@ -94,7 +98,19 @@ impl FilesError {
         path: &[u8],
     ) -> impl FnOnce(E) -> Self {
         let path = shown(path);
-        move |source| Self::Io { operation, path, source: source.into() }
+        move |source| {
+            let source = source.into();
+            Kept::of(&source).map_or(Self::Io { operation, path, source }, Self::Kept)
+        }
+    }
+}
+
+impl From<UnpackError> for FilesError {
+    fn from(error: UnpackError) -> Self {
+        match error {
+            UnpackError::Read(source) if let Some(kept) = Kept::of(&source) => Self::Kept(kept),
+            error => Self::Archive(error),
+        }
     }
 }
 

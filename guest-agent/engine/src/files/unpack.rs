@@ -3,7 +3,7 @@
 use std::io::{self, BufReader, Read};
 use std::os::fd::{AsFd as _, OwnedFd};
 
-use naru_image_store::{Kind, Member, Tape, UnpackError, decompressed};
+use naru_image_store::{Kind, Member, Tape, UnpackError, decompressed, while_room};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, futimens, linkat, openat, statat};
 use rustix::io::Errno;
 
@@ -30,7 +30,8 @@ pub(crate) struct UnpackOptions {
     /// What it may take, if that is bounded.
     pub(crate) room: Option<Room>,
     /// The archive is all that there is to be: it has an entry at least and its end, and what it
-    /// says of its top is the destination's.
+    /// says of its top is the destination's. It takes what it is, however much that is, but
+    /// nothing of what is kept of the disk for everybody else.
     pub(crate) whole: bool,
 }
 
@@ -45,7 +46,12 @@ pub(crate) fn unpack(
     archive: impl Read,
 ) -> Result<(), FilesError> {
     let buffered = BufReader::with_capacity(BUFFER, archive);
-    let reader = decompressed(buffered).map_err(UnpackError::Read)?;
+    let mut reader = decompressed(buffered).map_err(UnpackError::Read)?;
+    if options.whole {
+        let place = tree.as_fd().try_clone_to_owned();
+        let bounded = place.and_then(|place| while_room(reader, place.into()));
+        reader = Box::new(bounded.map_err(FilesError::io("looking at", destination))?);
+    }
     let bounded = Bounded { reader, left: options.room.map_or(u64::MAX, |room| room.bytes) };
     let mut tape = Tape::new(BufReader::with_capacity(BUFFER, bounded));
     let mut unpacker =

@@ -1,6 +1,6 @@
 //! An engine whose disk is full.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -13,6 +13,7 @@ use naru_test_framework::{NativeEngine, Registry, noise};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
 use crate::raw::request;
+use crate::volumes_backup::{backup, data, is_tidy, names, put};
 
 /// The engine's root on a file system of 24 MiB. The engine ends before that goes.
 struct Small {
@@ -180,5 +181,31 @@ fn an_archive_that_has_no_room_is_refused_before_it_comes() -> anyhow::Result<()
         let told = format!("no space left on device: {length} bytes are needed at least");
         ensure!(answer.contains(&told), "{path}: {answer}");
     }
+    Ok(())
+}
+
+#[test]
+fn a_volume_whose_backup_does_not_fit_stays_as_it_was() -> anyhow::Result<()> {
+    let small = Small::start()?;
+    small.engine.docker(&["volume", "create", "kept"])?.success()?;
+    fs::write(data(&small.engine, "kept").join("file"), "kept")?;
+    let mut layer = LayerWriter::new();
+    layer.file("zeros", 0o644, &vec![0; 60 << 20])?;
+    let bomb = layer.finish(Compression::Gzip)?.blob;
+    for volume in ["kept&replace=1", "new"] {
+        let mut refused = put(&small.engine, &format!("volume={volume}"), &bomb)?;
+        let said = refused.message()?;
+        ensure!(refused.status == 500, "{}: {said}", refused.status);
+        ensure!(said.starts_with("no space left on device: what comes would take of"), "{said}");
+        assert_eq!(names(&small.engine, "kept")?, ["file"]);
+        assert_eq!(small.engine.docker(&["volume", "ls", "-q"])?.success()?, "kept");
+        is_tidy(&small.engine)?;
+    }
+
+    // Much larger than the disk, and nearly nothing of it is there.
+    File::create(data(&small.engine, "kept").join("hole"))?.set_len(1 << 30)?;
+    let archive = backup(&small.engine, "volume=kept")?;
+    assert_eq!(put(&small.engine, "volume=new", &archive)?.status, 204);
+    assert_eq!(data(&small.engine, "new").join("hole").metadata()?.len(), 1 << 30);
     Ok(())
 }
