@@ -11,7 +11,8 @@ use std::os::fd::BorrowedFd;
 use naru_image_store::{Kind, Member, Tape};
 use rustix::fs::{
     AtFlags, CWD, FileType, Gid, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, Uid, chmodat,
-    chownat, fchmod, fchown, futimens, makedev, mkdirat, mknodat, openat, symlinkat, utimensat,
+    chownat, fchmod, fchown, fstat, futimens, makedev, mkdirat, mknodat, openat, symlinkat,
+    utimensat,
 };
 use rustix::io::Errno;
 
@@ -59,12 +60,36 @@ pub(super) fn file<R: Read>(
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut file = File::from(openat(parent, name, flags, Mode::from_raw_mode(0o600))?);
     let size = member.write_content(tape, &mut file)?;
-    // Changing the owner clears set-id bits and capabilities, so it comes first.
-    fchown(&file, Some(owner.uid), Some(owner.gid))?;
-    fchmod(&file, Mode::from_raw_mode(member.mode))?;
-    attributes::write(&file, &member.xattrs)?;
-    futimens(&file, &times(member.mtime))?;
+    dress_file(&file, member, owner)?;
     Ok(size)
+}
+
+fn dress_file(file: &File, member: &Member, owner: Owner) -> Result<(), Errno> {
+    // Changing the owner clears set-id bits and capabilities, so it comes first; and not at all
+    // where it is the same, for another name may say nothing of those.
+    let made = fstat(file)?;
+    if (made.st_uid, made.st_gid) != (owner.uid.as_raw(), owner.gid.as_raw()) {
+        fchown(file, Some(owner.uid), Some(owner.gid))?;
+    }
+    fchmod(file, Mode::from_raw_mode(member.mode))?;
+    attributes::write(file, &member.xattrs)?;
+    futimens(file, &times(member.mtime))
+}
+
+/// Dresses what has just got another name. As Docker does: what the last of a file's names has is
+/// the file's.
+pub(super) fn linked(
+    parent: BorrowedFd<'_>,
+    name: &[u8],
+    member: &Member,
+    owner: Owner,
+) -> std::io::Result<()> {
+    let node = Node::at(parent, name)?;
+    match node.kind() {
+        NodeKind::File => Ok(dress_file(&node.open_file()?, member, owner)?),
+        NodeKind::Symlink => Ok(dress_symlink(parent, name, member, owner)?),
+        _ => Ok(dress_special(&node, member, owner)?),
+    }
 }
 
 /// Makes a symbolic link, wherever it leads: it is the container's to follow.
@@ -75,6 +100,15 @@ pub(super) fn symlink(
     owner: Owner,
 ) -> Result<(), Errno> {
     symlinkat(member.link.as_slice(), parent, name)?;
+    dress_symlink(parent, name, member, owner)
+}
+
+fn dress_symlink(
+    parent: BorrowedFd<'_>,
+    name: &[u8],
+    member: &Member,
+    owner: Owner,
+) -> Result<(), Errno> {
     let flags = AtFlags::SYMLINK_NOFOLLOW;
     chownat(parent, name, Some(owner.uid), Some(owner.gid), flags)?;
     utimensat(parent, name, &times(member.mtime), flags)
@@ -102,9 +136,13 @@ pub(super) fn special(
     if node.kind() != made {
         return Err(Errno::EXIST.into());
     }
-    chownat(&node, "", Some(owner.uid), Some(owner.gid), AtFlags::EMPTY_PATH)?;
+    Ok(dress_special(&node, member, owner)?)
+}
+
+fn dress_special(node: &Node, member: &Member, owner: Owner) -> Result<(), Errno> {
+    chownat(node, "", Some(owner.uid), Some(owner.gid), AtFlags::EMPTY_PATH)?;
     chmodat(CWD, node.magic_path(), Mode::from_raw_mode(member.mode), AtFlags::empty())?;
-    Ok(utimensat(CWD, node.magic_path(), &times(member.mtime), AtFlags::empty())?)
+    utimensat(CWD, node.magic_path(), &times(member.mtime), AtFlags::empty())
 }
 
 /// The modification time alone; the time of the last access stays.

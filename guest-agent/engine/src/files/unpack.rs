@@ -131,7 +131,9 @@ impl Unpacker<'_> {
                 place::file(here, name, (member, tape), owner).and_then(|size| self.count(size))
             }
             Kind::Symlink => place::symlink(here, name, member, owner).map_err(io::Error::from),
-            Kind::HardLink => self.hard_link(&parent, name, member)?,
+            Kind::HardLink => self
+                .hard_link(&parent, name, member)?
+                .and_then(|()| place::linked(here, name, member, owner)),
             Kind::CharDevice | Kind::BlockDevice | Kind::Fifo => {
                 place::special(here, name, member, owner)
             }

@@ -1,5 +1,5 @@
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, symlink};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
 
 use tar::{Builder, EntryType, Header};
@@ -70,6 +70,25 @@ fn members_become_files_with_their_modes_and_times() {
     assert_eq!(fs::metadata(to.join("again")).unwrap().nlink(), 2);
     assert_eq!(fs::read_link(to.join("link")).unwrap(), Path::new("../../../../host"));
     assert_eq!(fs::metadata(to.join("left")).unwrap().mode() & 0o7777, 0o755);
+}
+
+#[test]
+fn a_file_has_what_stands_with_the_last_of_its_names() {
+    let directory = root();
+    let root = directory.path().join("root");
+    let to = root.join("to");
+    fs::write(to.join("target"), "").unwrap();
+    for (name, kind) in [("file", EntryType::Regular), ("pipe", EntryType::Fifo)] {
+        let made = [(kind, name, "content"), (EntryType::Symlink, "link", "target")];
+        unpacked(&root, false, &made).unwrap();
+        fs::set_permissions(to.join(name), fs::Permissions::from_mode(0o600)).unwrap();
+        let links = [(EntryType::Link, "again", name), (EntryType::Link, "other link", "link")];
+        unpacked(&root, false, &links).unwrap();
+        assert_eq!(fs::metadata(to.join(name)).unwrap().mode() & 0o7777, 0o750, "{name}");
+    }
+    let target = fs::metadata(to.join("target")).unwrap();
+    assert_ne!(target.mtime(), 1_000_000, "the link is not followed");
+    assert_eq!(fs::symlink_metadata(to.join("link")).unwrap().nlink(), 2);
 }
 
 #[test]
