@@ -28,17 +28,15 @@ impl Index {
         })
     }
 
-    /// Writes down which blobs a push has brought to `repository`.
-    pub(crate) fn note_blobs(
+    /// Writes down as which blob a layer is in `repository` now.
+    pub(crate) fn note_blob(
         &self,
         repository: &str,
-        layers: &[(&Digest, &LayerBlob)],
+        diff_id: &Digest,
+        blob: &LayerBlob,
     ) -> Result<(), ImageError> {
-        self.write("note pushed layers", |transaction| {
-            for (diff_id, blob) in layers {
-                put_blob(transaction, diff_id, repository, blob)?;
-            }
-            Ok(())
+        self.write("note a pushed layer", |transaction| {
+            put_blob(transaction, diff_id, repository, blob)
         })
     }
 

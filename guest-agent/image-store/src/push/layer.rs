@@ -36,6 +36,8 @@ pub(super) fn source_of<'a>(repository: &'a str, target: &ImageReference) -> Opt
 
 impl ImageStore {
     /// Sees to it that the repository has the layer; gives the blob it has it as.
+    ///
+    /// That is noted before it is told: whatever becomes of the push, the next one finds it.
     pub(super) async fn settle_layer(
         &self,
         session: &Session,
@@ -43,9 +45,27 @@ impl ImageStore {
         layer: &LayerInfo,
         progress: PushProgress<'_>,
     ) -> Result<LayerBlob, ImageError> {
+        let name = target.name();
         let mut known = self.index().known_blobs(&layer.diff_id)?;
         // Those that are there most likely come first.
-        known.sort_by_key(|(repository, _)| *repository != target.name());
+        known.sort_by_key(|(repository, _)| *repository != name);
+        let (blob, state) = self.bring_layer(session, target, layer, &known, progress).await?;
+        if !known.iter().any(|(repository, known)| *repository == name && *known == blob) {
+            self.index().note_blob(&name, &layer.diff_id, &blob)?;
+        }
+        tell(progress, layer, state);
+        Ok(blob)
+    }
+
+    /// Finds it there, has it taken over, or uploads it, and says which.
+    async fn bring_layer(
+        &self,
+        session: &Session,
+        target: &ImageReference,
+        layer: &LayerInfo,
+        known: &[(String, LayerBlob)],
+        progress: PushProgress<'_>,
+    ) -> Result<(LayerBlob, PushState), ImageError> {
         let mut candidates: Vec<&LayerBlob> = Vec::new();
         for blob in layer.blob.iter().chain(known.iter().map(|(_, blob)| blob)) {
             if candidates.iter().all(|candidate| candidate.digest != blob.digest) {
@@ -54,8 +74,7 @@ impl ImageStore {
         }
         for blob in candidates.into_iter().take(MAX_CANDIDATES) {
             if session.has_blob(&blob.digest).await? {
-                tell(progress, layer, PushState::AlreadyExists);
-                return Ok(blob.clone());
+                return Ok((blob.clone(), PushState::AlreadyExists));
             }
         }
         let elsewhere = known
@@ -63,13 +82,12 @@ impl ImageStore {
             .filter_map(|(repository, blob)| Some((source_of(repository, target)?, blob)));
         for (source, blob) in elsewhere.take(MAX_MOUNTS) {
             if session.mount_blob(&blob.digest, source).await? {
-                tell(progress, layer, PushState::MountedFrom(source.to_owned()));
-                return Ok(blob.clone());
+                return Ok((blob.clone(), PushState::MountedFrom(source.to_owned())));
             }
         }
         let Packed { digest, size } = self.upload_layer(session, layer, progress).await?;
-        tell(progress, layer, PushState::Pushed);
-        Ok(LayerBlob { digest, size, media_type: GZIP.to_owned() })
+        let blob = LayerBlob { digest, size, media_type: GZIP.to_owned() };
+        Ok((blob, PushState::Pushed))
     }
 
     async fn upload_layer(

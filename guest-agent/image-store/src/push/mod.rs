@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! layers, several at once: there? ─► in another repository there? ─► pack and upload
-//!                          └─► configuration ─► manifest ─► noted, so that the next push skips
+//!                          └─► each noted, so that the next push skips it
+//!                               └─► configuration ─► manifest
 //! ```
 //!
 //! Layer blobs are not kept. A layer that the registry lacks is packed anew, always into the same
@@ -182,9 +183,6 @@ impl ImageStore {
             None => None,
         };
         let manifest = manifest_of(image, &blobs, stored, (tag, types))?;
-        let diff_ids = image.layers.iter().map(|layer| &layer.diff_id);
-        let noted: Vec<(&Digest, &LayerBlob)> = diff_ids.zip(&blobs).collect();
-        self.index().note_blobs(&tag.name(), &noted)?;
         Ok(Put { session, manifest })
     }
 

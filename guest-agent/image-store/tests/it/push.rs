@@ -14,7 +14,7 @@ use rustix::process::{getgid, getuid};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Barrier;
+use tokio::sync::{Barrier, Notify};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -273,6 +273,36 @@ async fn a_broken_upload_goes_on_where_the_registry_says() -> anyhow::Result<()>
     )));
     let manifests = target.state().manifests.clone();
     assert_eq!(manifests[0], manifests[1]);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_after_one_that_was_cancelled_skips_what_is_there() -> anyhow::Result<()> {
+    // The large layer does not come through, and is tried again until nobody wants it any more.
+    let cut = State { cut_after: Some(1_000_000), cuts_left: u32::MAX, ..State::default() };
+    let target = Target::start(cut).await?;
+    let (_directory, store, reference) = store_of(&target, &[1 << 10, 3 << 20]).await?;
+    let pushed = Notify::new();
+    let progress = |event| {
+        if matches!(event, PushEvent::Layer { state: PushState::Pushed, .. }) {
+            pushed.notify_one();
+        }
+    };
+    let request =
+        PushRequest { reference: &reference, all_tags: false, platform: None, credentials: None };
+    tokio::select! {
+        outcome = store.push(request, &progress) => panic!("it came through: {outcome:?}"),
+        () = pushed.notified() => {}
+    }
+    target.state().cuts_left = 0;
+    let (again, events) = push(&store, &reference, None).await;
+    again?;
+    let skipped = |event: &&PushEvent| {
+        matches!(event, PushEvent::Layer { state: PushState::AlreadyExists, .. })
+    };
+    assert_eq!(events.iter().filter(skipped).count(), 1, "{events:?}");
+    // Both layers and the configuration, each once.
+    assert_eq!(target.state().blobs.len(), 3);
     Ok(())
 }
 
