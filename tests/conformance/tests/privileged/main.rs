@@ -83,6 +83,7 @@ mod pull;
 mod pull_all;
 mod pull_cancel;
 mod pull_memory;
+mod push_kills;
 mod python;
 mod raw;
 mod raw_api;
