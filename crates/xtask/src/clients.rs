@@ -37,10 +37,10 @@ pub(crate) fn prepare() -> Result<PathBuf> {
         let version = format!("{package} of {RELEASE}");
         keep(&folder.join(name), &version, |new| plugin(&apt, package, new))?;
     }
-    for (name, packages) in roots::ROOTS {
-        let version = format!("{} of {RELEASE}", packages.join(", "));
-        let root = folder.join("roots").join(name);
-        keep(&root, &version, |new| roots::fill(&apt, new, packages))?;
+    for root in &roots::ROOTS {
+        let version = format!("{} of {RELEASE}", root.packages.join(", "));
+        let folder = folder.join("roots").join(root.name);
+        keep(&folder, &version, |new| roots::fill(&apt, new, root))?;
     }
     let other = format!("busybox-static:{}", Arch::native()?.other().debian());
     keep(&folder.join("other"), &other, |new| plugin(&Apt::open()?, &other, new))?;

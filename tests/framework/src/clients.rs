@@ -43,8 +43,9 @@ pub fn devcontainer() -> anyhow::Result<PathBuf> {
     program("devcontainers/node_modules/.bin/devcontainer")
 }
 
-/// An image of Debian's `gcc`, `node`, `python`, `redis` or `postgres` over the busybox image, with more files
-/// and container settings.
+/// An image of what Debian has for a language (`gcc`, `go`, `java`, `node`, `python`, `rust`), of
+/// its `redis` or `postgres`, or `slim`, its C libraries alone, over the busybox image, with more
+/// files and container settings.
 pub fn image(name: &str, files: &[(&str, &[u8])], settings: &Value) -> anyhow::Result<OciImage> {
     of_tree(&program("roots")?.join(name), files, settings)
 }

@@ -8,18 +8,43 @@ use anyhow::Result;
 
 use crate::apt::{self, Apt};
 
-/// Each folder's name, and the packages in it.
-pub(super) const ROOTS: [(&str, &[&str]); 5] = [
-    ("gcc", &["gcc", "libc6-dev", "make"]),
-    ("node", &["nodejs"]),
-    ("python", &["python3", "python3-pg8000"]),
-    ("redis", &["redis-server"]),
-    ("postgres", &["postgresql-17"]),
+/// A folder of programs.
+pub(super) struct Root {
+    pub(super) name: &'static str,
+    pub(super) packages: &'static [&'static str],
+    /// How the archives of those begin that only these packages' other uses need.
+    unused: &'static [&'static str],
+}
+
+const fn root(
+    name: &'static str,
+    packages: &'static [&'static str],
+    unused: &'static [&'static str],
+) -> Root {
+    Root { name, packages, unused }
+}
+
+pub(super) const ROOTS: [Root; 9] = [
+    root("gcc", &["gcc", "libc6-dev", "make"], &[]),
+    root("go", &["golang-go"], &[]),
+    root("java", &["default-jdk-headless"], &[]),
+    root("node", &["nodejs"], &[]),
+    root("python", &["python3", "python3-pg8000"], &[]),
+    root("redis", &["redis-server"], &[]),
+    // It compiles no queries.
+    root("postgres", &["postgresql-17"], &["libllvm", "libz3-"]),
+    // C's compiler only links.
+    root("rust", &["cargo", "rustc"], &COMPILING_C),
+    // What programs that were linked to Debian's libraries run with.
+    root("slim", &["libgcc-s1"], &[]),
 ];
 
-/// How the archives of packages begin that these depend on for their installation, or for what
-/// the tests leave alone: to compile queries, and to translate.
-const UNUSED: [&str; 21] = [
+const COMPILING_C: [&str; 7] =
+    ["cpp-14-", "libasan", "libhwasan", "liblsan", "libtsan", "libubsan", "linux-libc-dev_"];
+
+/// How the archives of packages begin that all these depend on for their installation, or to
+/// translate, which the tests leave alone.
+const UNUSED: [&str; 19] = [
     "adduser_",
     "base-passwd_",
     "debconf_",
@@ -29,10 +54,8 @@ const UNUSED: [&str; 21] = [
     "libio-pty-perl_",
     "libipc-run-perl_",
     "libjson-perl_",
-    "libllvm",
     "libperl",
     "libtext-",
-    "libz3-",
     "locales_",
     "openssl_",
     "passwd_",
@@ -44,16 +67,18 @@ const UNUSED: [&str; 21] = [
 ];
 
 /// Removed from each root: nobody reads it there.
-const UNREAD: [&str; 5] = [
+const UNREAD: [&str; 7] = [
+    "usr/lib/jvm/default-java/jmods",
     "usr/lib/postgresql/17/lib/bitcode",
     "usr/share/doc",
+    "usr/share/go-1.24/test",
     "usr/share/lintian",
     "usr/share/locale",
     "usr/share/man",
 ];
 
 /// Fills a root with packages and what they depend on.
-pub(super) fn fill(apt: &Apt, folder: &Path, packages: &[&str]) -> Result<()> {
+pub(super) fn fill(apt: &Apt, folder: &Path, root: &Root) -> Result<()> {
     apt.update()?;
     // Debian has had these links since it keeps all programs and libraries in one place.
     for name in ["lib", "lib64"] {
@@ -61,15 +86,20 @@ pub(super) fn fill(apt: &Apt, folder: &Path, packages: &[&str]) -> Result<()> {
         symlink(format!("usr/{name}"), folder.join(name))?;
     }
     let download = folder.join("download");
-    let packages: Vec<String> = packages.iter().map(|&package| package.to_owned()).collect();
+    let packages: Vec<String> = root.packages.iter().map(|&package| package.to_owned()).collect();
     apt.download_with_dependencies(&packages, &download)?;
     for entry in fs::read_dir(&download)? {
         let archive = entry?.path();
         let name = archive.file_name().unwrap_or_default().to_string_lossy();
-        let is_unused = UNUSED.iter().any(|beginning| name.starts_with(beginning));
+        let mut unused = UNUSED.iter().chain(root.unused);
+        let is_unused = unused.any(|beginning| name.starts_with(beginning));
         if name.ends_with(".deb") && !is_unused {
             apt::unpack(&archive, folder)?;
         }
+    }
+    // By this name linkers are called; Debian's alternatives make it when gcc is installed.
+    if folder.join("usr/bin/gcc").exists() {
+        symlink("gcc", folder.join("usr/bin/cc"))?;
     }
     fs::remove_dir_all(download)?;
     for path in UNREAD.map(|name| folder.join(name)) {
