@@ -32,6 +32,8 @@ use case::Case;
 use outcome::{check, shown};
 use side::{Builder, Built, Files, Side};
 
+pub(crate) use side::cached;
+
 const DIFFERENCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/dockerfile-differences.toml");
 /// As many as are worth it on two processors: builds wait most of the time.
 const WORKERS: usize = 4;

@@ -207,7 +207,7 @@ impl Drop for Files {
 
 /// Reads the steps of either builder's words: `Step 2/3 : RUN x` with ` ---> Using cache` below
 /// it, or `#5 [stage-1 2/3] RUN x` with `#5 CACHED` somewhere.
-fn cached(said: &str) -> BTreeMap<String, bool> {
+pub(crate) fn cached(said: &str) -> BTreeMap<String, bool> {
     let mut cached = BTreeMap::new();
     let mut names: BTreeMap<&str, String> = BTreeMap::new();
     let mut last = None;
