@@ -1,5 +1,6 @@
 //! Containers as Docker's clients see them.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
@@ -23,24 +24,51 @@ pub(super) fn time(at: Option<Timestamp>) -> String {
     at.map_or_else(|| NO_TIME.to_owned(), |at| format!("{at:.9}"))
 }
 
-/// One row of `GET /containers/json`.
-pub(super) fn summary(engine: &Engine, record: &Record, now: Timestamp) -> Value {
-    let mode = record.network_mode();
-    json!({
-        "Id": record.id,
-        "Names": [format!("/{}", record.name)],
-        "Image": image_name(engine, record),
-        "ImageID": record.image_id,
-        "Command": command_line(&record.command),
-        "Created": record.created.as_second(),
-        "Ports": ports_list(record),
-        "Labels": record.config.labels.clone().unwrap_or_default(),
-        "State": record.state.status.as_str(),
-        "Status": record.status_text(now),
-        "HostConfig": { "NetworkMode": mode },
-        "NetworkSettings": { "Networks": networks_listed(record) },
-        "Mounts": mounts(engine, record, Shown::InList),
-    })
+/// The rows of `GET /containers/json`.
+pub(super) struct Rows<'a> {
+    engine: &'a Engine,
+    now: Timestamp,
+    /// By what the image was called and its id: many containers are of the same image, which
+    /// may have many names to look through.
+    image_names: HashMap<(String, String), String>,
+}
+
+impl<'a> Rows<'a> {
+    pub(super) fn new(engine: &'a Engine) -> Self {
+        Self { engine, now: Timestamp::now(), image_names: HashMap::new() }
+    }
+
+    /// The row of one container.
+    pub(super) fn row(&mut self, record: &Record) -> Value {
+        let mode = record.network_mode();
+        json!({
+            "Id": record.id,
+            "Names": [format!("/{}", record.name)],
+            "Image": self.image_name(record),
+            "ImageID": record.image_id,
+            "Command": command_line(&record.command),
+            "Created": record.created.as_second(),
+            "Ports": ports_list(record),
+            "Labels": record.config.labels.clone().unwrap_or_default(),
+            "State": record.state.status.as_str(),
+            "Status": record.status_text(self.now),
+            "HostConfig": { "NetworkMode": mode },
+            "NetworkSettings": { "Networks": networks_listed(record) },
+            "Mounts": mounts(self.engine, record, Shown::InList),
+        })
+    }
+
+    /// The name, or the id when the name belongs to another image by now.
+    fn image_name(&mut self, record: &Record) -> String {
+        let image = (record.image.clone(), record.image_id.clone());
+        let name = self.image_names.entry(image).or_insert_with_key(|(name, id)| {
+            match self.engine.images().means(name, id) {
+                Ok(true) => name.clone(),
+                _ => id.clone(),
+            }
+        });
+        name.clone()
+    }
 }
 
 /// What a container takes, for a list that was asked for it; a list leaves out zeros.
@@ -58,14 +86,6 @@ fn command_line(command: &[String]) -> String {
         if index > 0 && word.contains(' ') { format!("'{word}'") } else { word.clone() }
     });
     words.collect::<Vec<_>>().join(" ")
-}
-
-/// The name, or the id when the name belongs to another image by now.
-fn image_name(engine: &Engine, record: &Record) -> String {
-    match engine.images().means(&record.image, &record.image_id) {
-        Ok(true) => record.image.clone(),
-        _ => record.image_id.clone(),
-    }
 }
 
 /// Where a container is shown.

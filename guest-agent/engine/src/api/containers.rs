@@ -73,7 +73,6 @@ struct ListQuery {
 async fn list(State(engine): State<Engine>, Query(query): Query<ListQuery>) -> Answer {
     let filters = Filters::parse(query.filters.as_deref(), &FILTERS)?;
     check_values(&filters)?;
-    let now = Timestamp::now();
     let limit = query.limit.and_then(|limit| usize::try_from(limit).ok()).filter(|n| *n > 0);
     // Asking for states, or for so many of the newest, includes those that do not run.
     let all = query.all.0 || limit.is_some() || filters.values("status").is_some();
@@ -84,9 +83,10 @@ async fn list(State(engine): State<Engine>, Query(query): Query<ListQuery>) -> A
         .iter()
         .filter(|record| (all || record.counts_as_running()) && listed(&filters, &bounds, record))
         .take(limit.unwrap_or(usize::MAX));
+    let mut view = container_view::Rows::new(&engine);
     let mut rows = Vec::new();
     for record in shown {
-        let mut row = container_view::summary(&engine, record, now);
+        let mut row = view.row(record);
         if query.size.0 {
             // One that is being removed is just not listed.
             let Ok(size) = engine.container_size(record).await else { continue };

@@ -6,7 +6,6 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
-use jiff::Timestamp;
 use naru_image_store::{Digest, Image};
 use naru_protocol::version::ApiVersion;
 use serde_json::{Map, Value};
@@ -91,11 +90,11 @@ fn images_usage(engine: &Engine, images: &[Image], version: ApiVersion) -> Resul
 }
 
 async fn containers_usage(engine: &Engine) -> Result<Value, ApiError> {
-    let now = Timestamp::now();
+    let mut view = container_view::Rows::new(engine);
     let mut rows = Vec::new();
     for container in engine.containers().all() {
         let record = container.record();
-        let mut row = container_view::summary(engine, &record, now);
+        let mut row = view.row(&record);
         // One that is being removed is just not listed.
         let Ok(size) = engine.container_size(&record).await else { continue };
         container_view::add_size(&mut row, size);
