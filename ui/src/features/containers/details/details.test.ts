@@ -66,7 +66,7 @@ describe("the overview", () => {
       expect(await screen.findByRole("heading", { name, level: 2 })).toBeVisible();
       expect(screen.getByRole("button", { name: view })).toHaveAttribute("aria-current", "page");
       expect(screen.getByRole("button", { name: `Show ${name}` })).toHaveAttribute("aria-expanded", "true");
-      await user.click(screen.getByRole("button", { name: "Containers" }));
+      await user.click(within(screen.getByRole("navigation")).getByRole("button", { name: "Containers" }));
     }
   });
 
