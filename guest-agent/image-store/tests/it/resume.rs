@@ -49,7 +49,12 @@ impl Watch {
     }
 
     fn see(&self, event: &PullEvent) {
-        if let PullEvent::Layer { state: LayerState::PullComplete, .. } = event {
+        // Another pull may have brought it before this one looked.
+        if let PullEvent::Layer {
+            state: LayerState::PullComplete | LayerState::AlreadyExists,
+            ..
+        } = event
+        {
             let mut count = self.count.lock().expect("no panic holds it");
             *count += 1;
             if *count == self.whole {
