@@ -148,6 +148,8 @@ pub(crate) fn set_up(
         .env("LANG", "en_US.UTF-8")
         // Without it, the window has no automation, and a session never begins.
         .env("TAURI_WEBVIEW_AUTOMATION", "true")
+        // Of a page without layers the driver takes no screenshot, and waits for ever.
+        .env("WEBKIT_DISABLE_COMPOSITING_MODE", "0")
         .env("NARU_HOME", home)
         .env("NARU_VM_IMAGES", vm_images)
         .env("XDG_DATA_HOME", home.join("xdg"));
