@@ -22,6 +22,13 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// What each answers: it knows who asks, its version, and that it is not root.
 const GREETING: &str = "hello you from 1.2.0 as 1000";
 
+/// As the images of these names have it: where Java is, and where Go and Rust keep what they fetch.
+const ENVIRONMENT: [&str; 3] = [
+    "PATH=/usr/lib/jvm/default-java/bin:/usr/local/bin:/usr/bin:/bin",
+    "GOPATH=/go",
+    "CARGO_HOME=/usr/local/cargo",
+];
+
 struct Project {
     engine: Engine,
     folder: PathBuf,
@@ -33,9 +40,8 @@ impl Project {
     fn new(name: &str, bases: &[(&str, &str)]) -> anyhow::Result<Self> {
         let engine = Engine::with_busybox()?;
         buildx::install(&engine)?;
-        let path = "PATH=/usr/lib/jvm/default-java/bin:/usr/local/bin:/usr/bin:/bin";
         for (root, image) in bases {
-            let base = clients::image(root, &[], &json!({ "Env": [path] }))?;
+            let base = clients::image(root, &[], &json!({ "Env": ENVIRONMENT }))?;
             engine.load(&base, &format!("docker.io/library/{image}"))?;
         }
         let folder = compose::copy_of(&format!("projects/{name}"), &engine)?;
@@ -191,7 +197,7 @@ fn a_server_in_go() -> anyhow::Result<()> {
     for name in ["bin/greeter", "notes.md"] {
         fs::write(project.folder.join(name), "")?;
     }
-    let kept = "RUN --mount=type=cache,target=/root/go/pkg/mod go mod download";
+    let kept = "RUN --mount=type=cache,target=/go/pkg/mod go mod download";
     let [first, second] = project.is_built("greeting/greeting.go", kept, GREETING)?;
     // What Go has of its own is compiled once: the rest is in the cache that is mounted.
     for (package, is_again) in [("net", false), ("example.com/greeter/greeting", true)] {
