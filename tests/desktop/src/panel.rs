@@ -107,17 +107,13 @@ impl Tray {
         let mut again = interval(LOOK_AGAIN);
         loop {
             let entries = self.entries().await?;
-            let id = entries.iter().find(|(each, _)| each == label).map(|(_, id)| *id);
-            match id {
-                Some(id) => match self.click(id).await {
-                    Ok(()) => return Ok(()),
-                    // The menu may have been made anew since it was read.
-                    Err(error) if Instant::now() >= deadline => return Err(error),
-                    Err(_) => {}
-                },
-                None => {
-                    anyhow::ensure!(Instant::now() < deadline, "no {label} among {entries:?}");
-                }
+            let chosen = match entries.iter().find(|(each, _)| each == label) {
+                // The menu may have been made anew since it was read.
+                Some((_, id)) => self.click(*id).await,
+                None => Err(anyhow::anyhow!("no {label} among {entries:?}")),
+            };
+            if chosen.is_ok() || Instant::now() >= deadline {
+                return chosen;
             }
             again.tick().await;
         }
