@@ -75,10 +75,14 @@ impl ImageReference {
         if self.domain != DEFAULT_DOMAIN {
             return self.name();
         }
-        match self.repository.strip_prefix(OFFICIAL_PREFIX) {
-            Some(official) if !official.contains('/') => official.to_owned(),
-            _ => self.repository.clone(),
-        }
+        let familiar = match self.repository.strip_prefix(OFFICIAL_PREFIX) {
+            Some(official) if !official.contains('/') => official,
+            _ => &self.repository,
+        };
+        // A repository may begin like a registry's name, which would be meant instead.
+        let (domain, repository) = split_domain(familiar);
+        let is_same = domain == self.domain && repository == self.repository;
+        if is_same { familiar.to_owned() } else { self.name() }
     }
 
     /// The whole reference as people write it: `busybox:latest`.
@@ -349,6 +353,9 @@ mod tests {
             ("docker.io/library/busybox", "busybox:latest"),
             ("docker.io/grafana/loki:3", "grafana/loki:3"),
             ("localhost:5000/library/app", "localhost:5000/library/app:latest"),
+            // Without its beginning another registry would be meant.
+            ("docker.io/reg.example/app", "docker.io/reg.example/app:latest"),
+            ("docker.io/docker.io/app", "docker.io/docker.io/app:latest"),
         ] {
             let familiar = text.parse::<ImageReference>().map(|reference| reference.familiar());
             assert_eq!(familiar, Ok(expected.to_owned()), "{text}");
