@@ -11,6 +11,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use futures::{StreamExt as _, stream};
 use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use jiff::Timestamp;
@@ -137,6 +138,7 @@ async fn upload(
 ) -> Answer {
     let wanted = Wanted::of(&engine, id, query.path)?;
     let container = Arc::clone(&wanted.container);
+    let body = begun(body).await;
     let files = engine.container_files(&container, FilesUse::Write).await?;
     let owner = if query.as_user.0 { engine.container_owner(&container.record())? } else { None };
     let options =
@@ -145,6 +147,14 @@ async fn upload(
     on_own_thread(move || wanted.found(files.unpack(&wanted.path, options, archive))).await?;
     engine.container_event(&container, "extract-to-dir", []);
     Ok(StatusCode::OK.into_response())
+}
+
+/// Waits for a body's first bytes. What is uploaded may be a download of the same container's,
+/// which would wait for the claim that an upload has.
+async fn begun(body: Body) -> Body {
+    let mut rest = body.into_data_stream();
+    let first = rest.next().await;
+    Body::from_stream(stream::iter(first).chain(rest))
 }
 
 async fn changes(State(engine): State<Engine>, Path(id): Path<String>) -> Answer {
