@@ -77,7 +77,7 @@ export class Output {
   #add(stderr: boolean, lines: TimedLine[]): void {
     for (const line of lines) {
       this.#count += 1;
-      this.#arrived.push({ ...line, number: this.#count, stderr });
+      this.#arrived.push(Object.assign(line, { number: this.#count, stderr }));
     }
     // A window that is hidden has no frames, maybe for hours.
     if (this.#arrived.length > 2 * KEPT_LINES) this.#arrived = this.#arrived.slice(-KEPT_LINES);

@@ -195,6 +195,22 @@ describe("the log", () => {
     expect(screen.getByText("The output has ended.")).toBeVisible();
   });
 
+  it("holds still for who reads wrapped lines, until the newest are wanted again", async () => {
+    const host = withContainers();
+    host.log = [chunk("stdout", "one\n".repeat(1000))];
+    const { screen, user } = openWindow(host);
+    await user.click(await screen.findByRole("button", { name: "Show web" }));
+    const log = screen.getByRole("log", { name: "Output of web" });
+    await expect.poll(() => log.textContent).toContain("one");
+    await user.click(screen.getByRole("checkbox", { name: "Follow" }));
+    host.sayMore(chunk("stdout", "two\n"));
+    await user.type(screen.getByRole("searchbox", { name: "Search the output" }), "two");
+    expect(await screen.findByText("1 match")).toBeVisible();
+    expect(log.textContent).not.toContain("two");
+    await user.click(screen.getByRole("checkbox", { name: "Follow" }));
+    expect(log.textContent).toContain("two");
+  });
+
   it("ends the stream with the view", async () => {
     const host = withContainers();
     const { screen, user } = openWindow(host);

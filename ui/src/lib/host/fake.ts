@@ -47,6 +47,8 @@ export class FakeHost implements Host {
   info: AppInfo = fakeInfo;
   /** What `container.logs` sends. */
   log: OutputChunk[] = [];
+  /** Sends more of the log that was opened last. */
+  sayMore: (chunk: OutputChunk) => void = () => undefined;
   /** What `image.pull` sends. */
   progress: PullProgress[] = [];
   /** Commands that reject, until they are deleted. */
@@ -212,6 +214,7 @@ export class FakeHost implements Host {
     },
     "container.logs": (_, onItem) => {
       for (const item of this.log) onItem(item);
+      this.sayMore = onItem;
       return Promise.resolve(null);
     },
     ...volumeHandlers(this),

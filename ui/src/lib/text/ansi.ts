@@ -9,6 +9,8 @@ const ESCAPES =
   /\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[PX^_][^\x1b]*(?:\x1b\\)?|\x1b[ -/]+[0-~]|\x1b[0-~]?/g;
 // Tab stays.
 const CONTROLS = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]/g;
+/** Those, what begins an escape, and the carriage return. */
+const ANY_CONTROL = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/;
 
 /** What of a terminal's colours a log shows; `SGR` is how programs ask for them. */
 const SGR = /^\x1b\[([\d;]*)m$/;
@@ -50,6 +52,9 @@ class Style {
     }
   }
 }
+
+/** Whether a line is what it says: nothing in it is taken out or obeyed. */
+export const isPlain = (line: string): boolean => !ANY_CONTROL.test(line);
 
 /** One line (without its newline) as a terminal would leave it, in parts of one style each. */
 export const styledLine = (line: string): Run[] => {

@@ -28,6 +28,17 @@ interface Line {
   readonly text: string;
 }
 
+/** How many of these lines have a number up to this one. */
+export const countUpTo = (lines: readonly Line[], number: number): number => {
+  let [low, high] = [0, lines.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((lines[middle]?.number ?? 0) <= number) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+};
+
 /** The lines with a text in them, of an output that grows: each line is looked at once. */
 export class Matches<T extends Line> {
   #query = "";
