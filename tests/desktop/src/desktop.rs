@@ -13,7 +13,12 @@ use tempfile::TempDir;
 use thirtyfour::{Capabilities, WebDriver};
 
 use crate::display::{Bus, Display, Driver, set_up};
+use crate::measured::memory_below;
 use crate::page::{self, Page};
+
+/// What people start, and a window with nothing in it for comparison, below the tests' own folder.
+const NARU: &str = "naru-desktop";
+const EMPTY: &str = "examples/empty";
 
 /// Rarely, the driver hangs where it should begin a session.
 const SESSION_ATTEMPTS: usize = 2;
@@ -78,11 +83,20 @@ impl Desktop {
 
     /// Starts the program in `home`, with the desktop that is on `bus`.
     pub async fn open_on(bus: Bus, home: &Home) -> anyhow::Result<Self> {
+        Self::start(&program(NARU)?, bus, home).await
+    }
+
+    /// Starts a program with a window and nothing in it.
+    pub async fn open_empty(home: &Home) -> anyhow::Result<Self> {
+        Self::start(&program(EMPTY)?, Bus::start()?, home).await
+    }
+
+    async fn start(program: &Path, bus: Bus, home: &Home) -> anyhow::Result<Self> {
         let display = Display::start()?;
         for _ in 0..SESSION_ATTEMPTS {
             let process = Driver::start(&display, &bus, home.path(), &vm_images())?;
             let started = Instant::now();
-            if let Some(driver) = session(&process.url).await? {
+            if let Some(driver) = session(&process.url, program).await? {
                 return Ok(Self {
                     page: Page::new(driver),
                     started,
@@ -101,15 +115,15 @@ impl Desktop {
         self.started.elapsed()
     }
 
-    /// The process that has the window's below it.
-    pub(crate) fn driver_pid(&self) -> u32 {
-        self.process.pid()
+    /// What the window's processes take of the computer's memory, in bytes.
+    pub fn memory(&self) -> anyhow::Result<u64> {
+        memory_below(self.process.pid())
     }
 
     /// Starts the program once more, as somebody does who does not see its window, and waits
     /// until that one has ended.
     pub async fn start_again(&self) -> anyhow::Result<ExitStatus> {
-        let mut command = Command::new(program()?);
+        let mut command = Command::new(program(NARU)?);
         set_up(&mut command, &self.display, &self.bus, &self.home, &vm_images());
         command.stdin(Stdio::null());
         Ok(tokio::task::spawn_blocking(move || command.status()).await??)
@@ -134,19 +148,19 @@ impl Deref for Desktop {
     }
 }
 
-async fn session(url: &str) -> anyhow::Result<Option<WebDriver>> {
+async fn session(url: &str, program: &Path) -> anyhow::Result<Option<WebDriver>> {
     let mut capabilities = Capabilities::new();
-    let options = json!({ "binary": program()?, "args": [] });
+    let options = json!({ "binary": program, "args": [] });
     capabilities.set("webkitgtk:browserOptions", options)?;
     page::session(url, capabilities).await
 }
 
 /// `naru-desktop`, which the same build puts beside the tests.
-fn program() -> anyhow::Result<PathBuf> {
+fn program(name: &str) -> anyhow::Result<PathBuf> {
     let test = std::env::current_exe()?;
     let folder = test.parent().and_then(Path::parent).context("a test lies in target/*/deps")?;
-    let program = folder.join("naru-desktop");
-    anyhow::ensure!(program.is_file(), "build the window first: {}", program.display());
+    let program = folder.join(name);
+    anyhow::ensure!(program.is_file(), "build it first: {}", program.display());
     Ok(program)
 }
 

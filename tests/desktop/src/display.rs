@@ -1,13 +1,17 @@
 //! A display, a session bus and a driver, each a process of ours.
 
-use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::{env, fs};
 
 use anyhow::Context;
 use tempfile::TempDir;
+
+/// Of a page without layers the driver takes no screenshot, and waits for ever: there are layers
+/// unless whoever measures says `1`, as Naru does by itself where no GPU draws.
+const COMPOSITING: &str = "WEBKIT_DISABLE_COMPOSITING_MODE";
 
 /// A process that ends with its handle.
 #[derive(Debug)]
@@ -148,8 +152,7 @@ pub(crate) fn set_up(
         .env("LANG", "en_US.UTF-8")
         // Without it, the window has no automation, and a session never begins.
         .env("TAURI_WEBVIEW_AUTOMATION", "true")
-        // Of a page without layers the driver takes no screenshot, and waits for ever.
-        .env("WEBKIT_DISABLE_COMPOSITING_MODE", "0")
+        .env(COMPOSITING, env::var_os(COMPOSITING).unwrap_or("0".into()))
         .env("NARU_HOME", home)
         .env("NARU_VM_IMAGES", vm_images)
         .env("XDG_DATA_HOME", home.join("xdg"));

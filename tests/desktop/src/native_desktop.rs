@@ -8,7 +8,6 @@ use naru_app::{Directories, Environment};
 use naru_test_framework::NativeEngine;
 
 use crate::browser::Owner;
-use crate::measured::memory_below;
 use crate::page::PATIENCE;
 use crate::{Desktop, Home, Page};
 
@@ -54,7 +53,7 @@ impl NativeDesktop {
 
     /// What the window's processes take of the computer's memory, in bytes.
     pub fn memory(&self) -> anyhow::Result<u64> {
-        memory_below(self.desktop.driver_pid())
+        self.desktop.memory()
     }
 
     /// Ends the window.

@@ -2,12 +2,13 @@
 //! with nothing else to do. `target/measured/` has the numbers.
 //!
 //! ```sh
-//! cargo test -p naru-desktop-tests --test privileged measured -- --ignored --test-threads 1
+//! cargo build --package naru-desktop --example empty --bin naru-desktop
+//! WEBKIT_DISABLE_COMPOSITING_MODE=1 cargo test -p naru-desktop-tests --test privileged measured -- --ignored --test-threads 1
 //! ```
 
 use std::thread;
 
-use naru_desktop_tests::{Frames, Hands, NativeDesktop, keep};
+use naru_desktop_tests::{Desktop, Frames, Hands, Home, NativeDesktop, keep};
 use naru_test_framework::NativeEngine;
 use serde_json::json;
 
@@ -76,6 +77,15 @@ async fn a_window_at_rest_and_with_a_busy_log() -> anyhow::Result<()> {
             "frames_of_a_busy_log": unwrapped, "memory_after_logs": memory_after_logs,
         }),
     )?;
+    desktop.close().await
+}
+
+#[tokio::test]
+#[ignore = "measures, which is done by hand: see CONTRIBUTING.md"]
+async fn an_empty_window() -> anyhow::Result<()> {
+    let desktop = Desktop::open_empty(&Home::new()?).await?;
+    let frames = desktop.frames(SPAN_MS).await?;
+    keep("empty", &json!({ "frames": frames, "memory": desktop.memory()? }))?;
     desktop.close().await
 }
 
