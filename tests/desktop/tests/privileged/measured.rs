@@ -1,10 +1,5 @@
 //! What the real window takes, and how smoothly it goes: measured, not asserted, for a computer
-//! with nothing else to do. `target/measured/` has the numbers.
-//!
-//! ```sh
-//! cargo build --package naru-desktop --example empty --bin naru-desktop
-//! WEBKIT_DISABLE_COMPOSITING_MODE=1 cargo test -p naru-desktop-tests --test privileged measured -- --ignored --test-threads 1
-//! ```
+//! with nothing else to do, as CONTRIBUTING.md has it. `target/measured/` has the numbers.
 
 use std::thread;
 
