@@ -158,7 +158,10 @@ impl Writing<'_> {
             }
             EntryKind::Submodule => {
                 directory(here, name).map_err(failed(&path))?;
-                let path = String::from_utf8_lossy(&path).into_owned();
+                // The very directory that was made: a name that is only like it may be a link.
+                let path = String::from_utf8(path).map_err(|error| {
+                    GitError::Name(String::from_utf8_lossy(error.as_bytes()).into_owned())
+                })?;
                 self.found.submodules.push(Submodule { path, commit: entry.id });
                 Ok(())
             }
@@ -244,6 +247,16 @@ pub(crate) mod tests {
             let submodule = Submodule { path: "sub".to_owned(), commit: other };
             assert_eq!(found.submodules, [submodule]);
         }
+    }
+
+    #[test]
+    fn a_submodule_is_at_the_very_place_that_was_made() {
+        let mut packer = Packer::new();
+        let mut content = b"160000 d\xff\0".to_vec();
+        content.extend([7; 20]);
+        let root = packer.add(Kind::Tree, &content);
+        let id = commit(&mut packer, root);
+        assert!(matches!(checked_out(&packer, id), Err(GitError::Name(_))));
     }
 
     #[test]
