@@ -54,6 +54,9 @@ impl<R: BufRead> BufRead for Counted<R> {
     }
 }
 
+/// More objects than any commit has: each takes some memory.
+const ENTRIES_MAX: u32 = 4 << 20;
+
 /// Goes through a pack from its beginning.
 pub(crate) fn entries(pack: &File) -> Result<Vec<Entry>, GitError> {
     let mut input = Counted { reader: BufReader::with_capacity(BUFFER, pack), position: 0 };
@@ -63,6 +66,9 @@ pub(crate) fn entries(pack: &File) -> Result<Vec<Entry>, GitError> {
         return Err(GitError::Broken("it is no pack of version 2"));
     }
     let count = header[8..].iter().fold(0_u32, |count, byte| count << 8 | u32::from(*byte));
+    if count > ENTRIES_MAX {
+        return Err(GitError::Unsupported("a commit of so many objects"));
+    }
     let mut entries = Vec::new();
     let mut buffer = vec![0; BUFFER];
     for _ in 0..count {
