@@ -107,6 +107,10 @@ impl Context {
         let tree = self.tree()?;
         let real = tree.follow(directory.as_bytes()).map_err(none)?;
         tree.directory(&real).map_err(|errno| none(errno.into()))?;
+        // Overlays are mounted of it, whose directories are one text with colons between them.
+        if real.contains(&b':') || str::from_utf8(&real).is_err() {
+            return Err(ContextError::Unmountable(String::from_utf8_lossy(&real).into_owned()));
+        }
         let below = OsStr::from_bytes(real.strip_prefix(b"/").unwrap_or(&real));
         self.path = self.directory.join(below);
         Ok(())
@@ -174,6 +178,17 @@ mod tests {
         let directory = tempdir().unwrap();
         let context = Context::new(&directory.path().join("builds/contexts")).unwrap();
         (directory, context)
+    }
+
+    #[test]
+    fn no_directory_has_a_name_that_a_mount_takes_for_two() {
+        let (_directory, mut context) = context();
+        fs::create_dir(context.path().join("a")).unwrap();
+        fs::create_dir_all(context.path().join("a:/etc")).unwrap();
+        symlink("a:/etc", context.path().join("link")).unwrap();
+        assert!(matches!(context.narrow("link"), Err(ContextError::Unmountable(_))));
+        context.narrow("a").unwrap();
+        assert!(context.path().ends_with("a"));
     }
 
     fn archive(members: &[(EntryType, &str, &str)]) -> Vec<u8> {

@@ -40,6 +40,11 @@ pub enum ContextError {
     /// There is no such directory in it.
     #[error("the build context has no directory {0:?}")]
     NoDirectory(String),
+    /// The directory has a name that no mount takes.
+    #[error(
+        "the directory {0:?} of the build context cannot be mounted: it has a colon or no text in its name"
+    )]
+    Unmountable(String),
     /// The thread that unpacked it is gone.
     #[error("unpacking the build context panicked")]
     Panicked,
@@ -87,6 +92,7 @@ impl ContextError {
                 ErrorKind::NotFound
             }
             Self::Empty
+            | Self::Unmountable(_)
             | Self::TooLarge { .. }
             | Self::Ignore(_)
             | Self::Mismatch { .. }
