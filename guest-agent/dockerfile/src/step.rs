@@ -46,6 +46,8 @@ pub struct RunStep<'a> {
     pub user: &'a str,
     /// What it reaches.
     pub network: Network,
+    /// The network of the whole build, if one is asked for and this step asks for no other.
+    pub build_network: Option<&'a str>,
     /// What it may do.
     pub security: Security,
     /// The names of the extra hosts.
@@ -121,9 +123,11 @@ impl RunStep<'_> {
             mount.encode(&mut encoder);
         }
         // Who says nothing has the key of before it could be said.
-        if let Some(hostname) = self.hostname {
-            encoder.text("hostname");
-            encoder.text(hostname);
+        for (what, said) in [("hostname", self.hostname), ("network", self.build_network)] {
+            if let Some(said) = said {
+                encoder.text(what);
+                encoder.text(said);
+            }
         }
         encoder.finish()
     }
@@ -170,8 +174,10 @@ pub struct CopyStep<'a> {
     pub owner: Option<(u32, u32)>,
     /// What is said of their modes.
     pub mode: Option<&'a str>,
-    /// Whether the archives among them are unpacked.
-    pub unpack: bool,
+    /// Whether archives of the context are unpacked, unless `unpack` says otherwise.
+    pub is_add: bool,
+    /// `--unpack`, if it is there.
+    pub unpack: Option<bool>,
     /// The files by the names that they get, in the order in which they are copied: later ones
     /// take the places of earlier ones. What is excluded is not among them.
     pub files: &'a [(&'a [u8], Fingerprint)],
@@ -191,11 +197,15 @@ impl CopyStep<'_> {
         encoder.number(uid.into());
         encoder.number(gid.into());
         encoder.optional(self.mode);
-        encoder.number(self.unpack.into());
+        encoder.number(self.is_add.into());
         encoder.count(self.files.len());
         for (name, file) in self.files {
             encoder.bytes(name);
             encoder.fingerprint(file);
+        }
+        if let Some(unpack) = self.unpack {
+            encoder.text("unpack");
+            encoder.number(unpack.into());
         }
         encoder.finish()
     }
@@ -237,6 +247,7 @@ mod tests {
             directory: "/",
             user: "",
             network: Network::Default,
+            build_network: None,
             security: Security::Sandbox,
             hosts: &[],
             hostname: None,
@@ -258,6 +269,7 @@ mod tests {
             RunStep { directory: "/src", ..run }.key(),
             RunStep { user: "/", directory: "", ..run }.key(),
             RunStep { network: Network::None, ..run }.key(),
+            RunStep { build_network: Some("none"), ..run }.key(),
             RunStep { security: Security::Insecure, ..run }.key(),
             RunStep { hosts: &hosts, ..run }.key(),
             RunStep { hostname: Some("a"), ..run }.key(),
@@ -279,6 +291,7 @@ mod tests {
                 directory: "/",
                 user: "",
                 network: Network::Default,
+                build_network: None,
                 security: Security::Sandbox,
                 hosts: &[],
                 hostname: None,
@@ -313,7 +326,8 @@ mod tests {
             destination: "/x",
             owner: None,
             mode: None,
-            unpack: false,
+            is_add: false,
+            unpack: None,
             files: &files,
         };
         all_different(&[
@@ -324,7 +338,9 @@ mod tests {
             CopyStep { owner: Some((0, 0)), ..copy }.key(),
             CopyStep { owner: Some((0, 1)), ..copy }.key(),
             CopyStep { mode: Some("0755"), ..copy }.key(),
-            CopyStep { unpack: true, ..copy }.key(),
+            CopyStep { is_add: true, ..copy }.key(),
+            CopyStep { unpack: Some(true), ..copy }.key(),
+            CopyStep { unpack: Some(false), ..copy }.key(),
             CopyStep { files: &[(b"b", b), (b"a", a)], ..copy }.key(),
             CopyStep { files: &[(b"a", b), (b"b", a)], ..copy }.key(),
             directory_key(a, "/x", (0, 0)),
@@ -343,7 +359,8 @@ mod tests {
             destination: "/x",
             owner: Some((1, 2)),
             mode: Some("0755"),
-            unpack: false,
+            is_add: false,
+            unpack: None,
             files: &files,
         };
         let words = texts(&["make"]);
@@ -355,6 +372,7 @@ mod tests {
             directory: "/",
             user: "",
             network: Network::Default,
+            build_network: None,
             security: Security::Sandbox,
             hosts: &[],
             hostname: None,

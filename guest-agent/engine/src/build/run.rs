@@ -64,6 +64,10 @@ impl Building {
             directory: &directory,
             user: stage.config.user.as_deref().unwrap_or_default(),
             network: run.network,
+            build_network: match (run.network, &options.network) {
+                (Network::Default, RunNetwork::Named(name)) => Some(name),
+                _ => None,
+            },
             security: run.security,
             hosts: &hosts,
             hostname: self.request.options.hostname.as_deref(),

@@ -24,6 +24,8 @@ pub(crate) struct CopyPlan {
     chown: Option<String>,
     pub(super) exclude: Ignore,
     is_linked: bool,
+    /// `--unpack`, if it is there.
+    unpack: Option<bool>,
 }
 
 /// Where files come from.
@@ -76,6 +78,7 @@ impl CopyPlan {
             chown: transfer.chown.as_ref().map(text),
             exclude,
             is_linked: transfer.link,
+            unpack: transfer.unpack,
         })
     }
 
@@ -110,7 +113,8 @@ impl CopyPlan {
             destination: &self.destination.text(),
             owner,
             mode: self.mode_text.as_deref(),
-            unpack: self.keyword == Keyword::Add,
+            is_add: self.keyword == Keyword::Add,
+            unpack: self.unpack,
             files: &files,
         };
         step.key()
