@@ -149,12 +149,13 @@ pub(crate) fn shown(config: &RegistryConfig) -> Value {
     })
 }
 
-/// A proxy's URL as everybody may see it, in Docker's way.
-pub(crate) fn without_password(proxy: &str) -> String {
-    let Some((scheme, rest)) = proxy.split_once("://") else { return proxy.to_owned() };
-    match rest.rsplit_once('@') {
-        Some((_, host)) => format!("{scheme}://xxxxx:xxxxx@{host}"),
-        None => proxy.to_owned(),
+/// A URL as everybody may see it, in Docker's way: without who asks, and their password.
+pub(crate) fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    match authority.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}://xxxxx:xxxxx@{host}{path}"),
+        None => url.to_owned(),
     }
 }
 
@@ -177,6 +178,13 @@ mod tests {
         assert_eq!(shown["IndexConfigs"]["a:5000"]["Secure"], false);
         assert_eq!(shown["IndexConfigs"]["b"]["Secure"], false);
         assert_eq!(without_password(&config.proxies.https), "http://xxxxx:xxxxx@p:3128");
-        assert_eq!(without_password("http://p"), "http://p");
+        for (url, seen) in [
+            ("http://p", "http://p"),
+            ("https://u:p@h/r.git#v@1:d", "https://xxxxx:xxxxx@h/r.git#v@1:d"),
+            ("https://h/r.git#v@1", "https://h/r.git#v@1"),
+            ("https://token@h?a@b", "https://xxxxx:xxxxx@h?a@b"),
+        ] {
+            assert_eq!(without_password(url), seen);
+        }
     }
 }

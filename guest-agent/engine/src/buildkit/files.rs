@@ -19,6 +19,7 @@ use crate::build::{
     BuildError, BuildFiles, Context, ContextError, Directory, DockerfileText, ReceivedContext,
     WantedFiles,
 };
+use crate::registries::without_password;
 
 /// Where a build's directories come from.
 #[derive(Debug)]
@@ -255,7 +256,9 @@ impl SessionFiles {
         let other = self.others.get(context).ok_or_else(unknown)?;
         let title = match other {
             Other::Directory(_) => format!("[context {context}] load from client"),
-            Other::Address(address) => format!("[context {context}] {address}"),
+            Other::Address(address) => {
+                format!("[context {context}] {}", without_password(address))
+            }
         };
         let step = OwnStep::begin(self.client.context(), &title);
         let fetched = match other {

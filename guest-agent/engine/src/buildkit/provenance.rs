@@ -13,6 +13,7 @@ use naru_image_store::{Attestation, Platform};
 use serde_json::{Map, Value, json};
 
 use crate::build::{Built, Material};
+use crate::registries::without_password;
 
 const PREDICATE_TYPE: &str = "https://slsa.dev/provenance/v0.2";
 const BUILD_TYPE: &str = "https://mobyproject.org/buildkit@v1";
@@ -119,7 +120,7 @@ fn invocation(attributes: &BTreeMap<String, String>) -> Value {
     let mut source = json!({ "entryPoint": entry_point });
     let mut parameters = json!({ "frontend": "dockerfile.v0", "args": arguments });
     match attributes.get("context") {
-        Some(address) => source["uri"] = json!(address),
+        Some(address) => source["uri"] = json!(without_password(address)),
         None => parameters["locals"] = json!([{ "name": "context" }, { "name": "dockerfile" }]),
     }
     json!({
