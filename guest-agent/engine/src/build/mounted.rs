@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use naru_dockerfile::Document;
+use naru_dockerfile::{Document, Sharing};
 use oci_spec::runtime::Mount;
 use tokio::net::UnixListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -52,12 +52,16 @@ impl RunMounts {
                 caches.push((asked, wanted));
             }
         }
-        caches.sort_by(|(_, one), (_, other)| one.id.cmp(&other.id));
-        for (asked, wanted) in caches {
+        caches.sort_by_key(|(_, wanted)| (wanted.id.as_str(), strictness(wanted.sharing)));
+        for same in caches.chunk_by(|(_, one), (_, other)| one.id == other.id) {
+            // One cache at two places is one: it would wait for itself.
+            let Some((first, wanted)) = same.first() else { continue };
             let claim = building.cache().claim_mount(wanted);
-            let claim = building.unless_cancelled(claim).await?;
-            building.prepare_cache(asked, &claim, workspace).await?;
-            mounted.mounts.push(bind(&claim.path, asked)?);
+            let mut claim = building.unless_cancelled(claim).await?;
+            building.prepare_cache(first, &mut claim, workspace).await?;
+            for (asked, _) in same {
+                mounted.mounts.push(bind(&claim.path, asked)?);
+            }
             mounted.caches.push(claim);
         }
         for (number, asked) in self.0.iter().enumerate() {
@@ -179,16 +183,14 @@ impl Building {
     async fn prepare_cache(
         &self,
         asked: &Asked,
-        claim: &MountClaim,
+        claim: &mut MountClaim,
         workspace: &Arc<Workspace>,
     ) -> Result<(), BuildError> {
         let What::Cache { seed, .. } = &asked.what else { return Ok(()) };
-        if !claim.is_new {
-            return Ok(());
-        }
+        let Some(new) = claim.new.clone() else { return Ok(()) };
         if let Some((source, from, _)) = seed {
             let (source, from) = (self.open(source).await?, from.clone());
-            let (working, to) = (Arc::clone(workspace), claim.path.clone());
+            let (working, to) = (Arc::clone(workspace), new.clone());
             self.blocking(move || {
                 let tree = source.tree(&working)?;
                 let copied = tree
@@ -201,9 +203,9 @@ impl Building {
         }
         let is_said = asked.mount.uid.is_some() || asked.mount.gid.is_some();
         if seed.is_none() || is_said || asked.mount.mode.is_some() {
-            dress(&claim.path, owner(asked), asked.mount.mode.unwrap_or(CACHE_MODE))?;
+            dress(&new, owner(asked), asked.mount.mode.unwrap_or(CACHE_MODE))?;
         }
-        Ok(())
+        Ok(claim.is_whole()?)
     }
 }
 
@@ -273,6 +275,15 @@ fn bind(path: &Path, asked: &Asked) -> Result<Mount, BuildError> {
     let target = asked.target.as_deref().unwrap_or_default();
     let access = if asked.mount.read_only { "ro" } else { "rw" };
     Ok(mount(target, "bind", &path.to_string_lossy(), &["bind", "rprivate", access])?)
+}
+
+/// Who shares least comes first.
+fn strictness(sharing: Sharing) -> u8 {
+    match sharing {
+        Sharing::Locked => 0,
+        Sharing::Private => 1,
+        Sharing::Shared => 2,
+    }
 }
 
 fn owner(asked: &Asked) -> (u32, u32) {

@@ -21,11 +21,13 @@ pub(super) struct InUse {
     freed: Notify,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Claimed {
     users: usize,
     /// Nobody else may come.
     is_alone: bool,
+    /// It is not whole yet: who would share it waits.
+    is_new: bool,
 }
 
 /// A cache that is wanted.
@@ -43,8 +45,25 @@ pub(crate) struct MountClaim {
     number: i64,
     /// Its directory.
     pub(crate) path: PathBuf,
-    /// Whether it was made just now.
-    pub(crate) is_new: bool,
+    /// Where one that is made just now gets what it begins with, until [`is_whole`] is said.
+    ///
+    /// [`is_whole`]: MountClaim::is_whole
+    pub(crate) new: Option<PathBuf>,
+}
+
+impl MountClaim {
+    /// Puts a new one in its place. One that never was is made anew the next time.
+    pub(crate) fn is_whole(&mut self) -> Result<()> {
+        let Some(new) = self.new.take() else { return Ok(()) };
+        std::fs::rename(&new, &self.path).map_err(EngineError::io("renaming", new))?;
+        let mut claims = self.cache.mounts.claims.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(claim) = claims.get_mut(&self.number) {
+            claim.is_new = false;
+        }
+        drop(claims);
+        self.cache.mounts.freed.notify_waiters();
+        Ok(())
+    }
 }
 
 impl Drop for MountClaim {
@@ -88,7 +107,11 @@ impl BuildCache {
         let number = match wanted.sharing {
             Sharing::Shared => {
                 let shared = |number: &i64| claims.get(number).is_none_or(|claim| !claim.is_alone);
-                numbers.iter().copied().find(shared)
+                let found = numbers.iter().copied().find(shared);
+                if found.and_then(|number| claims.get(&number)).is_some_and(|claim| claim.is_new) {
+                    return Ok(None);
+                }
+                found
             }
             Sharing::Private => free,
             Sharing::Locked => match numbers.first() {
@@ -114,15 +137,23 @@ impl BuildCache {
             connection.last_insert_rowid()
         };
         let path = self.mount_path(number);
-        let is_new = match std::fs::create_dir(&path) {
-            Ok(()) => true,
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => false,
-            Err(error) => return Err(EngineError::io("creating", path)(error)),
-        };
-        let claim = claims.entry(number).or_insert(Claimed { users: 0, is_alone: false });
+        let is_there = path.try_exists().map_err(EngineError::io("looking at", &path))?;
+        let new = (!is_there).then(|| self.new_mount(number)).transpose()?;
+        let claim = claims.entry(number).or_default();
         claim.users += 1;
         claim.is_alone = wanted.sharing != Sharing::Shared;
-        Ok(Some(MountClaim { cache: Arc::clone(self), number, path, is_new }))
+        claim.is_new = new.is_some();
+        Ok(Some(MountClaim { cache: Arc::clone(self), number, path, new }))
+    }
+
+    /// The directory of one that is not whole yet, without what an earlier attempt has left.
+    fn new_mount(&self, number: i64) -> Result<PathBuf> {
+        let path = self.mount_path(number).with_extension("new");
+        if path.try_exists().map_err(EngineError::io("looking at", &path))? {
+            remove_or_tell(&path);
+        }
+        std::fs::create_dir(&path).map_err(EngineError::io("creating", &path))?;
+        Ok(path)
     }
 
     /// Forgets a cache that nobody uses, and gives its directory, which is to be removed.

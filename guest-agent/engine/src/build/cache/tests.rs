@@ -33,6 +33,13 @@ fn wanted(id: &str, sharing: Sharing) -> CacheMount {
     CacheMount { id: id.to_owned(), sharing }
 }
 
+/// One that is whole.
+async fn claim(cache: &Arc<BuildCache>, id: &str, sharing: Sharing) -> MountClaim {
+    let mut claim = cache.claim_mount(&wanted(id, sharing)).await.unwrap();
+    claim.is_whole().unwrap();
+    claim
+}
+
 fn prune(cache: &BuildCache, images: &ImageStore, fits: fn(&UsageRecord) -> bool) -> Vec<String> {
     prune_to(cache, images, PruneBounds::default(), fits)
 }
@@ -88,18 +95,19 @@ async fn caches_are_shared_kept_apart_or_waited_for() {
     let directory = tempfile::tempdir().unwrap();
     let images = images(&directory).await;
     let cache = cache(&directory, &images);
-    let claim = async |id: &str, sharing| cache.claim_mount(&wanted(id, sharing)).await.unwrap();
+    let claim = async |id: &str, sharing| claim(&cache, id, sharing).await;
     let one = claim("a", Sharing::Shared).await;
     let two = claim("a", Sharing::Shared).await;
-    assert!(one.is_new && !two.is_new && one.path == two.path);
+    assert_eq!(one.path, two.path);
     let other = claim("b", Sharing::Shared).await;
     assert_ne!(other.path, one.path);
 
     let private = claim("a", Sharing::Private).await;
     let more = claim("a", Sharing::Private).await;
-    assert!(private.is_new && more.is_new && private.path != more.path);
+    assert!(private.path != more.path && private.path != one.path);
+    let free = private.path.clone();
     drop(private);
-    assert!(!claim("a", Sharing::Private).await.is_new, "one that is free is taken");
+    assert_eq!(claim("a", Sharing::Private).await.path, free, "one that is free is taken");
 
     let locked = claim("c", Sharing::Locked).await;
     let waiting = wanted("c", Sharing::Locked);
@@ -113,12 +121,33 @@ async fn caches_are_shared_kept_apart_or_waited_for() {
 }
 
 #[tokio::test]
+async fn a_cache_is_used_when_it_is_whole_and_made_anew_where_it_never_was() {
+    let directory = tempfile::tempdir().unwrap();
+    let images = images(&directory).await;
+    let cache = cache(&directory, &images);
+    let wanted = wanted("a", Sharing::Shared);
+    let half = cache.claim_mount(&wanted).await.unwrap();
+    fs::write(half.new.as_ref().unwrap().join("half"), "").unwrap();
+    let waiting = cache.claim_mount(&wanted);
+    tokio::pin!(waiting);
+    timeout(Duration::from_millis(10), &mut waiting).await.expect_err("it is not whole");
+    drop(half);
+    let mut claim = waiting.await.unwrap();
+    let new = claim.new.clone().unwrap();
+    assert!(!new.join("half").exists() && !claim.path.exists());
+    fs::write(new.join("whole"), "").unwrap();
+    claim.is_whole().unwrap();
+    let shared = cache.claim_mount(&wanted).await.unwrap();
+    assert!(shared.new.is_none() && shared.path.join("whole").exists());
+}
+
+#[tokio::test]
 async fn a_cache_in_use_stays_and_others_go_with_their_files() {
     let directory = tempfile::tempdir().unwrap();
     let images = images(&directory).await;
     let cache = cache(&directory, &images);
-    let used = cache.claim_mount(&wanted("used", Sharing::Shared)).await.unwrap();
-    let idle = cache.claim_mount(&wanted("idle", Sharing::Shared)).await.unwrap();
+    let used = claim(&cache, "used", Sharing::Shared).await;
+    let idle = claim(&cache, "idle", Sharing::Shared).await;
     let path = idle.path.clone();
     fs::write(path.join("file"), "12345").unwrap();
     drop(idle);
@@ -134,7 +163,7 @@ async fn a_cache_in_use_stays_and_others_go_with_their_files() {
     drop(cache);
     let next = self::cache(&directory, &images);
     assert!(!directory.path().join("builds/caches/77").exists());
-    assert!(!next.claim_mount(&wanted("used", Sharing::Shared)).await.unwrap().is_new);
+    assert!(next.claim_mount(&wanted("used", Sharing::Shared)).await.unwrap().new.is_none());
 }
 
 #[tokio::test]
@@ -143,7 +172,7 @@ async fn what_was_used_last_stays_as_far_as_the_bounds_let_it() {
     let images = images(&directory).await;
     let cache = cache(&directory, &images);
     for id in ["oldest", "older", "newest"] {
-        let claim = cache.claim_mount(&wanted(id, Sharing::Shared)).await.unwrap();
+        let claim = claim(&cache, id, Sharing::Shared).await;
         fs::write(claim.path.join("file"), "12345").unwrap();
     }
     let to = |bounds| prune_to(&cache, &images, bounds, |_| true);
