@@ -6,16 +6,15 @@
 //!
 //! The oldest goes first, and nothing that a build works with.
 
-use std::io;
+use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rustix::fs::statvfs;
 
-use super::prune::{PruneBounds, PruneWanted, UsageKind, UsageRecord};
+use super::prune::{PruneBounds, PruneWanted, UsageKind, UsageRecord, chosen};
 use super::{BuildCache, Pruned};
-use crate::error::{EngineError, Result};
+use crate::error::Result;
 
 /// Clients' directories and cache mounts may take this together with all else.
 const EASY_BYTES: u64 = 512_000_000;
@@ -104,26 +103,37 @@ impl BuildCache {
 
     /// The policies by which something goes.
     pub(crate) fn policies(&self) -> Result<[Policy; 4]> {
-        let disk = statvfs(self.directory.as_path()).map_err(io::Error::from);
-        let disk = disk.map_err(EngineError::io("looking at", &self.directory))?;
-        Ok(self.policies.on(disk.f_blocks.saturating_mul(disk.f_frsize)))
+        Ok(self.policies.on(self.disk()?.size))
     }
 
-    /// Removes what the policies do not let stay. Blocks.
+    /// Removes what the policies do not let stay. Layers go with the next collection. Blocks.
     pub(crate) fn clean(&self, images: &naru_image_store::ImageStore) -> Result<Pruned> {
-        let mut all = Pruned::default();
-        for policy in self.policies()? {
-            let pruned = self.prune(&policy.wanted(Timestamp::now()), images)?;
-            all.records.extend(pruned.records);
-            all.reclaimed += pruned.reclaimed;
-        }
-        Ok(all)
+        let disk = self.disk()?;
+        let policies = self.policies.on(disk.size);
+        let go = chosen_by(policies, self.usage(images)?, disk.free, Timestamp::now());
+        self.remove(go.into_iter().flatten())
     }
+}
+
+/// What each policy takes of what those before it have left where `free` bytes are free.
+fn chosen_by(
+    policies: [Policy; 4],
+    mut records: Vec<UsageRecord>,
+    mut free: u64,
+    now: Timestamp,
+) -> [Vec<UsageRecord>; 4] {
+    policies.map(|policy| {
+        let chosen = chosen(mem::take(&mut records), &policy.wanted(now), free);
+        records = chosen.stay;
+        // What goes is on the disk for a while yet.
+        free = chosen.go.iter().map(UsageRecord::own_size).fold(free, u64::saturating_add);
+        chosen.go
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::prune::{Place, chosen};
+    use super::super::prune::Place;
     use super::*;
 
     const DAY: i64 = 24 * 3600;
@@ -147,14 +157,11 @@ mod tests {
     }
 
     /// What each policy takes of what those before it have left, on a disk of 10 GB.
-    fn gone(limit: Option<u64>, free: u64, mut records: Vec<UsageRecord>) -> [Vec<String>; 4] {
+    fn gone(limit: Option<u64>, free: u64, records: Vec<UsageRecord>) -> [Vec<String>; 4] {
         let now = Timestamp::from_second(1000 * DAY).unwrap();
-        Policies::new(limit.map(|megabytes| megabytes * MB)).on(10_000 * MB).map(|policy| {
-            let wanted = policy.wanted(now);
-            let taken = chosen(std::mem::take(&mut records), &wanted, free * MB);
-            records = taken.stay;
-            taken.go.into_iter().map(|record| record.id).collect()
-        })
+        let policies = Policies::new(limit.map(|megabytes| megabytes * MB)).on(10_000 * MB);
+        chosen_by(policies, records, free * MB, now)
+            .map(|gone| gone.into_iter().map(|record| record.id).collect())
     }
 
     #[test]
@@ -200,6 +207,17 @@ mod tests {
         let [_, unused, over, all] = gone(Some(100), 9000, vec![step("new", 200, 0), of_image]);
         assert_eq!((unused, over), (Vec::new(), vec!["new".to_owned()]));
         assert_eq!(all, [""; 0], "nothing is won by what an image has");
+    }
+
+    #[test]
+    fn what_one_policy_takes_is_no_longer_lacking_for_the_next() {
+        let step = |id, days| record(id, UsageKind::Step, 600, days);
+        let records =
+            vec![step("new", 0), step("a", 1), step("b", 10), step("c", 20), step("old", 90)];
+        // Of 2000 that are to be free.
+        let [_, unused, rest @ ..] = gone(None, 1500, records);
+        assert_eq!(unused, ["old"]);
+        assert_eq!(rest, [const { Vec::<String>::new() }; 2], "as much is free then");
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub(crate) struct UsageRecord {
 
 impl UsageRecord {
     /// What would be won by its removal.
-    fn own_size(&self) -> u64 {
+    pub(super) fn own_size(&self) -> u64 {
         if self.shared { 0 } else { self.size }
     }
 }
@@ -108,6 +108,13 @@ pub(crate) struct Pruned {
     pub(crate) reclaimed: u64,
 }
 
+/// In bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Disk {
+    pub(super) size: u64,
+    pub(super) free: u64,
+}
+
 /// What goes of the cache, the oldest first, and what stays, the newest first.
 #[derive(Debug, Default)]
 pub(super) struct Chosen {
@@ -150,12 +157,22 @@ impl BuildCache {
 
     /// Removes what is wanted gone. Layers go with the next collection. Blocks.
     pub(crate) fn prune(&self, wanted: &PruneWanted, images: &ImageStore) -> Result<Pruned> {
-        let mut pruned = Pruned::default();
-        let mut gone: HashSet<Digest> = HashSet::new();
+        let free = self.disk()?.free;
+        self.remove(chosen(self.usage(images)?, wanted, free).go)
+    }
+
+    /// The disk that the cache is on.
+    pub(super) fn disk(&self) -> Result<Disk> {
         let disk = statvfs(self.directory.as_path()).map_err(io::Error::from);
         let disk = disk.map_err(EngineError::io("looking at", &self.directory))?;
-        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-        for record in chosen(self.usage(images)?, wanted, free).go {
+        let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
+        Ok(Disk { size: bytes(disk.f_blocks), free: bytes(disk.f_bavail) })
+    }
+
+    pub(super) fn remove(&self, go: impl IntoIterator<Item = UsageRecord>) -> Result<Pruned> {
+        let mut pruned = Pruned::default();
+        let mut gone: HashSet<Digest> = HashSet::new();
+        for record in go {
             match &record.place {
                 Place::Step(key, diff_id) => {
                     self.connection()
