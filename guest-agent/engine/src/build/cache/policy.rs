@@ -207,6 +207,10 @@ mod tests {
         let [_, unused, over, all] = gone(Some(100), 9000, vec![step("new", 200, 0), of_image]);
         assert_eq!((unused, over), (Vec::new(), vec!["new".to_owned()]));
         assert_eq!(all, [""; 0], "nothing is won by what an image has");
+        let used = UsageRecord { in_use: true, ..step("used", 700, 0) };
+        let of_image = UsageRecord { shared: true, ..step("of an image", 600, 90) };
+        let nothing = gone(Some(500), 9000, vec![used, of_image]);
+        assert!(nothing.iter().all(Vec::is_empty), "nor while there is more than may be");
     }
 
     #[test]

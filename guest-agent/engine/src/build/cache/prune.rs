@@ -129,7 +129,8 @@ pub(super) fn chosen(records: Vec<UsageRecord>, wanted: &PruneWanted, free: u64)
     let mut chosen = Chosen::default();
     for record in records.into_iter().rev() {
         let is_wanted = !record.in_use && (wanted.all || !record.shared) && (wanted.fits)(&record);
-        if is_wanted && (most == 0 || used > most) {
+        // An image's layers stay where they are, so that they make no room.
+        if is_wanted && (most == 0 || (used > most && !record.shared)) {
             used = used.saturating_sub(record.own_size());
             chosen.go.push(record);
         } else {
