@@ -127,18 +127,24 @@ impl Contexts {
         Ok(lock.try_lock_owned().ok().map(|alone| Kept { directory, _alone: alone }))
     }
 
+    /// Whether a build has it. It is not taken for that: a build that wants it now is to get it.
+    fn is_in_use(&self, key: &str) -> bool {
+        let state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.locks.get(key).is_some_and(|lock| Arc::strong_count(lock) > 1)
+    }
+
     /// What there is.
     pub(super) fn usage(&self) -> io::Result<Vec<Usage>> {
         let mut usages = Vec::new();
         for (key, used) in self.keys()? {
-            let alone = self.take_key(&key)?;
+            let is_in_use = self.is_in_use(&key);
             let directory = self.0.root.join(&key);
             // Some file systems do not know.
             let made = fs::metadata(&directory).and_then(|metadata| metadata.created());
             let made = made.unwrap_or(used);
             // One that is being filled changes while it is counted.
             let bytes = size(&directory.join("files")).unwrap_or(0);
-            usages.push(Usage { key, bytes, made, used, is_in_use: alone.is_none() });
+            usages.push(Usage { key, bytes, made, used, is_in_use });
         }
         Ok(usages)
     }
@@ -249,6 +255,28 @@ mod tests {
         }
         assert_eq!(contexts.usage().unwrap().len(), KEPT);
     }
+
+    #[test]
+    fn a_directory_that_is_counted_is_there_for_builds() {
+        let root = tempfile::tempdir().unwrap();
+        let contexts = Contexts::new(&root.path().join("kept"));
+        let kept = contexts.take("context", "a").unwrap().unwrap();
+        for number in 0..200 {
+            fs::write(kept.files().join(number.to_string()), "abc").unwrap();
+        }
+        drop(kept);
+        std::thread::scope(|scope| {
+            let counting = scope.spawn(|| {
+                for _ in 0..50 {
+                    assert_eq!(contexts.usage().unwrap()[0].bytes, 600);
+                }
+            });
+            while !counting.is_finished() {
+                assert!(contexts.take("context", "a").unwrap().is_some(), "it is counted only");
+            }
+        });
+    }
+
     #[test]
     fn builds_forget_the_oldest_side_by_side() {
         let root = tempfile::tempdir().unwrap();
