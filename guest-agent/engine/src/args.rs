@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 use std::path::{PathBuf, absolute};
 
-use clap::Args;
 use clap::builder::{PathBufValueParser, TypedValueParser};
+use clap::{Args, value_parser};
 
 /// QEMU's user-mode network shows the host's loopback to the guest at this address.
 const HOST_LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 2, 2));
@@ -34,7 +34,7 @@ pub struct EngineArgs {
     #[arg(long = "registry-ca")]
     pub registry_cas: Vec<PathBuf>,
     /// What the build cache may take, in MiB; BuildKit's part of the disk unless given.
-    #[arg(long)]
+    #[arg(long, value_parser = value_parser!(u64).range(1..))]
     pub build_cache_mib: Option<u64>,
     /// A file (JSON) of settings for registries: mirrors, certificates, proxies.
     #[arg(long)]
@@ -119,5 +119,11 @@ mod tests {
         let here = std::env::current_dir().unwrap();
         assert_eq!(command.engine.root, here.join("here"));
         assert_eq!(command.engine.run_dir(), here.join("run"));
+    }
+    #[test]
+    fn a_build_cache_of_nothing_is_refused() {
+        let of = |mib: &str| Command::try_parse_from(["engine", "--build-cache-mib", mib]);
+        assert_eq!(of("1").map(|command| command.engine.build_cache_mib).ok(), Some(Some(1)));
+        assert!(of("0").is_err(), "no bound is no limit");
     }
 }
