@@ -66,7 +66,12 @@ impl Policies {
     pub(crate) fn on(&self, disk: u64) -> [Policy; 4] {
         let part = |hundredths: u64| (disk / 100).saturating_mul(hundredths);
         let at_most = |(hundredths, bytes)| part(hundredths).min(bytes);
-        let max_used = self.limit.unwrap_or_else(|| at_most(MAX_USED));
+        let max_used = match self.limit {
+            Some(limit) => limit,
+            // Not every file system says how large it is.
+            None if disk == 0 => u64::MAX,
+            None => at_most(MAX_USED),
+        };
         let bounds = PruneBounds {
             reserved: at_most(RESERVED).min(max_used),
             max_used,
@@ -234,5 +239,7 @@ mod tests {
         assert_eq!(of(1000 * gb), bounds(10 * gb, 100 * gb, 200 * gb));
         let limited = Policies::new(Some(gb)).on(50 * gb);
         assert_eq!(limited[1].bounds, bounds(gb, gb, 10 * gb));
+        assert_eq!(of(0), bounds(0, u64::MAX, 0), "a disk of no size is not a full one");
+        assert_eq!(Policies::new(Some(gb)).on(0)[3].bounds, bounds(0, gb, 0));
     }
 }
