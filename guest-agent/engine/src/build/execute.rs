@@ -46,6 +46,8 @@ impl Building {
         for number in &self.stages {
             stages.push(self.stage(*number).await?);
         }
+        let steps = stages.iter().flat_map(|stage| &stage.steps);
+        self.cache().used_together(steps.map(|(key, _)| key))?;
         let target = stages.last().cloned().ok_or(BuildError::Cancelled)?;
         let mut stage = Arc::unwrap_or_clone(target);
         let options = &self.request.options;

@@ -66,6 +66,27 @@ impl BuildCache {
         Ok(())
     }
 
+    /// Notes that a build has used these steps, those first that others are done on: without them
+    /// the others are found no more, so that they are to go last.
+    pub(crate) fn used_together<'a>(
+        &self,
+        steps: impl DoubleEndedIterator<Item = &'a Fingerprint>,
+    ) -> Result<()> {
+        let now = nanoseconds(Timestamp::now());
+        let mut connection = self.connection();
+        let transaction = connection.transaction()?;
+        {
+            let mut update =
+                transaction.prepare_cached("UPDATE step SET last_used_ns = ?2 WHERE key = ?1")?;
+            // One of several stages counts where it comes first.
+            for (key, used) in steps.rev().zip(now..) {
+                update.execute(params![key.as_bytes(), used])?;
+            }
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
     /// What the files are that `key` names, if they were looked at before.
     pub(crate) fn known_files(&self, key: Fingerprint) -> Result<Option<Fingerprint>> {
         let found: Option<[u8; 32]> = self

@@ -79,6 +79,28 @@ async fn steps_are_found_again_by_the_next_engine_and_go_with_a_prune() {
 }
 
 #[tokio::test]
+async fn what_steps_are_done_on_is_newer_than_they_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let images = images(&directory).await;
+    let cache = cache(&directory, &images);
+    let newest_first = || -> Vec<String> {
+        let records = cache.usage(&images).unwrap().into_iter();
+        records.map(|record| record.description).collect()
+    };
+    for name in ["other", "base", "middle", "top"] {
+        let step = CachedStep { layer: None, created: Timestamp::now() };
+        cache.keep(key(name), name, &step).unwrap();
+    }
+    assert_eq!(newest_first(), ["top", "middle", "base", "other"], "as they were done");
+    // A stage, and one that goes on from it.
+    let stages = ["base", "middle", "base", "middle", "top"].map(key);
+    cache.used_together(stages.iter()).unwrap();
+    assert_eq!(newest_first(), ["base", "middle", "top", "other"]);
+    cache.used_together([key("base"), key("other")].iter()).unwrap();
+    assert_eq!(newest_first(), ["base", "other", "middle", "top"]);
+}
+
+#[tokio::test]
 async fn a_cache_of_another_version_is_begun_anew() {
     let directory = tempfile::tempdir().unwrap();
     let images = images(&directory).await;
