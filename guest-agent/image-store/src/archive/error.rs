@@ -49,6 +49,9 @@ pub enum ArchiveError {
     /// More members, or longer names, than any image has.
     #[error("archive has too many members")]
     TooMany,
+    /// Its JSON files, each as often as it is named, are more than those of any real one.
+    #[error("archive names too much JSON")]
+    TooMuch,
     /// It is no tar archive, or a broken one.
     #[error("archive cannot be read")]
     Tar(#[from] UnpackError),

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::error::ArchiveError;
 use crate::digest::Digest;
@@ -15,6 +16,11 @@ use crate::unpack::{Kind, Tape, UnpackError, clean_name};
 
 /// Manifests, indexes and configurations are small.
 const MAX_JSON: u64 = 8 << 20;
+/// All that is read of them, however often: a short list names a large one again and again. Those of
+/// an image take some ten kilobytes.
+const MAX_READ: u64 = 256 << 20;
+/// A small one is as much work as one of this size.
+const MIN_READ: u64 = 4 << 10;
 /// Old `docker save` wrote a layer that it had before as a link; links to links are not made.
 const MAX_LINKS: usize = 4;
 
@@ -30,6 +36,8 @@ pub(super) struct Spool {
     ingest: Ingest,
     members: HashMap<String, Member>,
     names: usize,
+    /// How much was read of small files.
+    read: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -47,7 +55,7 @@ impl Spool {
             decompressed(buffered(archive)).map_err(|error| refused(UnpackError::Read(error)))?;
         let room = Room::of(ingest.path()).map_err(ImageError::io("inspect", ingest.path()))?;
         let mut tape = Tape::new(WhileRoom::new(buffered(reader), room));
-        let mut spool = Self { ingest, members: HashMap::new(), names: 0 };
+        let mut spool = Self { ingest, members: HashMap::new(), names: 0, read: AtomicU64::new(0) };
         let mut buffer = vec![0; COPY_BUFFER];
         let mut number = 0;
         while let Some(member) = tape.next_member().map_err(refused)? {
@@ -112,6 +120,10 @@ impl Spool {
         if size > MAX_JSON {
             return Err(ArchiveError::TooLarge { name: name.to_owned() }.into());
         }
+        let work = size.max(MIN_READ);
+        if self.read.fetch_add(work, Ordering::Relaxed) + work > MAX_READ {
+            return Err(ArchiveError::TooMuch.into());
+        }
         fs::read(&path).map_err(ImageError::io("read", &path))
     }
 
@@ -151,4 +163,29 @@ fn copy(tape: &mut impl Read, path: &Path, buffer: &mut [u8]) -> Result<(), Imag
 /// Where an OCI layout keeps a blob.
 pub(super) fn blob_name(digest: &Digest) -> String {
     format!("blobs/sha256/{}", digest.hex())
+}
+
+#[cfg(test)]
+mod tests {
+    use naru_test_framework::oci::LayerWriter;
+    use serde_json::json;
+
+    use super::super::check_plan;
+
+    #[test]
+    fn a_file_that_is_named_without_end_is_not_read_without_end() {
+        let planned = |bytes: usize, times: usize| {
+            let rows = json!(vec![json!({ "Config": "config" }); times]).to_string();
+            let mut archive = LayerWriter::new();
+            archive.file("manifest.json", 0o644, rows.as_bytes()).unwrap();
+            archive.file("config", 0o644, &vec![b' '; bytes]).unwrap();
+            let root = tempfile::tempdir().unwrap();
+            check_plan(&archive.into_tar(), root.path()).map_err(|error| naru_error::chain(&error))
+        };
+        let refused = || Err("archive names too much JSON".to_owned());
+        assert_eq!(planned(8 << 20, 30), Ok(30));
+        assert_eq!(planned(8 << 20, 40), refused());
+        assert_eq!(planned(7, 60_000), Ok(60_000));
+        assert_eq!(planned(7, 70_000), refused());
+    }
 }
