@@ -120,6 +120,7 @@ mod tests {
         assert_eq!(command.engine.root, here.join("here"));
         assert_eq!(command.engine.run_dir(), here.join("run"));
     }
+
     #[test]
     fn a_build_cache_of_nothing_is_refused() {
         let of = |mib: &str| Command::try_parse_from(["engine", "--build-cache-mib", mib]);
