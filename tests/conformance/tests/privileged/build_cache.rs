@@ -89,6 +89,32 @@ fn two_builds_of_the_same_do_it_once() -> anyhow::Result<()> {
     Ok(())
 }
 
+#[test]
+fn what_a_program_reaches_is_in_its_steps_key() -> anyhow::Result<()> {
+    let engine = Engine::with_busybox()?;
+    let dockerfile = "FROM busybox\nRUN ls /sys/class/net > /links\n";
+    context(&engine, &[("Dockerfile", dockerfile)])?;
+    for (network, found) in [("default", 0), ("none", 0), ("none", 1), ("default", 1)] {
+        let output = build(&engine, &["--network", network])?;
+        output.success()?;
+        assert_eq!(hits(&output), found, "{network}");
+    }
+    Ok(())
+}
+
+#[test]
+fn one_cache_is_at_two_places_of_one_program() -> anyhow::Result<()> {
+    let engine = Engine::with_busybox()?;
+    let dockerfile = "FROM busybox\n\
+                      RUN --mount=type=cache,id=c,target=/a \
+                      --mount=type=cache,id=c,sharing=locked,target=/b \
+                      echo x > /a/file; cp /b/file /made\n";
+    context(&engine, &[("Dockerfile", dockerfile)])?;
+    build(&engine, &["-t", "made"])?.success()?;
+    assert_eq!(engine.docker(&["run", "--rm", "made", "cat", "/made"])?.success()?, "x");
+    Ok(())
+}
+
 fn cache(engine: &DockerHost) -> anyhow::Result<Vec<Value>> {
     let usage = crate::raw::ask(engine, "GET", "/v1.44/system/df")?.json()?;
     Ok(usage["BuildCache"].as_array().cloned().unwrap_or_default())
