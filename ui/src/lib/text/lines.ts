@@ -3,6 +3,12 @@ import { isPlain, styledLine, type Run } from "./ansi";
 /** A line longer than this is shown in pieces, so that one line cannot stall the window. */
 const LONGEST = 8192;
 
+const inPieces = (line: string): string[] => {
+  const pieces = [line.slice(0, LONGEST)];
+  for (let at = LONGEST; at < line.length; at += LONGEST) pieces.push(line.slice(at, at + LONGEST));
+  return pieces;
+};
+
 /** Bytes in base64, as they come over the seam. */
 export const bytesFrom = (base64: string): Uint8Array => {
   const text = atob(base64);
@@ -53,12 +59,9 @@ export class LineCutter {
   }
 
   #cut(text: string): TimedLine[] {
-    const parts = (this.#rest + text).split("\n");
-    this.#rest = parts.pop() ?? "";
-    while (this.#rest.length > LONGEST) {
-      parts.push(this.#rest.slice(0, LONGEST));
-      this.#rest = this.#rest.slice(LONGEST);
-    }
-    return parts.map(timedLine);
+    const lines = (this.#rest + text).split("\n");
+    const rest = inPieces(lines.pop() ?? "");
+    this.#rest = rest.pop() ?? "";
+    return [...lines.flatMap(inPieces), ...rest].map(timedLine);
   }
 }

@@ -73,6 +73,12 @@ describe("LineCutter", () => {
     const lines = cutter.push(new TextEncoder().encode("x".repeat(20_000)));
     expect(lines.map(({ text }) => text.length)).toEqual([8192, 8192]);
   });
+
+  it("cuts a long line that has its end too", () => {
+    const cutter = new LineCutter();
+    const lines = cutter.push(new TextEncoder().encode(`${"x".repeat(20_000)}\n\nnext\n`));
+    expect(lines.map(({ text }) => text.length)).toEqual([8192, 8192, 3616, 0, 4]);
+  });
 });
 
 describe("pieces", () => {
