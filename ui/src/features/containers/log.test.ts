@@ -1,0 +1,67 @@
+import { fireEvent } from "@testing-library/svelte";
+import { expect, it } from "vitest";
+
+import { chunk, fakeContainer, FakeHost } from "../../lib/host/fake";
+import { openWindow } from "../../test/render";
+
+const LINE = 18;
+const PANE = 10 * LINE;
+
+/** Gives the pane what only a page that is laid out has: each line its height, and an end to scroll to. */
+const layOut = (log: HTMLElement) => {
+  let top = 0;
+  const heightOf = (part: Element) =>
+    part instanceof HTMLElement && part.dataset["line"] === undefined ? Number.parseFloat(part.style.height) || 0 : LINE;
+  const height = () => Array.from(log.children, heightOf).reduce((sum, each) => sum + each, 0);
+  Object.defineProperties(log, {
+    clientHeight: { get: () => PANE },
+    scrollHeight: { get: height },
+    scrollTop: { get: () => top, set: (to: number) => (top = Math.max(0, Math.min(to, height() - PANE))) },
+  });
+};
+
+const open = async (output: string) => {
+  const host = new FakeHost();
+  host.containers = [fakeContainer("web")];
+  const { screen, user } = openWindow(host);
+  await user.click(await screen.findByRole("button", { name: "Show web" }));
+  const log = screen.getByRole("log", { name: "Output of web" });
+  layOut(log);
+  host.sayMore(chunk("stdout", output));
+  return { host, screen, user, log, follow: screen.getByRole("checkbox", { name: "Follow" }) };
+};
+
+it("follows no more when it is told so at the end, until one scrolls back there", async () => {
+  const { user, log, follow } = await open("one\n".repeat(100));
+  await expect.poll(() => log.scrollTop).toBe(90 * LINE);
+  await user.click(follow);
+  await fireEvent.scroll(log);
+  expect(follow).not.toBeChecked();
+  log.scrollTop = 50 * LINE;
+  await fireEvent.scroll(log);
+  expect(follow).not.toBeChecked();
+  log.scrollTop = 90 * LINE;
+  await fireEvent.scroll(log);
+  expect(follow).toBeChecked();
+});
+
+it("stays at a line that was found near the end", async () => {
+  const { screen, user, log, follow } = await open(`${"one\n".repeat(100)}two\n`);
+  await expect.poll(() => log.scrollTop).toBe(91 * LINE);
+  await user.type(screen.getByRole("searchbox", { name: "Search the output" }), "two");
+  await user.click(await screen.findByRole("button", { name: "Next match" }));
+  await fireEvent.scroll(log);
+  expect(follow).not.toBeChecked();
+});
+
+it("follows who goes to the end of lines that came below", async () => {
+  const { host, screen, user, log, follow } = await open("one\n".repeat(100));
+  await user.click(screen.getByRole("checkbox", { name: "Wrap lines" }));
+  await expect.poll(() => log.scrollTop).toBe(90 * LINE);
+  await user.click(follow);
+  host.sayMore(chunk("stdout", "two\n".repeat(100)));
+  await expect.poll(() => log.scrollHeight).toBe(200 * LINE);
+  log.scrollTop = log.scrollHeight;
+  await fireEvent.scroll(log);
+  expect(follow).toBeChecked();
+});
