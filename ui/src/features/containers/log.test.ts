@@ -65,3 +65,22 @@ it("follows who goes to the end of lines that came below", async () => {
   await fireEvent.scroll(log);
   expect(follow).toBeChecked();
 });
+
+it("begins anew at the end, whatever was held of the output before", async () => {
+  const { host, screen, user, log, follow } = await open("one\n".repeat(5));
+  await expect.poll(() => log.textContent).toContain("one");
+  await user.click(follow);
+  host.sayMore(chunk("end", ""));
+  await user.click(await screen.findByRole("button", { name: "Read again" }));
+  expect(follow).toBeChecked();
+  host.sayMore(chunk("stdout", "two\n".repeat(1010)));
+  await expect.poll(() => log.querySelector('[data-line="1010"]')).not.toBeNull();
+});
+
+it("holds still for who does not follow from before the first line", async () => {
+  const { host, user, log, follow } = await open("");
+  await user.click(follow);
+  host.sayMore(chunk("stdout", "one\n".repeat(1010)));
+  await expect.poll(() => log.querySelector('[data-line="1000"]')).not.toBeNull();
+  expect(log.querySelector('[data-line="1"]')).not.toBeNull();
+});
