@@ -128,6 +128,7 @@ describe("the registries", () => {
     await user.click(question.getByRole("button", { name: "Remove" }));
     await expect.poll(() => host.settings.registries.hosts).toEqual({});
     expect(list.queryByText("mine:1")).toBeNull();
+    await expect.poll(() => document.activeElement).toBe(list.getByRole("heading", { name: "Registries" }));
   });
 });
 
@@ -144,6 +145,7 @@ describe("who is logged in", () => {
     await user.click(list.getByRole("button", { name: "Log out of ghcr.io" }));
     expect(await screen.findByText("Logged out of ghcr.io")).toBeVisible();
     expect(list.queryByText("ghcr.io")).toBeNull();
+    await expect.poll(() => document.activeElement).toBe(list.getByRole("heading", { name: "Registries" }));
     expect(host.requests("registry.logout")).toEqual([{ registry: "ghcr.io" }]);
   });
 
