@@ -1,11 +1,29 @@
 import { fireEvent } from "@testing-library/svelte";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 
 import { chunk, fakeContainer, FakeHost } from "../../lib/host/fake";
 import { openWindow } from "../../test/render";
 
 const LINE = 18;
 const PANE = 10 * LINE;
+
+/** Tells those who watch a box that it has another size. */
+const resized: (() => void)[] = [];
+vi.stubGlobal(
+  "ResizeObserver",
+  class {
+    readonly boxes = new Set<Element>();
+    constructor(hear: (entries: { target: Element }[]) => void) {
+      resized.push(() => hear([...this.boxes].map((target) => ({ target }))));
+    }
+    observe(box: Element) {
+      this.boxes.add(box);
+    }
+    unobserve(box: Element) {
+      this.boxes.delete(box);
+    }
+  },
+);
 
 /** Gives the pane what only a page that is laid out has: each line its height, and an end to scroll to. */
 const layOut = (log: HTMLElement) => {
@@ -83,4 +101,13 @@ it("holds still for who does not follow from before the first line", async () =>
   host.sayMore(chunk("stdout", "one\n".repeat(1010)));
   await expect.poll(() => log.querySelector('[data-line="1000"]')).not.toBeNull();
   expect(log.querySelector('[data-line="1"]')).not.toBeNull();
+});
+
+it("shows the newest line of a log that is followed when the pane grows", async () => {
+  const { log } = await open("one\n".repeat(100));
+  await expect.poll(() => log.scrollTop).toBe(90 * LINE);
+  log.scrollTop = 0;
+  for (const say of resized) say();
+  await expect.poll(() => log.scrollTop).toBe(8 * LINE);
+  expect(log.scrollHeight).toBe(18 * LINE);
 });
