@@ -111,3 +111,19 @@ it("shows the newest line of a log that is followed when the pane grows", async 
   await expect.poll(() => log.scrollTop).toBe(8 * LINE);
   expect(log.scrollHeight).toBe(18 * LINE);
 });
+
+it("follows no more once text in it is selected, until one wants to", async () => {
+  const { user, log, follow } = await open("one\n".repeat(100));
+  await expect.poll(() => log.textContent).toContain("one");
+  const select = async (whole: Node) => {
+    document.getSelection()?.selectAllChildren(whole);
+    await fireEvent(document, new Event("selectionchange"));
+  };
+  const line = log.querySelector("[data-line]");
+  if (line === null) throw new Error("no line");
+  await select(line);
+  expect(follow).not.toBeChecked();
+  await user.click(follow);
+  await fireEvent(document, new Event("selectionchange"));
+  expect(follow).toBeChecked();
+});
