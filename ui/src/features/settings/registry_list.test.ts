@@ -143,6 +143,9 @@ describe("who is logged in", () => {
     expect(await list.findByText("Logged in by a token")).toBeVisible();
     expect(list.getByText("Logged in as mina")).toBeVisible();
     await user.click(list.getByRole("button", { name: "Log out of ghcr.io" }));
+    const question = within(await screen.findByRole("dialog", { name: "Log out of ghcr.io?" }));
+    expect(host.requests("registry.logout")).toEqual([]);
+    await user.click(question.getByRole("button", { name: "Log out" }));
     expect(await screen.findByText("Logged out of ghcr.io")).toBeVisible();
     expect(list.queryByText("ghcr.io")).toBeNull();
     await expect.poll(() => document.activeElement).toBe(list.getByRole("heading", { name: "Registries" }));

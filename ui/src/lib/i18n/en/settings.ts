@@ -68,6 +68,8 @@ export const registry = {
   logOut: "Log out",
   logInTo: (name: string) => `Log in to ${name}`,
   logOutOf: (name: string) => `Log out of ${name}`,
+  logOutTitle: (name: string) => `Log out of ${name}?`,
+  logOutText: "The password or token is erased, also for docker in a terminal.",
   loggedOut: (name: string) => `Logged out of ${name}`,
   needsMachine: "The machine has to run: it asks the registry.",
   change: (name: string) => `Change ${name}`,

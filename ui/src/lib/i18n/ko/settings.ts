@@ -70,6 +70,8 @@ export const registry: Messages["registry"] = {
   logOut: "로그아웃",
   logInTo: (name) => `${name}에 로그인`,
   logOutOf: (name) => `${name}에서 로그아웃`,
+  logOutTitle: (name) => `${name}에서 로그아웃할까요?`,
+  logOutText: "저장된 비밀번호나 토큰이 지워지며, 터미널의 docker에서도 로그아웃됩니다.",
   loggedOut: (name) => `${name}에서 로그아웃했습니다`,
   needsMachine: "가상 머신이 레지스트리에 물어보므로 실행 중이어야 합니다.",
   change: (name) => `${name} 설정 바꾸기`,
