@@ -81,6 +81,15 @@ describe("the keyboard", () => {
     expect(screen.getByRole("button", { name: "BETA" })).toHaveAttribute("tabindex", "-1");
   });
 
+  it("goes on from the title when the row it was at is no longer there", async () => {
+    document.body.innerHTML = '<main><h1 tabindex="-1">Things</h1></main>';
+    const { rerender } = render(TableHarness, { rows: ROWS });
+    screen.getByRole("button", { name: "ALPHA" }).focus();
+    await rerender({ rows: ROWS.filter(({ name }) => name !== "alpha") });
+    await expect.poll(() => document.activeElement).toBe(screen.getByRole("heading", { name: "Things" }));
+    document.body.innerHTML = "";
+  });
+
   it("leaves Enter on a row's own button to the button", async () => {
     const { user, onopen } = open();
     screen.getByRole("button", { name: "ALPHA" }).focus();
