@@ -148,6 +148,7 @@ async fn a_person_logs_in_and_out_of_a_registry_in_the_settings_in_a_browser() -
     let file = browser.docker_config().join("config.json");
     ensure!(fs::read_to_string(&file)?.contains(&address));
     MOUSE.press(&browser, "button", &format!("Log out of {address}")).await?;
+    MOUSE.press(&browser, "button", "Log out").await?;
     browser.sees(&format!("Logged out of {address}")).await?;
     ensure!(!fs::read_to_string(&file)?.contains(&address));
     browser.close().await
