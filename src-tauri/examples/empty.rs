@@ -1,9 +1,9 @@
 //! A window with nothing in it, for comparison: what any program of Tauri's takes.
 
-use tauri::{Builder, WebviewUrl, WebviewWindowBuilder, Wry};
+use tauri::{Builder, Context, WebviewUrl, WebviewWindowBuilder, Wry};
 
 fn main() -> Result<(), tauri::Error> {
-    let mut context = tauri::generate_context!();
+    let mut context = context();
     context.config_mut().app.windows.clear();
     Builder::<Wry>::new()
         .setup(|app| {
@@ -12,4 +12,9 @@ fn main() -> Result<(), tauri::Error> {
             Ok(())
         })
         .run(context)
+}
+
+#[expect(clippy::exit, clippy::disallowed_methods, reason = "it is inside the macro, not ours")]
+fn context() -> Context<Wry> {
+    tauri::generate_context!()
 }
