@@ -152,7 +152,7 @@ pub(crate) fn set_up(
         .env("LANG", "en_US.UTF-8")
         // Without it, the window has no automation, and a session never begins.
         .env("TAURI_WEBVIEW_AUTOMATION", "true")
-        .env(COMPOSITING, env::var_os(COMPOSITING).unwrap_or("0".into()))
+        .env(COMPOSITING, env::var_os(COMPOSITING).unwrap_or_else(|| "0".into()))
         .env("NARU_HOME", home)
         .env("NARU_VM_IMAGES", vm_images)
         .env("XDG_DATA_HOME", home.join("xdg"));
