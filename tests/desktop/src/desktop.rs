@@ -155,7 +155,7 @@ async fn session(url: &str, program: &Path) -> anyhow::Result<Option<WebDriver>>
     page::session(url, capabilities).await
 }
 
-/// `naru-desktop`, which the same build puts beside the tests.
+/// A program that the build puts beside the tests.
 fn program(name: &str) -> anyhow::Result<PathBuf> {
     let test = std::env::current_exe()?;
     let folder = test.parent().and_then(Path::parent).context("a test lies in target/*/deps")?;

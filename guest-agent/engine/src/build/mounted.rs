@@ -205,7 +205,7 @@ impl Building {
         if seed.is_none() || is_said || asked.mount.mode.is_some() {
             dress(&new, owner(asked), asked.mount.mode.unwrap_or(CACHE_MODE))?;
         }
-        Ok(claim.is_whole()?)
+        Ok(claim.put_in_place()?)
     }
 }
 

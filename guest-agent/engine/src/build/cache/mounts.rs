@@ -45,15 +45,15 @@ pub(crate) struct MountClaim {
     number: i64,
     /// Its directory.
     pub(crate) path: PathBuf,
-    /// Where one that is made just now gets what it begins with, until [`is_whole`] is said.
+    /// Where one that is made just now gets what it begins with, until [`put_in_place`].
     ///
-    /// [`is_whole`]: MountClaim::is_whole
+    /// [`put_in_place`]: MountClaim::put_in_place
     pub(crate) new: Option<PathBuf>,
 }
 
 impl MountClaim {
     /// Puts a new one in its place. One that never was is made anew the next time.
-    pub(crate) fn is_whole(&mut self) -> Result<()> {
+    pub(crate) fn put_in_place(&mut self) -> Result<()> {
         let Some(new) = self.new.take() else { return Ok(()) };
         std::fs::rename(&new, &self.path).map_err(EngineError::io("renaming", new))?;
         let mut claims = self.cache.mounts.claims.lock().unwrap_or_else(PoisonError::into_inner);

@@ -36,7 +36,7 @@ fn wanted(id: &str, sharing: Sharing) -> CacheMount {
 /// One that is whole.
 async fn claim(cache: &Arc<BuildCache>, id: &str, sharing: Sharing) -> MountClaim {
     let mut claim = cache.claim_mount(&wanted(id, sharing)).await.unwrap();
-    claim.is_whole().unwrap();
+    claim.put_in_place().unwrap();
     claim
 }
 
@@ -158,7 +158,7 @@ async fn a_cache_is_used_when_it_is_whole_and_made_anew_where_it_never_was() {
     let new = claim.new.clone().unwrap();
     assert!(!new.join("half").exists() && !claim.path.exists());
     fs::write(new.join("whole"), "").unwrap();
-    claim.is_whole().unwrap();
+    claim.put_in_place().unwrap();
     let shared = cache.claim_mount(&wanted).await.unwrap();
     assert!(shared.new.is_none() && shared.path.join("whole").exists());
 }
