@@ -4,7 +4,7 @@ import { SvelteSet } from "svelte/reactivity";
 import { describe, expect, it, vi } from "vitest";
 
 import TableHarness from "../test/TableHarness.svelte";
-import { scrollTo, visibleRange } from "./windowing";
+import { Elements, scrollTo, visibleRange } from "./windowing";
 
 const ROWS = [
   { name: "beta", size: 3 },
@@ -152,5 +152,22 @@ describe("a long list", () => {
     expect(scrollTo(3, 44, 0, 440)).toBeNull();
     expect(scrollTo(10, 44, 0, 440)).toBe(44);
     expect(scrollTo(2, 44, 440, 440)).toBe(88);
+  });
+
+  it("gives a row that comes the element of one that goes, and moves no other", () => {
+    const elements = new Elements();
+    const [a, b, c] = elements.of(["a", "b", "c"], null);
+    expect(new Set([a, b, c]).size).toBe(3);
+    expect(elements.of(["b", "c", "d"], null)).toEqual([b, c, a]);
+    expect(elements.of(["d", "c"], null)).toEqual([a, c]);
+    expect(elements.of(["d", "e"], null)).toEqual([a, c]);
+  });
+
+  it("gives the element of the row with the focus to no other", () => {
+    const elements = new Elements();
+    const [a, b] = elements.of(["a", "b"], null);
+    const [d] = elements.of(["d", "b"], "a");
+    expect([a, b]).not.toContain(d);
+    expect(elements.of(["d", "b", "a"], "a")[2]).not.toBe(a);
   });
 });

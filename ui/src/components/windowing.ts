@@ -18,6 +18,24 @@ export const visibleRange = (count: number, rowHeight: number, top: number, heig
   return { first: Math.min(first, Math.max(0, end - 1)), end };
 };
 
+/**
+ * Which element of a table stands for which of its rows. One that leaves the page leaves its element to one that
+ * comes: to write other words into it costs far less than to make all that a row has.
+ */
+export class Elements {
+  #of = new Map<string, number>();
+  #made = 0;
+
+  /** The element of each of the rows that are shown now. That of `kept`, which has the focus, goes to no other row. */
+  of(shown: readonly string[], kept: string | null): readonly number[] {
+    const before = this.#of;
+    const still = new Set(shown);
+    const free = [...before].flatMap(([key, element]) => (still.has(key) || key === kept ? [] : [element]));
+    this.#of = new Map(shown.map((key) => [key, before.get(key) ?? free.pop() ?? this.#made++]));
+    return [...this.#of.values()];
+  }
+}
+
 /** Where to scroll so that the row is in sight; `null` where it is already. */
 export const scrollTo = (row: number, rowHeight: number, top: number, height: number): number | null => {
   const start = row * rowHeight;
