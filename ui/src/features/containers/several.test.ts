@@ -62,6 +62,16 @@ describe("the filter", () => {
     expect(screen.getAllByRole("row")).toHaveLength(10);
   });
 
+  it("leaves the focus at the title when what was done with the last row makes it one not looked for", async () => {
+    const host = withMany(9);
+    const { screen, user } = openWindow(host);
+    await user.click(await screen.findByRole("checkbox", { name: "Only running" }));
+    await user.type(screen.getByRole("searchbox"), "c4");
+    await user.click((await row("c4x")).getByRole("button", { name: "Stop c4x" }));
+    expect(await screen.findByText("Nothing here has this in its name.")).toBeVisible();
+    expect(screen.getByRole("heading", { name: "Containers" })).toHaveFocus();
+  });
+
   it("stays while it holds rows back of a list that has become short", async () => {
     const host = withMany(9);
     const { screen, user } = openWindow(host);
