@@ -112,6 +112,14 @@ it("shows the newest line of a log that is followed when the pane grows", async 
   expect(log.scrollHeight).toBe(18 * LINE);
 });
 
+it("shows the newest line of a log that is followed when its lines get higher", async () => {
+  const { screen, user, log } = await open("one\n".repeat(100));
+  await expect.poll(() => log.scrollTop).toBe(90 * LINE);
+  log.scrollTop = 80 * LINE;
+  await user.click(screen.getByRole("checkbox", { name: "Times" }));
+  await expect.poll(() => log.scrollTop).toBe(90 * LINE);
+});
+
 it("follows no more once text in it is selected, until one wants to", async () => {
   const { user, log, follow } = await open("one\n".repeat(100));
   await expect.poll(() => log.textContent).toContain("one");
