@@ -16,6 +16,10 @@ export default defineConfig(({ mode }) => ({
     include: ["src/**/*.test.ts"],
     setupFiles: ["./vitest.setup.ts"],
     restoreMocks: true,
-    testTimeout: 30_000,
+    maxWorkers: "100%",
+    // What comes is waited for, also on a computer that has other things to do: with the
+    // same patience as in vitest.setup.ts.
+    expect: { poll: { timeout: 10_000 } },
+    testTimeout: 60_000,
   },
 }));

@@ -1,4 +1,4 @@
-//! Tiers that run beside the tests which wait for machines and containers more than they
+//! The checks that run beside the tests which wait for machines and containers more than they
 //! compute: in a process of their own, which has the processor when nobody else wants it.
 
 use std::fs::{self, File};
@@ -13,29 +13,28 @@ use crate::workspace;
 /// Yields to all others. Each session is one for the kernel, so that what is nice in its own
 /// only would have as much as a machine or a container that is tested; hence a session of
 /// their own, which yields as a whole where the kernel does so.
-const YIELD: &str = r#"
+const YIELD: &str = "
     { echo 19 > /proc/self/autogroup; } 2>/dev/null
-    exec nice -n 19 cargo xtask test "$@""#;
+    exec nice -n 19 cargo xtask ci";
 
-/// Tiers under way.
+/// `cargo xtask ci` under way.
 #[derive(Debug)]
 pub(crate) struct Beside {
     child: Child,
-    /// What they say, kept until they have ended: two voices at once are not to be read.
+    /// What it says, kept until it has ended: two voices at once are not to be read.
     log: PathBuf,
 }
 
 impl Beside {
-    /// Starts `cargo xtask test` with these tiers. All that they install is to be there
-    /// already, and nothing may be compiled until they have ended.
-    pub(crate) fn start(tiers: &[String]) -> Result<Self> {
+    /// Starts it. All that it installs is to be there already, and nothing may be compiled
+    /// until it has ended.
+    pub(crate) fn start() -> Result<Self> {
         let log = workspace::output().join("beside.log");
         let said =
             File::create(&log).with_context(|| format!("cannot create {}", log.display()))?;
         // It ends with this process: the terminal's signals reach its own session only.
         let child = Command::new("setsid")
-            .args(["setpriv", "--pdeathsig", "TERM", "sh", "-c", YIELD, "sh"])
-            .args(tiers.iter().flat_map(|tier| ["--tier", tier]))
+            .args(["setpriv", "--pdeathsig", "TERM", "sh", "-c", YIELD])
             .current_dir(workspace::root())
             .stdin(Stdio::null())
             .stdout(said.try_clone()?)
@@ -45,14 +44,14 @@ impl Beside {
         Ok(Self { child, log })
     }
 
-    /// Waits for their end and says what they said.
+    /// Waits for its end and says what it said.
     pub(crate) fn finish(mut self) -> Result<()> {
         let status = self.child.wait()?;
         let said =
             fs::read(&self.log).with_context(|| format!("cannot read {}", self.log.display()))?;
         say(String::from_utf8_lossy(&said).trim_end());
         if !status.success() {
-            bail!("they ended with {status}");
+            bail!("it ended with {status}");
         }
         Ok(())
     }

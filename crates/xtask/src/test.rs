@@ -7,7 +7,8 @@
 //! | privileged | binaries named `privileged`, e2e, conformance, desktop | root, QEMU, Xvfb |
 //! | ci | `cargo xtask ci`, the cross-check with it | |
 //!
-//! Where the privileged tier runs too, window and ci run beside its tests, which mostly wait.
+//! Where the privileged tier runs too, ci runs beside its tests, which mostly wait. The window's
+//! tests do not: they and their runner have clocks, and would get too little of the processor.
 
 use std::ffi::OsStr;
 use std::process::Command;
@@ -50,13 +51,12 @@ pub(crate) struct TestArgs {
 /// Runs `cargo xtask test`.
 pub(crate) fn run(arguments: &TestArgs) -> Result<()> {
     let is_wanted = |tier: &Tier| arguments.tier.is_empty() || arguments.tier.contains(tier);
-    let is_beside = is_wanted(&Tier::Privileged);
     let filter = arguments.filter.as_deref();
     let mut checks = Checks::default();
     setup::install(&[setup::BUILD, setup::WINDOW])?;
     setup::ui_packages()?;
     ui::build()?;
-    if is_wanted(&Tier::Window) && !is_beside {
+    if is_wanted(&Tier::Window) {
         for (name, script) in
             [("window: lint", "lint"), ("window: types", "check"), ("window: tests", "test")]
         {
@@ -67,10 +67,8 @@ pub(crate) fn run(arguments: &TestArgs) -> Result<()> {
         default_tier(&mut checks, filter);
     }
     if is_wanted(&Tier::Privileged) {
-        let beside: Vec<_> = [Tier::Window, Tier::Ci].into_iter().filter(is_wanted).collect();
-        privileged_tier(&mut checks, filter, &beside)?;
-    }
-    if is_wanted(&Tier::Ci) && !is_beside {
+        privileged_tier(&mut checks, filter, is_wanted(&Tier::Ci))?;
+    } else if is_wanted(&Tier::Ci) {
         ci::add(&mut checks)?;
     }
     checks.finish("test")
@@ -87,9 +85,9 @@ fn default_tier(checks: &mut Checks, filter: Option<&str>) {
     checks.run("documentation tests", || test(&["--workspace", "--doc"], filter, &[], &[]));
 }
 
-fn privileged_tier(checks: &mut Checks, filter: Option<&str>, beside: &[Tier]) -> Result<()> {
+fn privileged_tier(checks: &mut Checks, filter: Option<&str>, with_ci: bool) -> Result<()> {
     setup::install(&[setup::IMAGE, setup::MACHINE, setup::TESTS])?;
-    if beside.contains(&Tier::Ci) {
+    if with_ci {
         setup::install(&[setup::CROSS])?;
     }
     let vsock_device = setup::vsock_device()?;
@@ -111,7 +109,7 @@ fn privileged_tier(checks: &mut Checks, filter: Option<&str>, beside: &[Tier]) -
                 .current_dir(workspace::root()),
         )
     });
-    let beside = start_beside(beside)?;
+    let beside = with_ci.then(Beside::start).transpose()?;
     checks.run("privileged tests", || {
         let environment = [
             ("NARU_VHOST_DEVICE_VSOCK", vsock_device.as_os_str()),
@@ -133,12 +131,6 @@ fn privileged_tier(checks: &mut Checks, filter: Option<&str>, beside: &[Tier]) -
         checks.run("what runs beside the privileged tests", || beside.finish());
     }
     Ok(())
-}
-
-fn start_beside(tiers: &[Tier]) -> Result<Option<Beside>> {
-    let name = |tier: &Tier| Some(tier.to_possible_value()?.get_name().to_owned());
-    let names: Vec<_> = tiers.iter().filter_map(name).collect();
-    (!names.is_empty()).then(|| Beside::start(&names)).transpose()
 }
 
 /// nextest's name for the privileged tier; `.config/nextest.toml` has its profile.

@@ -111,7 +111,7 @@ describe("what the machine uses", () => {
       fakeMachineUsage(1, { cpu_ms: 9000 + 1500, memory_bytes: 900_000_000, disk_bytes: 5_700_000_000 }),
     ];
     const { screen } = openWindow(host, "machine");
-    expect(await screen.findByText("75%", {}, { timeout: 5000 })).toBeVisible();
+    expect(await screen.findByText("75%")).toBeVisible();
     expect(screen.getByText("of 2 processors")).toBeVisible();
     expect(screen.getByRole("img", { name: /^Memory over the last two minutes: now 900 MB, at most 900 MB/ })).toBeVisible();
     expect(screen.getByText("5.7 GB")).toBeVisible();
@@ -122,7 +122,7 @@ describe("what the machine uses", () => {
     const host = new FakeHost();
     host.close.machineUsage = [fakeMachineUsage(100), fakeMachineUsage(0), fakeMachineUsage(1, { cpu_ms: 9200 })];
     const { screen } = openWindow(host, "machine");
-    expect(await screen.findByRole("img", { name: /now 10%, at most 10%/ }, { timeout: 5000 })).toBeVisible();
+    expect(await screen.findByRole("img", { name: /now 10%, at most 10%/ })).toBeVisible();
   });
 
   it("says what went wrong, and goes on by itself", async () => {
@@ -131,8 +131,8 @@ describe("what the machine uses", () => {
     const { screen } = openWindow(host, "machine");
     expect(await screen.findByRole("alert")).toHaveTextContent("the engine does not answer");
     host.failures.clear();
-    await expect.poll(() => screen.queryByRole("alert"), { timeout: 5000 }).toBeNull();
-    expect(await screen.findByText("of 2 processors", {}, { timeout: 5000 })).toBeVisible();
+    await expect.poll(() => screen.queryByRole("alert")).toBeNull();
+    expect(await screen.findByText("of 2 processors")).toBeVisible();
   });
 });
 
