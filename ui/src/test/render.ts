@@ -1,5 +1,6 @@
-import { render, screen, within } from "@testing-library/svelte";
-import userEvent from "@testing-library/user-event";
+import { render, screen, waitFor, within } from "@testing-library/svelte";
+import userEvent, { type UserEvent } from "@testing-library/user-event";
+import { expect } from "vitest";
 
 import App from "../App.svelte";
 import type { FakeHost } from "../lib/host/fake";
@@ -14,3 +15,9 @@ export const openWindow = (host: FakeHost, view: View = "containers") => {
 
 /** The table's row with this header. */
 export const row = async (name: string) => within(await screen.findByRole("row", { name: new RegExp(name) }));
+
+/** Picks `item` in the menu that is open, and waits for its end: until then nothing else takes a press. */
+export const pick = async (user: UserEvent, item: string) => {
+  await user.click(await screen.findByRole("menuitem", { name: item }));
+  await waitFor(() => expect(document.body).not.toHaveStyle({ pointerEvents: "none" }));
+};

@@ -2,7 +2,7 @@ import { within } from "@testing-library/svelte";
 import { describe, expect, it } from "vitest";
 
 import { failure, fakeContainer, FakeHost, fakeNetwork, fakePort, fakeRun, fakeVolume } from "../../lib/host/fake";
-import { openWindow } from "../../test/render";
+import { openWindow, pick } from "../../test/render";
 
 const MADE = fakeRun({
   image: "shop:1",
@@ -33,7 +33,7 @@ const open = async (host = withOne()) => {
   const { screen, user } = opened;
   await user.click(await screen.findByRole("button", { name: "Show web" }));
   await user.click(screen.getByRole("button", { name: "More actions" }));
-  await user.click(await screen.findByRole("menuitem", { name: "Edit" }));
+  await pick(user, "Edit");
   const dialog = within(await screen.findByRole("dialog", { name: "Edit web" }));
   // The menu has let go of the page.
   await expect.poll(() => document.body.style.pointerEvents).not.toBe("none");

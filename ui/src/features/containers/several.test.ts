@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { fakeContainer, FakeHost } from "../../lib/host/fake";
-import { openWindow, row } from "../../test/render";
+import { openWindow, pick, row } from "../../test/render";
 
 const withMany = (count: number) => {
   const host = new FakeHost();
@@ -98,7 +98,7 @@ describe("the details' own menu", () => {
     screen.getByRole("button", { name: "More actions" }).focus();
     await user.keyboard("{Enter}");
     expect(await screen.findByRole("menuitem", { name: "Start" })).toHaveAttribute("aria-disabled", "true");
-    await user.click(screen.getByRole("menuitem", { name: "Remove" }));
+    await pick(user, "Remove");
     expect(await screen.findByRole("dialog", { name: "Remove c0x?" })).toBeVisible();
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { fakeContainer, FakeHost } from "../../lib/host/fake";
-import { openWindow } from "../../test/render";
+import { openWindow, pick } from "../../test/render";
 
 const opened = async (host = new FakeHost()) => {
   host.containers = [fakeContainer("web"), fakeContainer("db")];
@@ -78,7 +78,7 @@ describe("a terminal", () => {
     const [more] = screen.getAllByRole("button", { name: "More actions" }).slice(-1);
     more?.focus();
     await user.keyboard("{Enter}");
-    await user.click(await screen.findByRole("menuitem", { name: "Another program or user…" }));
+    await pick(user, "Another program or user…");
     await user.type(screen.getByRole("textbox", { name: "Program" }), "/bin/psql -c 'a b");
     expect(screen.getByText("A quotation mark is left open.")).toBeVisible();
     await user.type(screen.getByRole("textbox", { name: "Program" }), "'");

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { failure, fakeDetails, fakeEntry, FakeHost, fakeImage, fakeUsers } from "../../lib/host/fake";
-import { openWindow, row } from "../../test/render";
+import { openWindow, pick, row } from "../../test/render";
 import { instruction } from "./steps";
 
 const withImage = () => {
@@ -87,7 +87,7 @@ describe("an image's details", () => {
   it("give it one more name, and mark a wrong one before it is sent", async () => {
     const { screen, user, host } = await open();
     await user.click(screen.getByRole("button", { name: "More actions" }));
-    await user.click(await screen.findByRole("menuitem", { name: "Add a name" }));
+    await pick(user, "Add a name");
     const field = screen.getByRole("textbox", { name: "New name" });
     await user.type(field, "Not One");
     expect(field).toBeInvalid();

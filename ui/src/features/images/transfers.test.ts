@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 
 import { failure, FakeHost, fakeImage } from "../../lib/host/fake";
 import { Transfer } from "../../state/transfers.svelte";
-import { openWindow, row } from "../../test/render";
+import { openWindow, pick, row } from "../../test/render";
 
 const withImages = () => {
   const host = new FakeHost();
@@ -54,7 +54,7 @@ describe("saving and loading", () => {
     const host = withImages();
     const { screen, user } = openWindow(host, "images");
     await user.click(await screen.findByRole("button", { name: "More to do with images" }));
-    await user.click(await screen.findByRole("menuitem", { name: "Load from a file…" }));
+    await pick(user, "Load from a file…");
     expect(host.requests("image.load")).toEqual([]);
   });
 
@@ -102,7 +102,7 @@ describe("pushing", () => {
     const { screen, user } = openWindow(host, "images");
     await user.click(await screen.findByRole("button", { name: "Show localhost:5000/a:1" }));
     await user.click(screen.getByRole("button", { name: "More actions" }));
-    await user.click(await screen.findByRole("menuitem", { name: "Push" }));
+    await pick(user, "Push");
     await user.click(await screen.findByRole("button", { name: "Log in…" }));
     const registry = screen.getByRole("textbox", { name: "Registry" });
     expect(registry).toHaveValue("localhost:5000");
@@ -124,7 +124,7 @@ describe("removing what is unused", () => {
     host.prunePlan = { images: ["b:1"], bytes: 3_000_000 };
     const { screen, user } = openWindow(host, "images");
     await user.click(await screen.findByRole("button", { name: "More to do with images" }));
-    await user.click(await screen.findByRole("menuitem", { name: "Remove unused…" }));
+    await pick(user, "Remove unused…");
     expect(await screen.findByText("1 image goes, 3 MB come free:")).toBeVisible();
     expect(host.requests("image.prune")).toEqual([]);
     await user.click(screen.getByRole("radio", { name: "All that no container uses" }));
@@ -143,7 +143,7 @@ describe("removing what is unused", () => {
     host.prunePlan = { images: ["b:1"], bytes: 3_000_000 };
     const { screen, user } = openWindow(host, "images");
     await user.click(await screen.findByRole("button", { name: "More to do with images" }));
-    await user.click(await screen.findByRole("menuitem", { name: "Remove unused…" }));
+    await pick(user, "Remove unused…");
     await user.selectOptions(screen.getByRole("combobox", { name: "Made" }), "More than 30 days ago");
     await user.selectOptions(screen.getByRole("combobox", { name: "Size" }), "1 GB or more");
     expect(screen.getByText(/image prune -f --filter until=720h --filter size=1000MB$/)).toBeVisible();
@@ -155,7 +155,7 @@ describe("removing what is unused", () => {
   it("offers nothing where there is nothing", async () => {
     const { screen, user } = openWindow(withImages(), "images");
     await user.click(await screen.findByRole("button", { name: "More to do with images" }));
-    await user.click(await screen.findByRole("menuitem", { name: "Remove unused…" }));
+    await pick(user, "Remove unused…");
     expect(await screen.findByText("There is nothing to remove.")).toBeVisible();
     expect(screen.getByRole("button", { name: "Remove" })).toHaveAttribute("aria-disabled", "true");
   });

@@ -2,7 +2,7 @@ import { within } from "@testing-library/svelte";
 import { describe, expect, it } from "vitest";
 
 import { failure, fakeContainer, fakeEntry, FakeHost, fakeVolume } from "../../lib/host/fake";
-import { openWindow, row } from "../../test/render";
+import { openWindow, pick, row } from "../../test/render";
 
 const user = (name: string, running: boolean) => ({
   container_id: name,
@@ -34,7 +34,7 @@ const opened = async (host: FakeHost, volume: string) => {
   await page.user.click((await row(volume)).getByRole("button", { name: `Show ${volume}` }));
   const choose = async (item: string) => {
     await page.user.click(page.screen.getByRole("button", { name: "More actions" }));
-    await page.user.click(await page.screen.findByRole("menuitem", { name: item }));
+    await pick(page.user, item);
   };
   return { ...page, choose };
 };

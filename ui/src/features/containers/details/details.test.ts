@@ -13,7 +13,7 @@ import {
   fakeSample,
   fakeVolume,
 } from "../../../lib/host/fake";
-import { openWindow } from "../../../test/render";
+import { openWindow, pick } from "../../../test/render";
 
 const opened = async (host: FakeHost, tab?: string) => {
   host.containers = [fakeContainer("web")];
@@ -314,7 +314,7 @@ describe("what is done to a container now and then", () => {
   const choose = async ({ screen, user }: Awaited<ReturnType<typeof opened>>, item: string) => {
     screen.getByRole("button", { name: "More actions" }).focus();
     await user.keyboard("{Enter}");
-    await user.click(await screen.findByRole("menuitem", { name: item }));
+    await pick(user, item);
   };
 
   it("is a new name, checked while it is typed", async () => {
