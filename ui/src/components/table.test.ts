@@ -4,6 +4,7 @@ import { SvelteSet } from "svelte/reactivity";
 import { describe, expect, it, vi } from "vitest";
 
 import TableHarness from "../test/TableHarness.svelte";
+import { roomFor } from "./table";
 import { Elements, scrollTo, visibleRange } from "./windowing";
 
 const ROWS = [
@@ -114,6 +115,30 @@ describe("the mouse", () => {
     await user.click(screen.getByRole("checkbox", { name: "Select gamma" }));
     expect([...chosen]).toEqual(["gamma"]);
     expect(onopen).not.toHaveBeenCalled();
+  });
+});
+
+describe("what a list has room for", () => {
+  const columns = [
+    { key: "name", title: "Name", width: "minmax(96px, 1.8fr)" },
+    { key: "image", title: "Image", width: "minmax(96px, 1.6fr)", spare: 2 as const },
+    { key: "ports", title: "Ports", width: "200px", spare: 3 as const },
+    { key: "created", title: "Created", width: "400px", spare: 1 as const },
+    { key: "actions", title: "Actions", width: "96px" },
+  ];
+  const at = (width: number) => roomFor(columns, width, ["22px"]).map(({ key }) => key);
+
+  it("is all of its columns where they fit", () => {
+    expect(at(966)).toEqual(["name", "image", "ports", "created", "actions"]);
+  });
+
+  it("is no column that would cut off another, however much room there is", () => {
+    expect(at(965)).toEqual(["name", "image", "ports", "actions"]);
+  });
+
+  it("is few columns rather than narrow names", () => {
+    expect(at(619)).toEqual(["name", "ports", "actions"]);
+    expect(at(479)).toEqual(["name", "actions"]);
   });
 });
 

@@ -34,6 +34,24 @@ export const sorted = <T>(rows: readonly T[], columns: readonly Column<T>[], sor
   return [...rows].sort((a, b) => sign * order(a, b));
 };
 
+/** The widths below which the columns that can be spared go, those first that go first. */
+const ROOM = [800, 620, 480];
+
+/** What the tracks take at the least, with what the style of the table's rows has between and around them. */
+const leastWidth = (tracks: readonly string[]): number =>
+  tracks.reduce((sum, track) => sum + Number(/\d+/.exec(track)?.[0] ?? 0), 8 * (tracks.length + 1));
+
+/** The columns that this width has room for: what matters less makes room for names, and no button is cut off. */
+export const roomFor = <T>(columns: readonly Column<T>[], width: number, others: readonly string[]): readonly Column<T>[] => {
+  let left = columns;
+  for (const [step, room] of ROOM.entries()) {
+    const least = leastWidth([...others, ...left.map((column) => column.width)]);
+    if (width >= room && width >= least) break;
+    left = left.filter(({ spare }) => spare !== step + 1);
+  }
+  return left;
+};
+
 /** What a press on a heading makes of the order: up, down, then as it came. */
 export const nextSorting = (now: Sorting | null, key: string): Sorting | null => {
   if (now?.key !== key) return { key, down: false };
