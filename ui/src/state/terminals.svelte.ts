@@ -11,6 +11,13 @@ export interface TerminalScreen {
   show: (box: HTMLElement) => void;
   hide: () => void;
   focus: () => void;
+  /**
+   * Goes to the next line up or down that has `text`, from the last one that was found, and marks it.
+   * Answers whether there is one.
+   */
+  find: (text: string, way: "up" | "down") => boolean;
+  /** Looks from the newest line again. */
+  findAnew: () => void;
   write: (bytes: Uint8Array) => void;
   dispose: () => void;
 }

@@ -1,7 +1,9 @@
 import { FitAddon } from "@xterm/addon-fit";
+import { SearchAddon } from "@xterm/addon-search";
 import { Terminal, type ITheme } from "@xterm/xterm";
 
 import { sheetDocument } from "../../lib/sheets";
+import { isShortcut } from "../../lib/text/keys";
 import type { Size } from "../../state/shell.svelte";
 import type { TerminalScreen } from "../../state/terminals.svelte";
 
@@ -11,6 +13,9 @@ interface Options {
   onType: (text: string) => void;
   onResize: (size: Size) => void;
 }
+
+/** Ctrl F alone is the shell's. A Mac has Command for the window's keys, which xterm leaves alone. */
+export const FIND = "mod+shift+f";
 
 /** The two themes' sixteen colours, each readable on its ground. */
 const ANSI: Record<"light" | "dark", ITheme> = {
@@ -38,7 +43,8 @@ const themeOf = (element: HTMLElement): ITheme => {
     background: backgroundColor,
     cursor: color,
     cursorAccent: backgroundColor,
-    selectionBackground: "rgb(99 160 180 / 40%)",
+    // Of colours that let through, xterm knows no other form.
+    selectionBackground: "#63a0b480",
   };
 };
 
@@ -48,6 +54,7 @@ export class Screen implements TerminalScreen {
   readonly #element = document.createElement("div");
   readonly #terminal: Terminal;
   readonly #fit = new FitAddon();
+  readonly #search = new SearchAddon();
   readonly #cleanups: (() => void)[] = [];
 
   constructor(box: HTMLElement, options: Options) {
@@ -66,14 +73,15 @@ export class Screen implements TerminalScreen {
       documentOverride: sheetDocument(),
     });
     this.#terminal.loadAddon(this.#fit);
+    this.#terminal.loadAddon(this.#search);
     this.#terminal.open(element);
     this.#terminal.textarea?.setAttribute("aria-label", options.label);
     this.#fit.fit();
 
     this.#terminal.onData(options.onType);
     this.#terminal.onResize(options.onResize);
-    // The window's own key: the keyboard's way out, as the shell itself takes Tab.
-    this.#terminal.attachCustomKeyEventHandler((event) => event.key !== "F6");
+    // The window's own keys: the keyboard's way out, as the shell itself takes Tab, and to the search.
+    this.#terminal.attachCustomKeyEventHandler((event) => event.key !== "F6" && !isShortcut(event, FIND, false));
     this.#follow();
   }
 
@@ -99,6 +107,14 @@ export class Screen implements TerminalScreen {
 
   focus(): void {
     this.#terminal.focus();
+  }
+
+  find(text: string, way: "up" | "down"): boolean {
+    return way === "up" ? this.#search.findPrevious(text) : this.#search.findNext(text);
+  }
+
+  findAnew(): void {
+    this.#terminal.clearSelection();
   }
 
   dispose(): void {

@@ -1,4 +1,5 @@
-import { describe, expect, it } from "vitest";
+import { Terminal as Xterm } from "@xterm/xterm";
+import { describe, expect, it, vi } from "vitest";
 
 import { fakeContainer, FakeHost } from "../../lib/host/fake";
 import { openWindow, pick } from "../../test/render";
@@ -87,6 +88,32 @@ describe("a terminal", () => {
     await user.click(screen.getByRole("button", { name: "Open" }));
     expect(await screen.findByRole("tab", { name: "postgres@psql 2", selected: true })).toBeVisible();
     expect(host.requests("terminal.open")[1]).toMatchObject({ command: ["/bin/psql", "-c", "a b"], user: "postgres" });
+  });
+
+  it("is searched from its newest line up, by a key that its shell does not take", async () => {
+    const { screen, user, says, shown } = await opened();
+    await says("one error\rthe last error\r");
+    await expect.poll(shown).toContain("the last error");
+    const found = vi.spyOn(Xterm.prototype, "select");
+    screen.getByRole("textbox", { name: "Terminal in web" }).focus();
+    await user.keyboard("{Control>}{Shift>}F{/Shift}{/Control}");
+    const field = screen.getByRole("searchbox", { name: "Search the terminal" });
+    expect(field).toHaveFocus();
+
+    await user.type(field, "error");
+    const rows = () => found.mock.calls.map(([, row]) => row);
+    const newest = rows().at(-1) ?? NaN;
+    await user.keyboard("{Enter}");
+    expect(rows().at(-1)).toBe(newest - 1);
+    await user.click(screen.getByRole("button", { name: "Next match" }));
+    expect(rows().at(-1)).toBe(newest);
+    await user.type(field, "s");
+    expect(screen.getByText("no match")).toBeVisible();
+    expect(screen.getByRole("button", { name: "Next match" })).toHaveAttribute("aria-disabled", "true");
+
+    await user.keyboard("{Escape}");
+    expect(screen.queryByRole("searchbox", { name: "Search the terminal" })).toBeNull();
+    expect(screen.getByRole("textbox", { name: "Terminal in web" })).toHaveFocus();
   });
 
   it("ends with its container", async () => {

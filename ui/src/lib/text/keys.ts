@@ -1,4 +1,4 @@
-/** A shortcut: `mod` is Ctrl, or Command on a Mac. Such as `mod+k`, `mod+1`. */
+/** A shortcut: `mod` is Ctrl, or Command on a Mac. Such as `mod+k`, `mod+1`, `mod+shift+f`. */
 export type Shortcut = `mod+${string}`;
 
 /**
@@ -11,9 +11,14 @@ const letterOf = ({ key, code }: KeyboardEvent): string =>
 /** Whether this key press is the shortcut. */
 export const isShortcut = (event: KeyboardEvent, shortcut: Shortcut, mac: boolean): boolean => {
   const mod = mac ? event.metaKey && !event.ctrlKey : event.ctrlKey && !event.metaKey;
-  return mod && !event.altKey && !event.shiftKey && letterOf(event) === shortcut.slice("mod+".length);
+  const shift = shortcut.startsWith("mod+shift+");
+  return mod && !event.altKey && event.shiftKey === shift && letterOf(event) === shortcut.split("+").at(-1);
 };
 
-/** As this computer's keys have it: `Ctrl+K`, `⌘K`. */
-export const written = (shortcut: Shortcut, mac: boolean): string =>
-  (mac ? "⌘" : "Ctrl+") + shortcut.slice("mod+".length).toUpperCase();
+/** As this computer's keys have it: `Ctrl+K`, `⌘K`, `Ctrl+Shift+F`, `⇧⌘F`. */
+export const written = (shortcut: Shortcut, mac: boolean): string => {
+  const [, ...keys] = shortcut.split("+");
+  const key = keys.at(-1)?.toUpperCase() ?? "";
+  const shift = keys.length > 1;
+  return mac ? `${shift ? "⇧" : ""}⌘${key}` : `Ctrl+${shift ? "Shift+" : ""}${key}`;
+};

@@ -7,6 +7,8 @@ export const terminal = {
   stopped: "A terminal needs a running container.",
   none: "No terminal is open.",
   leave: "F6 leaves the terminal.",
+  find: "Search the terminal",
+  findEnd: "Stop searching",
   tabs: "Terminals",
   shell: "Shell",
   tab: (program: string, number: number) => `${program} ${number}`,

@@ -9,6 +9,8 @@ export const terminal: Messages["terminal"] = {
   stopped: "터미널은 실행 중인 컨테이너에서만 열 수 있습니다.",
   none: "열린 터미널이 없습니다.",
   leave: "F6 키로 터미널에서 나갑니다.",
+  find: "터미널에서 찾기",
+  findEnd: "찾기 닫기",
   tabs: "터미널 목록",
   shell: "셸",
   tab: (program, number) => `${program} ${number}`,
