@@ -17,6 +17,11 @@ use crate::{Acceptor, BoxedStream, Carrier, TransportError};
 /// is the passing of other connections that is waited for, which nothing announces.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 
+/// How many connections the kernel keeps until they are accepted; it refuses those beyond, as
+/// if nobody listened. A busy guest falls further behind than by the library's 128. More than
+/// `net.core.somaxconn` it takes as so many.
+const BACKLOG: i32 = 4096;
+
 /// Takes the host's connections to any of its ports.
 pub struct VsockAcceptor {
     listeners: Vec<(Port, VsockListener)>,
@@ -32,7 +37,11 @@ impl Debug for VsockAcceptor {
 pub fn listen_vsock(ports: &[Port]) -> Result<VsockAcceptor, TransportError> {
     let bind = |&port: &Port| {
         VsockListener::bind(VsockAddr::new(VMADDR_CID_ANY, port.0))
-            .map(|listener| (port, listener))
+            .and_then(|listener| {
+                // Once more, which changes the number alone.
+                rustix::net::listen(&listener, BACKLOG)?;
+                Ok((port, listener))
+            })
             .map_err(|source| TransportError::Listen { carrier: Carrier::Vsock, source })
     };
     Ok(VsockAcceptor { listeners: ports.iter().map(bind).collect::<Result<_, _>>()? })
