@@ -17,9 +17,9 @@ use crate::{Acceptor, BoxedStream, Carrier, TransportError};
 /// is the passing of other connections that is waited for, which nothing announces.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 
-/// How many connections the kernel keeps until they are accepted; it refuses those beyond, as
-/// if nobody listened. A busy guest falls further behind than by the library's 128. More than
-/// `net.core.somaxconn` it takes as so many.
+/// How many connections the kernel keeps until they are accepted, `net.core.somaxconn` at most;
+/// it refuses those beyond, as if nobody listened. A busy guest can fall further behind than by
+/// the library's 128.
 const BACKLOG: i32 = 4096;
 
 /// Takes the host's connections to any of its ports.
